@@ -1,0 +1,64 @@
+"""The contract of a bucket type. A type has no I/O: it says where its objects lie and what is in them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO, Any, ClassVar
+
+from aws_s3.buckets.layout import Layout, Partition
+from aws_s3.reshape import reshape
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """One record of an object that is broken while the others are not.
+
+    Without skip_on_error it breaks the object; with it, `event` is sent as it is, or nothing.
+    """
+
+    reason: str
+    event: Event | None = None
+
+
+ACCOUNT_AND_REGION = ("bucket_path", "aws_account_id", "aws_region", "log_key")
+ACCOUNT_ONLY = ("bucket_path", "aws_account_id", "log_key")
+
+
+class Bucket(ABC):
+    """One type of logs kept in a bucket (SPEC 3, 5, 6, 9).
+
+    `name` is the value of `--type`; `table` and `key_columns` its rows in the state; `layouts` where
+    its objects lie; `suffix_in_bucket_path` whether the suffix is part of the rows' `bucket_path`;
+    `account_in_event` whether each event carries the account of its folder.
+    """
+
+    name: ClassVar[str]
+    table: ClassVar[str]
+    key_columns: ClassVar[tuple[str, ...]] = ACCOUNT_ONLY
+    layouts: ClassVar[tuple[Layout, ...]]
+    suffix_in_bucket_path: ClassVar[bool] = False
+    account_in_event: ClassVar[bool] = False
+
+    def accepts(self, key: str, partition: Partition) -> bool:
+        """Tell whether the object is one of this type; the others of the partition are passed over."""
+        del partition
+        return not key.endswith("/")
+
+    def extra_columns(self, key: str) -> dict[str, str]:
+        """Return the values of key columns that only this type has, from the object's key."""
+        del key
+        return {}
+
+    @abstractmethod
+    def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+        """Yield the events of an object from its decompressed content, as they were written.
+
+        `body` is at its start and stays open; large objects are parsed twice, first only as proof.
+        Raises ParseError when the content is not what the type holds; never another exception.
+        """
+
+    def reshape(self, event: Event) -> Iterable[Event]:
+        """Return the event as it is sent (SPEC 6): usually one, of some types several."""
+        return (reshape(event),)

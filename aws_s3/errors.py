@@ -1,0 +1,166 @@
+"""Every failure the program can tell: one hierarchy that carries the exit code (SPEC 10).
+
+An error is raised where it happens, with a message that names the thing, the reason and the next
+step; `cli` turns it into one `ERROR: …` line and the process's exit code.
+"""
+
+
+class CollectorError(Exception):
+    """A failure told to the user as one line; `exit_code` becomes the process's."""
+
+    exit_code = 1
+
+
+class UsageError(CollectorError):
+    """The command line is wrong."""
+
+    exit_code = 2
+
+
+class CredentialsError(CollectorError):
+    """No credentials, invalid credentials, or access denied."""
+
+    exit_code = 3
+
+
+class StateError(CollectorError):
+    """The state database cannot be used."""
+
+    exit_code = 5
+
+
+class StateCreateError(StateError):
+    """The state database cannot be created."""
+
+    exit_code = 6
+
+
+class StorageError(CollectorError):
+    """Listing or reading S3 failed for another reason than those with a code of their own."""
+
+    exit_code = 7
+
+
+class MissingExtraError(CollectorError):
+    """An optional dependency is needed and not installed."""
+
+    exit_code = 10
+
+
+class SinkConnectError(CollectorError):
+    """Nobody listens where the events go."""
+
+    exit_code = 11
+
+
+class InvalidTypeError(CollectorError):
+    """Unknown type of bucket, service or subscriber."""
+
+    exit_code = 12
+
+
+class SinkSendError(CollectorError):
+    """The socket refused a message for another reason than having no listener."""
+
+    exit_code = 13
+
+
+class EmptyBucketError(CollectorError):
+    """Nothing lies in the bucket under the path."""
+
+    exit_code = 14
+
+
+class EndpointError(CollectorError):
+    """The endpoint cannot be reached, or is not a URL."""
+
+    exit_code = 15
+
+
+class ThrottledError(CollectorError):
+    """AWS throttles, also after all retries."""
+
+    exit_code = 16
+
+
+class ConfigFileError(CollectorError):
+    """A value in the AWS configuration file is invalid."""
+
+    exit_code = 17
+
+
+class NoAccountsError(CollectorError):
+    """The type needs account folders and there are none."""
+
+    exit_code = 18
+
+
+class ClockError(CollectorError):
+    """This machine's clock differs from AWS's."""
+
+    exit_code = 19
+
+
+class QueueMissingError(CollectorError):
+    """The queue does not exist."""
+
+    exit_code = 20
+
+
+class QueueError(CollectorError):
+    """The queue cannot be read, or options that it needs are missing."""
+
+    exit_code = 21
+
+
+class UnknownRegionError(CollectorError):
+    """A region that no AWS partition knows."""
+
+    exit_code = 22
+
+
+class UnknownProfileError(CollectorError):
+    """A profile that neither AWS file knows."""
+
+    exit_code = 23
+
+
+class ObjectError(CollectorError):
+    """One object cannot be collected; `--skip_on_error` goes on after it."""
+
+
+class MalformedError(ObjectError):
+    """The object's content is broken: reading it again would not help."""
+
+
+class DecompressError(MalformedError):
+    """The object cannot be decompressed."""
+
+    exit_code = 8
+
+
+class ParseError(MalformedError):
+    """The object cannot be parsed."""
+
+    exit_code = 9
+
+
+class UnavailableError(ObjectError):
+    """The object could not be fetched now; a later run may succeed.
+
+    `cause` is what AWS answered, as the error it would be for the whole run: the exit code is its.
+    `gone`: the key does not exist any more.
+    """
+
+    def __init__(self, cause: CollectorError, *, gone: bool = False) -> None:
+        super().__init__(str(cause))
+        self.exit_code = cause.exit_code
+        self.gone = gone
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM asks the process to stop (SPEC 10: 2 and 143)."""
+
+    def __init__(self, signal_name: str, exit_code: int) -> None:
+        super().__init__(f"{signal_name} received.")
+        self.exit_code = exit_code

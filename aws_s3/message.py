@@ -1,0 +1,116 @@
+"""Messages as Wazuh takes them: the envelope, the encoding, and the size rule (SPEC 8)."""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+HEADER = b"1:Wazuh-AWS:"
+LARGEST = 65_280
+"""Bytes of the largest message, header included, that passes every Wazuh agent and server."""
+
+_CUT = "…[truncated]"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False)
+_ASCII_ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def bucket_log_info(alias: str, key: str, bucket: str) -> dict[str, Any]:
+    """Return the `log_info` of an event that came from an object of a bucket."""
+    return {"aws_account_alias": alias, "log_file": key, "s3bucket": bucket}
+
+
+def envelope(log_info: dict[str, Any], event: dict[str, Any], account: str = "") -> dict[str, Any]:
+    """Return the message of an event; `account` is added where the type carries it."""
+    body = {"log_info": log_info, **event}
+    if account:
+        body["aws_account_id"] = account
+    return {"integration": "aws", "aws": body}
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """Return the message as JSON in UTF-8, on one line."""
+    try:
+        return _ENCODER.encode(message).encode()
+    except ValueError:
+        # Lone surrogates have no UTF-8 form, and infinite numbers no JSON form.
+        return _ASCII_ENCODER.encode(_finite(message)).encode()
+
+
+def shrink(message: dict[str, Any], limit: int) -> bytes:
+    """Return the message encoded in at most `limit` bytes, with `truncated` in its log_info if it has one.
+
+    The longest strings are cut, no shorter than is needed; if that is not enough, the longest lists
+    too, and as the last resort the objects with most members.
+    """
+    rest, build = _unmarked(message)
+    for cut, shortest in ((_cut_strings, 64), (_cut_lists, 1), (_cut_members, 1)):
+        if len(encode(build(cut(rest, shortest)))) <= limit:
+            return encode(build(cut(rest, _longest_fitting(rest, cut, build, limit, shortest))))
+        rest = cut(rest, shortest)
+    return encode(build({}))
+
+
+def cut_text(text: str, limit: int) -> bytes:
+    """Return `text` in UTF-8, cut at a character's end to at most `limit` bytes."""
+    return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore").encode()
+
+
+Cut = Callable[[Any, int], Any]
+Build = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def _unmarked(message: dict[str, Any]) -> tuple[dict[str, Any], Build]:
+    """Return what of the message may be cut, and a function that puts the rest around it again."""
+    body = message.get("aws")
+    if not isinstance(body, dict) or not isinstance(body.get("log_info"), dict):
+        return message, lambda cut: cut
+    marked = {**body["log_info"], "truncated": True}
+    rest = {name: value for name, value in body.items() if name != "log_info"}
+    return rest, lambda cut: {**message, "aws": {"log_info": marked, **cut}}
+
+
+def _longest_fitting(rest: dict[str, Any], cut: Cut, build: Build, limit: int, shortest: int) -> int:
+    """Return the largest length to cut to that still fits; `shortest` is known to."""
+    fits, too_long = shortest, limit
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        if len(encode(build(cut(rest, middle)))) <= limit:
+            fits = middle
+        else:
+            too_long = middle
+    return fits
+
+
+def _cut_strings(value: Any, longest: int) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= longest else value[:longest] + _CUT
+    if isinstance(value, list):
+        return [_cut_strings(element, longest) for element in value]
+    if isinstance(value, dict):
+        return {_cut_strings(name, longest): _cut_strings(member, longest) for name, member in value.items()}
+    return value
+
+
+def _cut_lists(value: Any, longest: int) -> Any:
+    if isinstance(value, list):
+        return [_cut_lists(element, longest) for element in value[:longest]]
+    if isinstance(value, dict):
+        return {name: _cut_lists(member, longest) for name, member in value.items()}
+    return value
+
+
+def _cut_members(value: Any, longest: int) -> Any:
+    if isinstance(value, dict):
+        return {name: _cut_members(member, longest) for name, member in list(value.items())[:longest]}
+    return value
+
+
+def _finite(value: Any) -> Any:
+    """Return a copy in which infinite numbers are their names."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, list):
+        return [_finite(element) for element in value]
+    if isinstance(value, dict):
+        return {name: _finite(member) for name, member in value.items()}
+    return value

@@ -1,0 +1,105 @@
+"""What one run is asked to do, as frozen values: one dataclass for each consumer."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Access:
+    """How AWS is reached (SPEC 2). `role_duration` is in seconds; the secrets never show in a repr."""
+
+    profile: str | None = None
+    access_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    role_arn: str | None = None
+    role_duration: int | None = None
+    external_id: str | None = field(default=None, repr=False)
+    sts_endpoint: str | None = None
+    service_endpoint: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one command line collects from a bucket (SPEC 4); the unit that has a last complete run.
+
+    `path` and `suffix` are empty or end with `/`.
+    """
+
+    type: str
+    bucket: str
+    path: str = ""
+    suffix: str = ""
+    organization: str = ""
+
+
+@dataclass(frozen=True)
+class DiscardRule:
+    """Events whose `field` matches `regex` at its start are not sent (SPEC 7)."""
+
+    field: str
+    regex: re.Pattern[str]
+
+
+@dataclass(frozen=True)
+class BucketJob:
+    """A collection from a bucket: where, which part of it, and how. Days are UTC."""
+
+    source: Source
+    accounts: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    only_logs_after: date | None = None
+    lookback_days: int = 1
+    reparse: bool = False
+    remove: bool = False
+    skip_on_error: bool = False
+    account_alias: str = ""
+    discard: DiscardRule | None = None
+
+
+@dataclass(frozen=True)
+class ServiceJob:
+    """A collection from a service's API. `only_logs_after` is a UTC day."""
+
+    name: str
+    regions: tuple[str, ...] = ()
+    log_groups: tuple[str, ...] = ()
+    only_logs_after: date | None = None
+    reparse: bool = False
+    remove_log_streams: bool = False
+    skip_on_error: bool = False
+    discard: DiscardRule | None = None
+
+
+@dataclass(frozen=True)
+class SubscriberJob:
+    """A collection of the objects that a queue's messages name."""
+
+    name: str
+    queue: str
+    regions: tuple[str, ...] = ()
+    skip_on_error: bool = False
+    discard: DiscardRule | None = None
+
+
+Job = BucketJob | ServiceJob | SubscriberJob
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where events go: `kind` is `unix`, `file` or `stdout`; `path` is empty for `stdout`."""
+
+    kind: str
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run."""
+
+    job: Job
+    access: Access
+    output: Output
+    state_dir: Path
+    debug: int = 0
