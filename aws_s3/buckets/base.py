@@ -30,7 +30,8 @@ class Bucket(ABC):
     """One type of logs kept in a bucket (SPEC 3, 5, 6, 9).
 
     `name` is the value of `--type`; `table` and `key_columns` its rows in the state; `layouts` where
-    its objects lie; `suffix_in_bucket_path` whether the suffix is part of the rows' `bucket_path`;
+    its objects lie; `every_layout` whether all of these are read, or only that under `AWSLogs/` where
+    the path holds it; `suffix_in_bucket_path` whether the suffix is part of the rows' `bucket_path`;
     `account_in_event` whether each event carries the account of its folder.
     """
 
@@ -38,8 +39,13 @@ class Bucket(ABC):
     table: ClassVar[str]
     key_columns: ClassVar[tuple[str, ...]] = ACCOUNT_ONLY
     layouts: ClassVar[tuple[Layout, ...]]
+    every_layout: ClassVar[bool] = False
     suffix_in_bucket_path: ClassVar[bool] = False
     account_in_event: ClassVar[bool] = False
+
+    def check_path(self, path: str) -> None:
+        """Raise InvalidTypeError when objects of this type cannot lie under `path`."""
+        del path
 
     def accepts(self, key: str, partition: Partition) -> bool:
         """Tell whether the object is one of this type; the others of the partition are passed over."""

@@ -1,0 +1,377 @@
+"""The command line: its options, their checks, and the settings they make (SPEC 1)."""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, NoReturn
+
+from aws_s3 import __version__
+from aws_s3.buckets import BUCKET_TYPES
+from aws_s3.buckets.layout import REGION_NAME
+from aws_s3.errors import InvalidTypeError, QueueError, UsageError
+from aws_s3.settings import (
+    Access,
+    BucketJob,
+    DiscardRule,
+    Job,
+    Output,
+    ServiceJob,
+    Settings,
+    Source,
+    SubscriberJob,
+)
+
+SERVICES = ("cloudwatchlogs", "inspector")
+SUBSCRIBERS = ("buckets", "security_hub", "security_lake")
+DEFAULT_TYPE = "cloudtrail"
+TYPE_ALIASES = {"vpc": "vpcflow"}
+DEFAULT_HOME = Path("/var/ossec")
+
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_BUCKET_NAME = re.compile(r"(?!xn--)(?!.*(-s3alias|--ol-s3)$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+_QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?", re.ASCII)
+_DATE = re.compile(r"(\d{4})-([A-Za-z]{3})-(\d{2})", re.ASCII)
+_LOG_GROUP = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}(:[^:*]{1,512})?", re.ASCII)
+_FORBIDDEN_IN_PATH = re.compile(r"""[{}^%`\[\]'"<>~#|]|&#?\w+;""")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are ours, with the usage on stderr."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        raise UsageError(message)
+
+
+class _Words(argparse.Action):
+    """Takes every word up to the next option, joined with spaces: Wazuh passes values without quotes."""
+
+    def __init__(self, *, convert: Callable[[str], Any], **options: Any) -> None:
+        super().__init__(nargs="+", **options)
+        self._convert = convert
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        try:
+            setattr(namespace, self.dest, self._convert(" ".join(values or ())))
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentError(self, str(error)) from error
+
+
+def _checked(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+        return text
+
+    return check
+
+
+def _listed(check: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
+    def split(text: str) -> tuple[str, ...]:
+        items = {check(item.strip()) for item in text.split(",") if item.strip()}
+        if not items:
+            raise argparse.ArgumentTypeError("the list is empty")
+        return tuple(sorted(items))
+
+    return split
+
+
+def _path(text: str) -> str:
+    if found := _FORBIDDEN_IN_PATH.search(text):
+        raise argparse.ArgumentTypeError(f"the path {text!r} holds {found[0]!r}, which is not allowed")
+    path = text.replace("\\", "/").removeprefix("/")
+    return path if not path or path.endswith("/") else f"{path}/"
+
+
+def _date(text: str) -> date:
+    found = _DATE.fullmatch(text)
+    try:
+        if found:
+            return date(int(found[1]), _MONTHS.index(found[2].upper()) + 1, int(found[3]))
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is not a date of the form YYYY-MMM-DD, such as 2018-AUG-21")
+
+
+def _role(text: str) -> str:
+    parts = text.split(":", 5)
+    if len(parts) < 6 or parts[0] != "arn" or not (parts[1] and parts[2] and parts[5]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE")
+    return text
+
+
+def _within(first: int, last: int, unit: str) -> Callable[[str], int]:
+    def check(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not first <= int(text) <= last:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {unit} from {first} to {last}")
+        return int(text)
+
+    return check
+
+
+def _regex(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(f"the regex {text!r} does not compile: {error}") from error
+
+
+def _output(text: str) -> Output:
+    kind, _, path = text.partition(":")
+    if text == "stdout" or (kind in ("file", "unix") and path):
+        return Output(kind, Path(path) if path else None)
+    raise argparse.ArgumentTypeError(f"{text!r} is not stdout, file:PATH or unix:PATH")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = _Parser(
+        prog="aws-s3",
+        description="Collects AWS logs and hands every event to Wazuh.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    _add_sources(parser)
+    _add_selection(parser)
+    _add_processing(parser)
+    _add_access(parser)
+    _add_surroundings(parser)
+    return parser
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what to collect from (exactly one of -b, -sr, -sb)")
+    source = group.add_mutually_exclusive_group(required=True)
+    bucket_name = _checked(_BUCKET_NAME, "a bucket name")
+    source.add_argument("-b", "--bucket", type=bucket_name, metavar="NAME", help="S3 bucket")
+    source.add_argument("-sr", "--service", type=str.lower, metavar="NAME", help=" or ".join(SERVICES))
+    source.add_argument("-sb", "--subscriber", type=str.lower, metavar="NAME", help=", ".join(SUBSCRIBERS))
+    queue_name = _checked(_QUEUE_NAME, "a queue name")
+    group.add_argument("-q", "--queue", type=queue_name, metavar="NAME", help="SQS queue of the subscriber")
+    types = ", ".join(sorted([*BUCKET_TYPES, *TYPE_ALIASES]))
+    group.add_argument(
+        "-t", "--type", type=str.lower, metavar="TYPE", default=DEFAULT_TYPE,
+        help=f"type of the bucket's logs, {DEFAULT_TYPE} unless given: {types}",
+    )  # fmt: skip
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("which logs")
+    group.add_argument("-O", "--aws_organization_id", metavar="ID", default="", help="organization of a trail")
+    accounts = _listed(_checked(re.compile(r"\d{12}", re.ASCII), "a 12-digit account ID"))
+    group.add_argument(
+        "-c", "--aws_account_id", action=_Words, convert=accounts, metavar="LIST", default=(),
+        help="account IDs, separated by commas",
+    )  # fmt: skip
+    regions = _listed(_checked(REGION_NAME, "a region"))
+    group.add_argument(
+        "-r", "--regions", action=_Words, convert=regions, metavar="LIST", default=(),
+        help="regions, separated by commas",
+    )  # fmt: skip
+    group.add_argument("-l", "--trail_prefix", type=_path, metavar="PATH", default="", help="path before AWSLogs/")
+    group.add_argument("-L", "--trail_suffix", type=_path, metavar="PATH", default="", help="path after AWSLogs/")
+    group.add_argument(
+        "-s",
+        "--only_logs_after",
+        type=_date,
+        metavar="DATE",
+        help="only logs of this UTC day and later: 2018-AUG-21",
+    )
+    log_groups = _listed(_checked(_LOG_GROUP, "a log group name"))
+    group.add_argument(
+        "-g", "--aws_log_groups", action=_Words, convert=log_groups, metavar="LIST", default=(),
+        help="log groups, separated by commas; after a colon a prefix of stream names",
+    )  # fmt: skip
+    group.add_argument(
+        "--lookback-days", type=_within(0, 30, "days"), metavar="N", default=1,
+        help="days before the last log in which late objects are looked for (1)",
+    )  # fmt: skip
+
+
+def _add_processing(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how to process them")
+    group.add_argument("-o", "--reparse", action="store_true", help="process again what was processed before")
+    group.add_argument("-R", "--remove", action="store_true", help="delete processed objects from the bucket")
+    group.add_argument("-e", "--skip_on_error", action="store_true", help="go on after an object that cannot be read")
+    group.add_argument("-P", "--remove-log-streams", action="store_true", help="delete log streams after reading them")
+    group.add_argument(
+        "-n", "--aws_account_alias", action=_Words, convert=str, metavar="TEXT", default="",
+        help="goes into every message of a bucket",
+    )  # fmt: skip
+    group.add_argument(
+        "-df", "--discard-field", action=_Words, convert=str, metavar="FIELD", default="",
+        help="field that --discard-regex looks at, such as userIdentity.type",
+    )  # fmt: skip
+    group.add_argument(
+        "-dr", "--discard-regex", action=_Words, convert=_regex, metavar="REGEX",
+        help="events whose field matches at its start are not sent",
+    )  # fmt: skip
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("access to AWS")
+    group.add_argument("-p", "--aws_profile", metavar="NAME", help="profile of the AWS files")
+    group.add_argument("-a", "--access_key", metavar="KEY", help="access key ID (deprecated: use a profile or a role)")
+    group.add_argument("-k", "--secret_key", metavar="KEY", help="secret access key (deprecated)")
+    group.add_argument("-i", "--iam_role_arn", type=_role, metavar="ARN", help="role to assume")
+    group.add_argument(
+        "-rd", "--iam_role_duration", type=_within(900, 43200, "seconds"), metavar="SECONDS",
+        help="how long the role's credentials are valid, 900 to 43200",
+    )  # fmt: skip
+    group.add_argument("-x", "--external_id", metavar="ID", help="external ID for assuming the role")
+    group.add_argument("-st", "--sts_endpoint", metavar="URL", help="STS endpoint")
+    group.add_argument(
+        "-se", "--service_endpoint", metavar="URL", help="endpoint of the service the logs are read from"
+    )
+
+
+def _add_surroundings(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("surroundings")
+    group.add_argument(
+        "-d",
+        "--debug",
+        type=_within(0, 3, "detail"),
+        metavar="LEVEL",
+        default=0,
+        help="detail of the output, 0 to 3 (0)",
+    )
+    group.add_argument(
+        "--output", type=_output, metavar="WHERE", help="stdout, file:PATH or unix:PATH instead of Wazuh"
+    )
+    group.add_argument("--wazuh-home", type=Path, metavar="DIR", help=f"Wazuh's folder ($WAZUH_HOME, {DEFAULT_HOME})")
+    group.add_argument("--state-dir", type=Path, metavar="DIR", help="folder of the state files (HOME/wodles/aws)")
+
+
+def parse(arguments: Sequence[str]) -> Settings:
+    """Return the settings that the command line asks for.
+
+    Raises UsageError when a check of SPEC 1 fails, after it InvalidTypeError for an unknown type,
+    service or subscriber, and QueueError when a subscriber's options are missing.
+    """
+    options, unknown = build_parser().parse_known_args(arguments)
+    if unknown:
+        # Only the options' names are shown: a mistyped --secret_key must not print its value.
+        names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
+        raise UsageError(f"unknown options: {' '.join(names) or 'a value without an option'}")
+    _check_together(options)
+    home = options.wazuh_home or _default_home()
+    return Settings(
+        job=_job(options),
+        access=_access(options),
+        output=options.output or Output("unix", home / "queue" / "sockets" / "queue"),
+        state_dir=options.state_dir or home / "wodles" / "aws",
+        debug=options.debug,
+    )
+
+
+def _check_together(options: argparse.Namespace) -> None:
+    if options.iam_role_duration is not None and not options.iam_role_arn:
+        raise UsageError("--iam_role_duration needs --iam_role_arn")
+    if bool(options.access_key) != bool(options.secret_key):
+        raise UsageError("--access_key and --secret_key need each other")
+    reads_text = options.subscriber or options.service == "cloudwatchlogs"
+    if options.discard_regex and not options.discard_field and not reads_text:
+        raise UsageError("--discard-regex needs --discard-field")
+
+
+def _job(options: argparse.Namespace) -> Job:
+    if options.bucket:
+        return _bucket_job(options)
+    if options.service:
+        return _service_job(options)
+    return _subscriber_job(options)
+
+
+def _bucket_job(options: argparse.Namespace) -> BucketJob:
+    bucket_type = _known(TYPE_ALIASES.get(options.type, options.type), BUCKET_TYPES, "type of bucket")
+    return BucketJob(
+        source=Source(
+            bucket_type,
+            options.bucket,
+            options.trail_prefix,
+            options.trail_suffix,
+            options.aws_organization_id,
+        ),
+        accounts=options.aws_account_id,
+        regions=options.regions,
+        only_logs_after=options.only_logs_after,
+        lookback_days=options.lookback_days,
+        reparse=options.reparse,
+        remove=options.remove,
+        skip_on_error=options.skip_on_error,
+        account_alias=options.aws_account_alias,
+        discard=_discard(options),
+    )
+
+
+def _service_job(options: argparse.Namespace) -> ServiceJob:
+    return ServiceJob(
+        name=_known(options.service, SERVICES, "service"),
+        regions=options.regions,
+        log_groups=options.aws_log_groups,
+        only_logs_after=options.only_logs_after,
+        reparse=options.reparse,
+        remove_log_streams=options.remove_log_streams,
+        skip_on_error=options.skip_on_error,
+        discard=_discard(options),
+    )
+
+
+def _subscriber_job(options: argparse.Namespace) -> SubscriberJob:
+    name = _known(options.subscriber, SUBSCRIBERS, "subscriber")
+    needed = {"--queue": options.queue}
+    if name == "security_lake":
+        needed |= {"--iam_role_arn": options.iam_role_arn, "--external_id": options.external_id}
+    if missing := [option for option, value in needed.items() if not value]:
+        raise QueueError(f"The subscriber {name} needs {', '.join(missing)}.")
+    return SubscriberJob(
+        name=name,
+        queue=options.queue,
+        regions=options.regions,
+        skip_on_error=options.skip_on_error,
+        discard=_discard(options),
+    )
+
+
+def _known(name: str, names: Iterable[str], what: str) -> str:
+    if name not in names:
+        raise InvalidTypeError(f"{name!r} is not a {what}. Use one of {', '.join(sorted(names))}.")
+    return name
+
+
+def _discard(options: argparse.Namespace) -> DiscardRule | None:
+    return DiscardRule(options.discard_field, options.discard_regex) if options.discard_regex else None
+
+
+def _access(options: argparse.Namespace) -> Access:
+    return Access(
+        profile=options.aws_profile,
+        access_key=options.access_key,
+        secret_key=options.secret_key,
+        role_arn=options.iam_role_arn,
+        role_duration=options.iam_role_duration,
+        external_id=options.external_id,
+        sts_endpoint=options.sts_endpoint,
+        service_endpoint=options.service_endpoint,
+    )
+
+
+def _default_home() -> Path:
+    """Return WAZUH_HOME, or the folder above `wodles/` that the program runs from, or /var/ossec."""
+    if named := os.environ.get("WAZUH_HOME"):
+        return Path(named)
+    for program in (Path(sys.argv[0]), Path(__file__)):
+        for folder in program.absolute().parents:
+            if folder.name == "wodles":
+                return folder.parent
+    return DEFAULT_HOME

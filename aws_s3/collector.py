@@ -1,0 +1,205 @@
+"""The bucket loop: partition → keys → download → messages → sink → state → deletion.
+
+It knows interfaces and no log type. It alone decides what a failure means for the rest of the run.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from datetime import date
+from typing import IO
+
+from aws_s3.buckets.base import Bucket
+from aws_s3.buckets.layout import Partition
+from aws_s3.discovery import Discovery
+from aws_s3.errors import (
+    CollectorError,
+    EmptyBucketError,
+    MalformedError,
+    NoAccountsError,
+    UnavailableError,
+)
+from aws_s3.fetch import Downloads
+from aws_s3.interruption import Interruption
+from aws_s3.place import Asked
+from aws_s3.reader import Reader
+from aws_s3.s3 import Store
+from aws_s3.settings import BucketJob
+from aws_s3.sink import Sink
+from aws_s3.state.buckets import BucketState
+from aws_s3.state.leftovers import FailedObject
+from aws_s3.state.locks import Locks
+from aws_s3.worklist import Inventory, Wanted, Worklist
+
+log = logging.getLogger(__name__)
+
+_OBJECTS_AHEAD = 1000
+_BYTES_AHEAD = 64 << 20
+_DELETIONS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a collection works with. `account` asks AWS for the caller's account, once."""
+
+    store: Store
+    state: BucketState
+    locks: Locks
+    sink: Sink
+    listings: Executor
+    downloads: Executor
+    interruption: Interruption
+    account: Callable[[], str]
+    known_regions: Callable[[], frozenset[str]]
+
+
+class Collector:
+    """Collects one source once. `today` is the UTC day on which the run began."""
+
+    def __init__(self, job: BucketJob, bucket: Bucket, surroundings: Surroundings, today: date) -> None:
+        self._job = job
+        self._bucket = bucket
+        self._around = surroundings
+        self._state = surroundings.state
+        self._reader = Reader(
+            bucket,
+            job.source.bucket,
+            job.account_alias,
+            job.skip_on_error,
+            job.discard,
+            surroundings.sink.limit,
+        )
+        self._failures: list[CollectorError] = []
+        self._to_delete: list[str] = []
+        inventory = Inventory(
+            surroundings.store,
+            surroundings.state,
+            surroundings.locks,
+            surroundings.listings,
+            self._delete if job.remove else None,
+        )
+        asked = Asked(today, job.only_logs_after, job.lookback_days, job.reparse)
+        self._worklist = Worklist(bucket, inventory, asked, self._fail)
+        self._account = ""
+
+    def run(self) -> int:
+        """Collect what is new; return 0, or the exit code of the first failure.
+
+        Raises what ends the whole run, after recording what was accepted until then.
+        """
+        try:
+            partitions = self._partitions()
+        except (EmptyBucketError, NoAccountsError) as error:
+            if self._state.is_empty():
+                raise
+            log.info("%s", error)
+            return 0
+        if not all(partition.account for partition in partitions):
+            self._account = self._around.account()
+        self._collect_all(partitions)
+        self._finish()
+        return self._failures[0].exit_code if self._failures else 0
+
+    def _partitions(self) -> list[Partition]:
+        source = self._job.source
+        if not self._around.store.holds(source.path):
+            raise EmptyBucketError(
+                f"No files were found in '{source.bucket}/{source.path}'. No logs will be processed."
+            )
+        regions = self._around.known_regions() if self._job.regions else frozenset[str]()
+        discovery = Discovery(self._job, self._bucket, self._around.store, self._around.listings, regions)
+        return discovery.partitions()
+
+    def _collect_all(self, partitions: Iterable[Partition]) -> None:
+        downloads: Downloads[Wanted, IO[bytes]] = Downloads(
+            self._around.downloads,
+            lambda wanted: self._around.store.get(wanted.object),
+            lambda wanted: wanted.object.size,
+            _OBJECTS_AHEAD,
+            _BYTES_AHEAD,
+        )
+        for wanted, body in downloads.in_order(self._worklist.objects(partitions)):
+            if not self._worklist.is_stopped(wanted.partition):
+                self._collect(wanted, body)
+
+    def _collect(self, wanted: Wanted, download: Future[IO[bytes]]) -> None:
+        try:
+            with download.result() as body:
+                self._send(wanted, self._reader.messages(wanted.object.key, wanted.partition, body))
+        except UnavailableError as error:
+            self._put_off(wanted, error)
+        except MalformedError as error:
+            self._skip_malformed(wanted, error)
+
+    def _send(self, wanted: Wanted, messages: Iterable[bytes]) -> None:
+        """Send the messages and record it: all of them, or how many when something ends the run."""
+        key = wanted.object.key
+        version = f"{wanted.object.etag} {self._job.discard}"
+        accepted = 0 if self._job.reparse else self._state.leftovers.partial(key, version)
+        with self._around.interruption.shield():
+            sent = 0
+            try:
+                for sent, message in enumerate(messages, 1):
+                    if sent > accepted:
+                        self._around.interruption.check()
+                        self._around.sink.send(message)
+                        accepted = sent
+            except BaseException:
+                if accepted and not self._job.reparse:
+                    self._state.leftovers.mark_partial(key, version, accepted)
+                raise
+            self._state.mark_done(wanted.partition, key, self._account)
+        log.debug("+++ Sent %d events of %s to Analysisd", sent, key)
+        if self._job.remove:
+            self._delete([key])
+
+    def _put_off(self, wanted: Wanted, error: UnavailableError) -> None:
+        """Leave the object to a later run, where it was to be skipped on errors."""
+        if not self._job.skip_on_error and not wanted.again:
+            self._stop(wanted.partition, error)
+        elif self._state.leftovers.mark_unavailable(_failed(wanted), error):
+            log.error("%s It will be tried again by a later run.", error)
+        else:
+            log.error("%s It has been gone for a day and is given up.", error)
+
+    def _skip_malformed(self, wanted: Wanted, error: MalformedError) -> None:
+        """Send an error event in the object's place, where it was to be skipped on errors."""
+        if not self._job.skip_on_error:
+            return self._stop(wanted.partition, error)
+        log.error("%s", error)
+        with self._around.interruption.shield():
+            self._around.sink.send(self._reader.error_message(wanted.object.key, error))
+            return self._state.mark_malformed(wanted.partition, _failed(wanted), self._account, error)
+
+    def _stop(self, partition: Partition, error: CollectorError) -> None:
+        self._worklist.stop(partition)
+        self._fail(error)
+
+    def _fail(self, error: CollectorError) -> None:
+        """Remember a failure that does not end the run."""
+        self._failures.append(error)
+        log.error("%s", error)
+
+    def _delete(self, keys: Iterable[str]) -> None:
+        self._to_delete += keys
+        if len(self._to_delete) >= _DELETIONS_AT_ONCE:
+            self._delete_now()
+
+    def _delete_now(self) -> None:
+        for key in self._to_delete:
+            log.debug("+++ Remove file from S3 Bucket:%s", key)
+        for failure in self._around.store.delete(self._to_delete):
+            log.error("%s", failure)
+        self._to_delete.clear()
+
+    def _finish(self) -> None:
+        self._delete_now()
+        if waiting := self._state.leftovers.waiting():
+            log.warning("%d objects could not be fetched and are waiting to be tried again", waiting)
+        if not self._failures and not self._worklist.held_elsewhere:
+            self._state.complete()
+
+
+def _failed(wanted: Wanted) -> FailedObject:
+    return FailedObject(wanted.object.key, wanted.object.size, wanted.object.etag)

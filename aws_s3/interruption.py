@@ -1,0 +1,46 @@
+"""SIGINT and SIGTERM: the process ends soon, with what was accepted recorded (SPEC 10)."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from aws_s3.errors import Interrupted
+
+_EXIT_CODES = {signal.SIGINT: 2, signal.SIGTERM: 143}
+
+
+class Interruption:
+    """Whether a signal asked to stop. Outside `shield` the signal raises Interrupted at once."""
+
+    def __init__(self) -> None:
+        self._request: Interrupted | None = None
+        self._shields = 0
+
+    def listen(self) -> None:
+        """Handle the signals from now on; only the main thread may."""
+        for number in _EXIT_CODES:
+            signal.signal(number, self._handle)
+
+    @contextmanager
+    def shield(self) -> Iterator[None]:
+        """Hold a request back until the block ends, or calls `check`."""
+        self._shields += 1
+        try:
+            yield
+        finally:
+            self._shields -= 1
+        if not self._shields:
+            self.check()
+
+    def check(self) -> None:
+        """Raise Interrupted when a signal has asked to stop."""
+        if self._request is not None:
+            raise self._request
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        received = signal.Signals(number)
+        self._request = Interrupted(received.name, _EXIT_CODES[received])
+        if not self._shields:
+            raise self._request

@@ -1,0 +1,138 @@
+"""The object store: keys from a start, folders, getting and deleting objects."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Any, Protocol
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
+
+from aws_s3.aws_errors import translate, translate_object
+from aws_s3.compression import spool
+
+_CHUNK = 1 << 20
+_RESUMES = 5
+_LARGEST_BATCH = 1000
+_FAILURES = (BotoCoreError, ClientError)
+_CUT_BODY = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
+
+
+@dataclass(frozen=True)
+class S3Object:
+    """An object as a listing shows it; `size` in bytes, as stored."""
+
+    key: str
+    size: int
+    etag: str
+
+
+class Folders(Protocol):
+    """What discovery needs of a store."""
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the folders right under `prefix`."""
+
+    def holds(self, prefix: str) -> bool:
+        """Tell whether any key begins with `prefix`."""
+
+
+class Store(Folders, Protocol):
+    """A bucket."""
+
+    def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
+        """Yield the objects under `prefix` that sort after `start_after`, in key order, by the page."""
+
+    def get(self, wanted: S3Object) -> IO[bytes]:
+        """Return the object's content, readable from its start."""
+
+    def delete(self, keys: Sequence[str]) -> list[str]:
+        """Delete the objects; return a line for each that could not be deleted."""
+
+
+class S3Store:
+    """A bucket behind a boto3 S3 client, which may be used by several threads.
+
+    Every method raises what `aws_errors` makes of AWS's answer; `get` raises UnavailableError for
+    what concerns one object only.
+    """
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the folders right under `prefix`, of all pages."""
+        for page in self._list(Prefix=prefix, Delimiter="/"):
+            for folder in page.get("CommonPrefixes", ()):
+                yield folder["Prefix"][len(prefix) : -1]
+
+    def holds(self, prefix: str) -> bool:
+        """Tell whether any key begins with `prefix`."""
+        return bool(next(self._list(Prefix=prefix, MaxKeys=1)).get("KeyCount"))
+
+    def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
+        """Yield the objects under `prefix` that sort after `start_after`, in key order, by the page."""
+        for page in self._list(Prefix=prefix, StartAfter=start_after):
+            yield [S3Object(item["Key"], item["Size"], item["ETag"]) for item in page.get("Contents", ())]
+
+    def get(self, wanted: S3Object) -> IO[bytes]:
+        """Return the object's content; one over 32 MB is a temporary file, which the caller closes."""
+        try:
+            return spool(self._chunks(wanted.key))
+        except _FAILURES as error:
+            raise translate_object(error, f"object s3://{self._bucket}/{wanted.key}") from error
+
+    def delete(self, keys: Sequence[str]) -> list[str]:
+        """Delete the objects; return a line for each that could not be deleted."""
+        failed = []
+        for first in range(0, len(keys), _LARGEST_BATCH):
+            batch = keys[first : first + _LARGEST_BATCH]
+            try:
+                failed += self._delete_batch(batch)
+            except _FAILURES as error:
+                failed.append(str(translate(error, f"deletion of {len(batch)} objects of {self._bucket}")))
+        return failed
+
+    def _delete_batch(self, keys: Sequence[str]) -> list[str]:
+        answer = self._client.delete_objects(
+            Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        )
+        return [
+            f"object s3://{self._bucket}/{error['Key']} could not be deleted: "
+            f"{error.get('Code')}: {error.get('Message')}"
+            for error in answer.get("Errors", ())
+        ]
+
+    def _list(self, **request: Any) -> Iterator[dict[str, Any]]:
+        request["Bucket"] = self._bucket
+        while True:
+            try:
+                page = self._client.list_objects_v2(**request)
+            except _FAILURES as error:
+                raise translate(error, f"bucket {self._bucket}") from error
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            request["ContinuationToken"] = page["NextContinuationToken"]
+
+    def _chunks(self, key: str) -> Iterator[bytes]:
+        """Yield the object's content; a body that is cut continues where it broke (SPEC 5)."""
+        request: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
+        received = resumes = 0
+        while True:
+            answer = self._client.get_object(**request)
+            try:
+                for chunk in answer["Body"].iter_chunks(_CHUNK):
+                    received += len(chunk)
+                    yield chunk
+                return
+            except _CUT_BODY:
+                resumes += 1
+                if resumes > _RESUMES:
+                    raise
+            request |= {"Range": f"bytes={received}-", "IfMatch": answer["ETag"]}

@@ -1,0 +1,37 @@
+"""Locks on partitions between runs: POSIX record locks, which die with their process (SPEC 9)."""
+
+import fcntl
+import hashlib
+import os
+from pathlib import Path
+
+from aws_s3.errors import StateCreateError
+from aws_s3.state.database import share_with_group
+
+
+class Locks:
+    """Locks by name, in one file; held until `close` or the end of the process.
+
+    Each name is one byte of the file, far behind its end: nothing is ever written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o660)
+        except OSError as error:
+            raise StateCreateError(f"The lock file {path} cannot be opened: {error.strerror}.") from error
+        if os.fstat(self._descriptor).st_uid == os.geteuid():
+            share_with_group(self._descriptor, path)
+
+    def acquire(self, name: str) -> bool:
+        """Take the lock; False when another process holds it."""
+        offset = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big")
+        try:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+    def close(self) -> None:
+        """Release all locks."""
+        os.close(self._descriptor)

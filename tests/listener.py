@@ -1,0 +1,33 @@
+"""Wazuh's end of the socket."""
+
+import socket
+from pathlib import Path
+from threading import Thread
+
+_LARGEST = 1 << 20
+
+
+class Listener:
+    """Keeps the datagrams that arrive at `path` until it is closed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._messages: list[bytes] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._thread = Thread(target=self._receive, daemon=True)
+        self._thread.start()
+
+    def _receive(self) -> None:
+        while message := self._socket.recv(_LARGEST):
+            self._messages.append(message)
+
+    def close(self) -> list[bytes]:
+        """Take the socket away; return what was sent to it, in order."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+            # Datagrams keep their order: behind an empty one nothing that was sent is left.
+            end.sendto(b"", str(self._path))
+        self._thread.join()
+        self._socket.close()
+        self._path.unlink()
+        return self._messages
