@@ -34,16 +34,16 @@ DEFAULT_HOME = Path("/var/ossec")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _BUCKET_NAME = re.compile(r"(?!xn--)(?!.*(-s3alias|--ol-s3)$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?", re.ASCII)
-_DATE = re.compile(r"(\d{4})-([A-Za-z]{3})-(\d{2})", re.ASCII)
+_DATE = re.compile(r"([1-9]\d{3})-([A-Za-z]{3})-(\d{2})", re.ASCII)
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _LOG_GROUP = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}(:[^:*]{1,512})?", re.ASCII)
 _FORBIDDEN_IN_PATH = re.compile(r"""[{}^%`\[\]'"<>~#|]|&#?\w+;""")
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are ours, with the usage on stderr."""
+    """A parser whose errors are ours."""
 
     def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
         raise UsageError(message)
 
 
@@ -67,10 +67,15 @@ class _Words(argparse.Action):
             raise argparse.ArgumentError(self, str(error)) from error
 
 
+def _shown(text: str) -> str:
+    """Return `text` as messages show it: to argparse `-secret_key=…` is a value of `-s`, and a secret."""
+    return repr(text.partition("=")[0])
+
+
 def _checked(pattern: re.Pattern[str], what: str) -> Callable[[str], str]:
     def check(text: str) -> str:
         if not pattern.fullmatch(text):
-            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+            raise argparse.ArgumentTypeError(f"{_shown(text)} is not {what}")
         return text
 
     return check
@@ -88,7 +93,7 @@ def _listed(check: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
 
 def _path(text: str) -> str:
     if found := _FORBIDDEN_IN_PATH.search(text):
-        raise argparse.ArgumentTypeError(f"the path {text!r} holds {found[0]!r}, which is not allowed")
+        raise argparse.ArgumentTypeError(f"{_shown(text)} holds {found[0]!r}, which is not allowed in a path")
     path = text.replace("\\", "/").removeprefix("/")
     return path if not path or path.endswith("/") else f"{path}/"
 
@@ -100,28 +105,31 @@ def _date(text: str) -> date:
             return date(int(found[1]), _MONTHS.index(found[2].upper()) + 1, int(found[3]))
     except ValueError:
         pass
-    raise argparse.ArgumentTypeError(f"{text!r} is not a date of the form YYYY-MMM-DD, such as 2018-AUG-21")
+    raise argparse.ArgumentTypeError(f"{_shown(text)} is not a date of the form YYYY-MMM-DD, such as 2018-AUG-21")
 
 
 def _role(text: str) -> str:
     parts = text.split(":", 5)
     if len(parts) < 6 or parts[0] != "arn" or not (parts[1] and parts[2] and parts[5]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE")
+        raise argparse.ArgumentTypeError(
+            f"{_shown(text)} is not of the form arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE"
+        )
     return text
 
 
-def _within(first: int, last: int, unit: str) -> Callable[[str], int]:
+def _within(first: int, last: int) -> Callable[[str], int]:
     def check(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not first <= int(text) <= last:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {unit} from {first} to {last}")
+        if not _NUMBER.fullmatch(text) or not first <= int(text) <= last:
+            raise argparse.ArgumentTypeError(f"{_shown(text)} is not a number from {first} to {last}")
         return int(text)
 
     return check
 
 
-def _regex(text: str) -> re.Pattern[str]:
+def _regex(text: str) -> re.Pattern[str] | None:
+    """Return the compiled regex; an empty one would discard everything, and counts as none."""
     try:
-        return re.compile(text)
+        return re.compile(text) if text else None
     except (re.error, RecursionError, OverflowError) as error:
         raise argparse.ArgumentTypeError(f"the regex {text!r} does not compile: {error}") from error
 
@@ -130,7 +138,7 @@ def _output(text: str) -> Output:
     kind, _, path = text.partition(":")
     if text == "stdout" or (kind in ("file", "unix") and path):
         return Output(kind, Path(path) if path else None)
-    raise argparse.ArgumentTypeError(f"{text!r} is not stdout, file:PATH or unix:PATH")
+    raise argparse.ArgumentTypeError(f"{_shown(text)} is not stdout, file:PATH or unix:PATH")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -193,7 +201,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         help="log groups, separated by commas; after a colon a prefix of stream names",
     )  # fmt: skip
     group.add_argument(
-        "--lookback-days", type=_within(0, 30, "days"), metavar="N", default=1,
+        "--lookback-days", type=_within(0, 30), metavar="N", default=1,
         help="days before the last log in which late objects are looked for (1)",
     )  # fmt: skip
 
@@ -225,7 +233,7 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
     group.add_argument("-k", "--secret_key", metavar="KEY", help="secret access key (deprecated)")
     group.add_argument("-i", "--iam_role_arn", type=_role, metavar="ARN", help="role to assume")
     group.add_argument(
-        "-rd", "--iam_role_duration", type=_within(900, 43200, "seconds"), metavar="SECONDS",
+        "-rd", "--iam_role_duration", type=_within(900, 43200), metavar="SECONDS",
         help="how long the role's credentials are valid, 900 to 43200",
     )  # fmt: skip
     group.add_argument("-x", "--external_id", metavar="ID", help="external ID for assuming the role")
@@ -240,7 +248,7 @@ def _add_surroundings(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "-d",
         "--debug",
-        type=_within(0, 3, "detail"),
+        type=_within(0, 3),
         metavar="LEVEL",
         default=0,
         help="detail of the output, 0 to 3 (0)",
@@ -255,14 +263,11 @@ def _add_surroundings(parser: argparse.ArgumentParser) -> None:
 def parse(arguments: Sequence[str]) -> Settings:
     """Return the settings that the command line asks for.
 
-    Raises UsageError when a check of SPEC 1 fails, after it InvalidTypeError for an unknown type,
-    service or subscriber, and QueueError when a subscriber's options are missing.
+    Raises UsageError when a check of SPEC 1 fails. `check_job` comes after it.
     """
     options, unknown = build_parser().parse_known_args(arguments)
-    if unknown:
-        # Only the options' names are shown: a mistyped --secret_key must not print its value.
-        names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
-        raise UsageError(f"unknown options: {' '.join(names) or 'a value without an option'}")
+    _refuse(unknown)
+    _check_text(arguments)
     _check_together(options)
     home = options.wazuh_home or _default_home()
     return Settings(
@@ -274,33 +279,76 @@ def parse(arguments: Sequence[str]) -> Settings:
     )
 
 
+def check_job(settings: Settings) -> None:
+    """Raise InvalidTypeError for an unknown type, service or subscriber, QueueError for missing options."""
+    job, access = settings.job, settings.access
+    if isinstance(job, BucketJob):
+        _check_known(job.source.type, BUCKET_TYPES, "type of bucket")
+    elif isinstance(job, ServiceJob):
+        _check_known(job.name, SERVICES, "service")
+    else:
+        _check_known(job.name, SUBSCRIBERS, "subscriber")
+        needed: dict[str, str | None] = {"--queue": job.queue}
+        if job.name == "security_lake":
+            needed |= {"--iam_role_arn": access.role_arn, "--external_id": access.external_id}
+        if missing := [option for option, value in needed.items() if not value]:
+            raise QueueError(f"The subscriber {job.name} needs {', '.join(missing)}.")
+
+
+def _check_known(name: str, names: Iterable[str], what: str) -> None:
+    if name not in names:
+        raise InvalidTypeError(f"{name!r} is not a supported {what}. Use one of {', '.join(sorted(names))}.")
+
+
+def _refuse(unknown: Sequence[str]) -> None:
+    """Raise UsageError for words that no option takes. Values are not shown: one may be a secret."""
+    names = [word.partition("=")[0] if word.startswith("--") else word[:3] for word in unknown if word[:1] == "-"]
+    if names:
+        raise UsageError(f"unknown options: {' '.join(names)}")
+    if unknown:
+        raise UsageError("a value belongs to no option: put values that hold spaces in quotes")
+
+
+def _check_text(arguments: Sequence[str]) -> None:
+    """Raise UsageError for bytes that are not text: AWS would refuse them much later."""
+    try:
+        "".join(arguments).encode()
+    except UnicodeEncodeError:
+        raise UsageError("the arguments are not valid UTF-8") from None
+
+
 def _check_together(options: argparse.Namespace) -> None:
     if options.iam_role_duration is not None and not options.iam_role_arn:
         raise UsageError("--iam_role_duration needs --iam_role_arn")
     if bool(options.access_key) != bool(options.secret_key):
         raise UsageError("--access_key and --secret_key need each other")
-    reads_text = options.subscriber or options.service == "cloudwatchlogs"
+    reads_text = options.subscriber is not None or options.service == "cloudwatchlogs"
     if options.discard_regex and not options.discard_field and not reads_text:
         raise UsageError("--discard-regex needs --discard-field")
 
 
 def _job(options: argparse.Namespace) -> Job:
-    if options.bucket:
+    if options.bucket is not None:
         return _bucket_job(options)
-    if options.service:
+    if options.service is not None:
         return _service_job(options)
-    return _subscriber_job(options)
+    return SubscriberJob(
+        name=options.subscriber,
+        queue=options.queue or "",
+        regions=options.regions,
+        skip_on_error=options.skip_on_error,
+        discard=_discard(options),
+    )
 
 
 def _bucket_job(options: argparse.Namespace) -> BucketJob:
-    bucket_type = _known(TYPE_ALIASES.get(options.type, options.type), BUCKET_TYPES, "type of bucket")
     return BucketJob(
         source=Source(
-            bucket_type,
-            options.bucket,
-            options.trail_prefix,
-            options.trail_suffix,
-            options.aws_organization_id,
+            type=TYPE_ALIASES.get(options.type, options.type),
+            bucket=options.bucket,
+            path=options.trail_prefix,
+            suffix=options.trail_suffix,
+            organization=options.aws_organization_id,
         ),
         accounts=options.aws_account_id,
         regions=options.regions,
@@ -316,7 +364,7 @@ def _bucket_job(options: argparse.Namespace) -> BucketJob:
 
 def _service_job(options: argparse.Namespace) -> ServiceJob:
     return ServiceJob(
-        name=_known(options.service, SERVICES, "service"),
+        name=options.service,
         regions=options.regions,
         log_groups=options.aws_log_groups,
         only_logs_after=options.only_logs_after,
@@ -325,28 +373,6 @@ def _service_job(options: argparse.Namespace) -> ServiceJob:
         skip_on_error=options.skip_on_error,
         discard=_discard(options),
     )
-
-
-def _subscriber_job(options: argparse.Namespace) -> SubscriberJob:
-    name = _known(options.subscriber, SUBSCRIBERS, "subscriber")
-    needed = {"--queue": options.queue}
-    if name == "security_lake":
-        needed |= {"--iam_role_arn": options.iam_role_arn, "--external_id": options.external_id}
-    if missing := [option for option, value in needed.items() if not value]:
-        raise QueueError(f"The subscriber {name} needs {', '.join(missing)}.")
-    return SubscriberJob(
-        name=name,
-        queue=options.queue,
-        regions=options.regions,
-        skip_on_error=options.skip_on_error,
-        discard=_discard(options),
-    )
-
-
-def _known(name: str, names: Iterable[str], what: str) -> str:
-    if name not in names:
-        raise InvalidTypeError(f"{name!r} is not a {what}. Use one of {', '.join(sorted(names))}.")
-    return name
 
 
 def _discard(options: argparse.Namespace) -> DiscardRule | None:

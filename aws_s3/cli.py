@@ -5,11 +5,11 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-from aws_s3.arguments import parse
+from aws_s3.arguments import check_job, parse
 from aws_s3.errors import CollectorError, Interrupted, InvalidTypeError, UnknownRegionError, UsageError
 from aws_s3.interruption import Interruption
 from aws_s3.settings import BucketJob, Settings
-from aws_s3.terminal import Terminal, open_standard_streams
+from aws_s3.terminal import STDERR, STDOUT, Lines, Terminal, open_standard_streams, printable
 
 log = logging.getLogger(__name__)
 
@@ -17,29 +17,27 @@ log = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code (SPEC 10)."""
     open_standard_streams()
-    try:
-        settings = parse(sys.argv[1:] if arguments is None else arguments)
-    except UsageError as error:
-        print(f"aws-s3: error: {error}", file=sys.stderr)
-        return error.exit_code
-    except CollectorError as error:
-        Terminal(sys.stdout, 0).install()
-        log.error("%s", error)
-        return error.exit_code
-    terminal = Terminal(sys.stderr if settings.output.kind == "stdout" else sys.stdout, settings.debug)
-    terminal.install()
-    try:
-        return _guarded(settings)
-    finally:
-        terminal.finish()
+    terminal = Terminal()
+    terminal.show(Lines(STDOUT), 0)
+    code = _guarded(sys.argv[1:] if arguments is None else arguments, terminal, Interruption())
+    terminal.finish()
+    return code
 
 
-def _guarded(settings: Settings) -> int:
+def _guarded(arguments: Sequence[str], terminal: Terminal, interruption: Interruption) -> int:
     """Run, and make one line and a code of whatever goes wrong."""
-    interruption = Interruption()
     try:
-        interruption.listen()
-        return _run(settings, interruption)
+        try:
+            interruption.listen()
+            settings = parse(arguments)
+            terminal.show(Lines(STDERR if settings.output.kind == "stdout" else STDOUT), settings.debug)
+            return _run(settings, interruption)
+        finally:
+            # Either this ends before a signal comes, or the signal was the first, and no other raises.
+            interruption.end()
+    except UsageError as error:
+        Lines(STDERR).write(f"aws-s3: error: {printable(str(error))}. aws-s3 --help lists the options.")
+        return error.exit_code
     except (CollectorError, Interrupted) as error:
         log.error("%s", error, exc_info=True)
         return error.exit_code
@@ -49,6 +47,7 @@ def _guarded(settings: Settings) -> int:
 
 
 def _run(settings: Settings, interruption: Interruption) -> int:
+    check_job(settings)
     job = settings.job
     if isinstance(job, BucketJob):
         from aws_s3.collection import collect_bucket

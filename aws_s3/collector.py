@@ -169,7 +169,7 @@ class Collector:
             return self._stop(wanted.partition, error)
         log.error("%s", error)
         with self._around.interruption.shield():
-            self._around.sink.send(self._reader.error_message(wanted.object.key, error))
+            self._around.sink.send(self._reader.error_message(wanted.object.key, wanted.partition, error))
             return self._state.mark_malformed(wanted.partition, _failed(wanted), self._account, error)
 
     def _stop(self, partition: Partition, error: CollectorError) -> None:

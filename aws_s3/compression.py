@@ -1,14 +1,17 @@
 """Taking an object's bytes out of gzip or zip, by its name and its first bytes (SPEC 5)."""
 
-import gzip
 import io
+import logging
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import IO
 
-from aws_s3.errors import DecompressError
+from aws_s3.errors import DecompressError, StorageError
+
+log = logging.getLogger(__name__)
 
 IN_MEMORY = 32 << 20
 """Bytes above which a body lives in a temporary file."""
@@ -16,11 +19,11 @@ IN_MEMORY = 32 << 20
 _LARGEST = 16 << 30
 _CHUNK = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
-_BROKEN = (zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError)
+_WITH_GZIP_HEADER = 16 + zlib.MAX_WBITS
 
 
 def decompress(body: IO[bytes], key: str) -> IO[bytes]:
-    """Return the decompressed content of `body`, readable from its start.
+    """Return the decompressed content of `body`, readable from its start; `body` itself if it is not compressed.
 
     All of it is proved readable first: a body that breaks in the middle raises DecompressError
     here, not while its events are being sent. So does `.snappy`, which is not supported, and
@@ -34,54 +37,24 @@ def decompress(body: IO[bytes], key: str) -> IO[bytes]:
 
 
 def spool(chunks: Iterable[bytes]) -> IO[bytes]:
-    """Return the chunks as one readable file: in memory, above 32 MB a temporary file."""
+    """Return the chunks as one readable file: in memory, above 32 MB a temporary file.
+
+    Raises StorageError when that file cannot be written, which says nothing about the object.
+    """
     content: IO[bytes] = io.BytesIO()
     size = 0
     for chunk in chunks:
         size += len(chunk)
-        if size > IN_MEMORY and isinstance(content, io.BytesIO):
-            content = _to_disk(content)
-        content.write(chunk)
-    content.seek(0)
+        with _told_of_disk():
+            if size > IN_MEMORY and isinstance(content, io.BytesIO):
+                content = _to_disk(content)
+            content.write(chunk)
+    with _told_of_disk():
+        content.seek(0)
     return content
 
 
 def _to_disk(memory: io.BytesIO) -> IO[bytes]:
-    disk = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    disk = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - the caller closes it
     disk.write(memory.getbuffer())
     return disk
-
-
-def _unpack(body: IO[bytes], key: str) -> Iterator[bytes] | None:
-    if key.endswith(".snappy"):
-        raise DecompressError("snappy compression is not supported; deliver the logs as gzip or plain text")
-    if key.endswith(".zip"):
-        return _unzip(body)
-    magic = body.read(len(_GZIP_MAGIC))
-    body.seek(0)
-    if key.endswith(".gz") or magic == _GZIP_MAGIC:
-        return _read(gzip.GzipFile(fileobj=body, mode="rb"))
-    return None
-
-
-def _unzip(body: IO[bytes]) -> Iterator[bytes]:
-    with zipfile.ZipFile(body) as archive:
-        members = [info for info in archive.infolist() if not info.is_dir()]
-        if not members:
-            raise zipfile.BadZipFile("the archive is empty")
-        yield from _read(archive.open(members[0]))
-
-
-def _read(stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
-    while chunk := stream.read(_CHUNK):
-        yield chunk
-
-
-def _bounded(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Pass the chunks on until they are more than any log: a bomb must not fill the disk."""
-    size = 0
-    for chunk in chunks:
-        size += len(chunk)
-        if size > _LARGEST:
-            raise DecompressError(f"it holds more than {_LARGEST >> 30} GiB")
-        yield chunk

@@ -29,7 +29,7 @@ def named(rows: Iterable[list[str]], names: Sequence[str], key: str) -> Iterator
             longer += 1
             most = max(most, len(fields))
     if longer:
-        log.debug("%d lines of %s have up to %d columns: only %d are known", longer, key, most, len(names))
+        log.debug("Dropped what %d lines of %s hold after column %d (up to %d)", longer, key, len(names), most)
 
 
 def spaced_fields(line: str) -> list[str]:

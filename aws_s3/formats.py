@@ -19,6 +19,10 @@ _LARGEST_LINE = 16 << 20
 _SPACE = re.compile(r"[ \t\r\n]*")
 # NaN and Infinity are not JSON, but written by careless programs: their names are what can be sent.
 _DECODER = json.JSONDecoder(parse_constant=str)
+# How far before the end of a cut text the decoder may stop, at most: within `-Infinity`, or an escape.
+_LONGEST_TOKEN = 16
+_ZERO_AND_DIGIT = re.compile(r"0\d", re.ASCII)
+_LEADING_ZEROS = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*"?)|(?<![\w.+-])(-?)0+(?=\d)', re.ASCII | re.DOTALL)
 
 
 def lines(body: IO[bytes]) -> Iterator[str]:
@@ -27,36 +31,58 @@ def lines(body: IO[bytes]) -> Iterator[str]:
     while line := body.readline(_LARGEST_LINE):
         if len(line) == _LARGEST_LINE:
             raise ParseError(f"a line is longer than {_LARGEST_LINE >> 20} MiB")
-        if line := line.rstrip(b"\r\n"):
-            yield line.decode(encoding, "replace")
+        if text := line.rstrip(b"\r\n").decode(encoding, "replace"):
+            yield text
         encoding = "utf-8"
 
 
+def holds_json(body: IO[bytes]) -> bool:
+    """Tell JSON objects or lists from text, by the first character; `body` is at its start again.
+
+    Other JSON values are none that an event can be made of: `2 123456789012 eni-1 …` is a line of text.
+    """
+    first = JsonScanner(body).peek()
+    body.seek(0)
+    return first in ("{", "[")
+
+
 def json_values(body: IO[bytes]) -> Iterator[Any]:
-    """Yield JSON values that follow each other with nothing, white space or newlines between."""
+    """Yield JSON values that follow each other with nothing, white space or newlines between.
+
+    Of a list, its values are yielded instead.
+    """
     scanner = JsonScanner(body)
-    while scanner.peek():
-        yield scanner.value()
+    while first := scanner.peek():
+        if first == "[":
+            yield from array_items(scanner)
+        else:
+            yield scanner.value()
 
 
 def array_field(body: IO[bytes], field: str) -> Iterator[dict[str, Any]]:
     """Yield the objects of the list `field` of the one JSON object in `body`; none without that field."""
     scanner = JsonScanner(body)
-    scanner.expect("{")
-    while scanner.peek() != "}":
-        name = scanner.value()
-        scanner.expect(":")
+    for name in _names(scanner):
         if name == field and scanner.peek() == "[":
             yield from _objects(scanner, field)
         elif scanner.value() is not None and name == field:
             raise ParseError(f"{field!r} is not a list")
-        if scanner.peek() != "}":
-            scanner.expect(",")
-            if not isinstance(name, str) or scanner.peek() != '"':
-                raise ParseError("the object has a name that is not a string")
-    scanner.expect("}")
     if scanner.peek():
         raise ParseError("there is more after the end of the JSON object")
+
+
+def _names(scanner: "JsonScanner") -> Iterator[str]:
+    """Yield the names of the JSON object that the scanner stands before; who asks steps over the values."""
+    scanner.expect("{")
+    more = scanner.peek() != "}"
+    while more:
+        if scanner.peek() != '"':
+            raise ParseError("a member of the JSON object has no name")
+        name: str = scanner.value()
+        scanner.expect(":")
+        yield name
+        more = scanner.take(",")
+    scanner.expect("}")
 
 
 def _objects(scanner: "JsonScanner", field: str) -> Iterator[dict[str, Any]]:
@@ -68,21 +94,28 @@ def _objects(scanner: "JsonScanner", field: str) -> Iterator[dict[str, Any]]:
 
 def array_items(scanner: "JsonScanner") -> Iterator[Any]:
     """Yield the values of the JSON list that the scanner stands before."""
+    if scanner.holds_rest():
+        # Small files: one call of the decoder is faster than one for each value.
+        yield from scanner.value()
+        return
     scanner.expect("[")
-    if scanner.peek() == "]":
-        return scanner.expect("]")
-    yield scanner.value()
-    while scanner.peek() != "]":
-        scanner.expect(",")
+    more = scanner.peek() != "]"
+    while more:
         yield scanner.value()
-    return scanner.expect("]")
+        more = scanner.take(",")
+    scanner.expect("]")
 
 
 class JsonScanner:
-    """Reads JSON values one by one from a binary file, holding no more of it than one value needs."""
+    """Reads JSON values one by one from a binary file, holding no more of it than one value needs.
 
-    def __init__(self, body: IO[bytes]) -> None:
+    The file is read in steps of `chunk` bytes, or larger ones within larger values. Numbers with
+    leading zeros, which are not JSON, are read as if they had none: Macie writes them (SPEC 5).
+    """
+
+    def __init__(self, body: IO[bytes], chunk: int = _CHUNK) -> None:
         self._body = body
+        self._chunk = chunk
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
         self._buffer = ""
         self._at = 0
@@ -97,15 +130,20 @@ class JsonScanner:
             if not self._fill():
                 return ""
 
+    def take(self, character: str) -> bool:
+        """Step over `character` if it comes next; tell whether it did."""
+        found = self.peek() == character
+        self._at += found
+        return found
+
     def expect(self, character: str) -> None:
         """Step over `character`; raises ParseError when something else comes."""
-        found = self.peek()
-        if found != character:
+        if not self.take(character):
+            found = self.peek()
             raise ParseError(f"{character!r} is missing before {found!r}" if found else "the JSON is cut off")
-        self._at += 1
 
     def value(self) -> Any:
-        """Return the next value and step over it. Raises ParseError where there is none."""
+        """Return the next value and step over it. Raises ParseError, and stays where it is, if there is none."""
         self.peek()
         while True:
             try:
@@ -113,13 +151,44 @@ class JsonScanner:
             except RecursionError as error:
                 raise ParseError("the JSON is nested too deeply") from error
             except ValueError as error:
-                if self._fill():
+                if self._drop_zeros(getattr(error, "pos", 0)) or (_may_be_cut(error) and self._fill()):
                     continue
                 raise ParseError(f"not JSON: {_reason(error)}") from error
-            # A number at the buffer's end may go on behind it.
-            if end < len(self._buffer) or not self._fill():
-                self._at = end
-                return value
+            if isinstance(value, (int, float)) and (self._drop_zeros(end) or self._goes_on(end)):
+                continue
+            self._at = end
+            return value
+
+    def skip_line(self) -> None:
+        """Step over what is left of the line."""
+        while (end := self._buffer.find("\n", self._at)) < 0:
+            self._at = len(self._buffer)
+            if not self._fill():
+                return
+        self._at = end + 1
+
+    def holds_rest(self) -> bool:
+        """Tell whether all that is left of the file has been read; that needs a look ahead of one chunk."""
+        if len(self._buffer) - self._at < self._chunk:
+            self._fill()
+        return self._ended
+
+    def _drop_zeros(self, at: int) -> bool:
+        """Take leading zeros off all numbers that have been read, if the decoder stopped at `at` for one.
+
+        It takes the first zero for the whole number, and finds a digit behind it.
+        """
+        if not _ZERO_AND_DIGIT.match(self._buffer, at - 1):
+            return False
+        text = self._buffer[self._at :]
+        # What a string holds is matched too, and put back.
+        self._buffer = _LEADING_ZEROS.sub(r"\1\2", text)
+        self._at = 0
+        return len(self._buffer) < len(text)
+
+    def _goes_on(self, end: int) -> bool:
+        """Tell whether a number that ends at `end` may be longer; there is more of the file now."""
+        return end + len("e-") >= len(self._buffer) and self._fill()
 
     def _fill(self) -> bool:
         """Read on, in steps that grow with the value at hand; False at the end of the file."""
@@ -128,7 +197,7 @@ class JsonScanner:
         held = len(self._buffer) - self._at
         if held > _LARGEST_VALUE:
             raise ParseError(f"a JSON value is longer than {_LARGEST_VALUE >> 20} MiB")
-        data = self._body.read(max(_CHUNK, held))
+        data = self._body.read(max(self._chunk, held))
         self._ended = not data
         more = self._decoder.decode(data, final=self._ended)
         self._buffer = self._buffer[self._at :] + more
@@ -136,5 +205,14 @@ class JsonScanner:
         return bool(more) or self._fill()
 
 
+def _may_be_cut(error: ValueError) -> bool:
+    """Tell whether the text could be JSON if it went on."""
+    if not isinstance(error, json.JSONDecodeError):
+        return True
+    return error.pos + _LONGEST_TOKEN > len(error.doc) or error.msg.startswith("Unterminated string")
+
+
 def _reason(error: ValueError) -> str:
-    return error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)
+    return f"{error.msg}: {error.doc[error.pos : error.pos + 20]!r}"

@@ -11,7 +11,10 @@ _EXIT_CODES = {signal.SIGINT: 2, signal.SIGTERM: 143}
 
 
 class Interruption:
-    """Whether a signal asked to stop. Outside `shield` the signal raises Interrupted at once."""
+    """Whether a signal asked to stop. Outside `shield` the first signal raises Interrupted at once.
+
+    Signals after it change nothing: what the first one set off, such as recording, is not cut short.
+    """
 
     def __init__(self) -> None:
         self._request: Interrupted | None = None
@@ -21,6 +24,10 @@ class Interruption:
         """Handle the signals from now on; only the main thread may."""
         for number in _EXIT_CODES:
             signal.signal(number, self._handle)
+
+    def end(self) -> None:
+        """Let no signal raise from now on: the run is over."""
+        self._shields += 1
 
     @contextmanager
     def shield(self) -> Iterator[None]:
@@ -40,7 +47,8 @@ class Interruption:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame
-        received = signal.Signals(number)
-        self._request = Interrupted(received.name, _EXIT_CODES[received])
-        if not self._shields:
-            raise self._request
+        if self._request is None:
+            received = signal.Signals(number)
+            self._request = Interrupted(received.name, _EXIT_CODES[received])
+            if not self._shields:
+                raise self._request

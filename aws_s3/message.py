@@ -40,13 +40,19 @@ def shrink(message: dict[str, Any], limit: int) -> bytes:
     """Return the message encoded in at most `limit` bytes, with `truncated` in its log_info if it has one.
 
     The longest strings are cut, no shorter than is needed; if that is not enough, the longest lists
-    too, and as the last resort the objects with most members.
+    too, and as the last resort names and the objects with most members.
     """
-    rest, build = _unmarked(message)
-    for cut, shortest in ((_cut_strings, 64), (_cut_lists, 1), (_cut_members, 1)):
-        if len(encode(build(cut(rest, shortest)))) <= limit:
-            return encode(build(cut(rest, _longest_fitting(rest, cut, build, limit, shortest))))
-        rest = cut(rest, shortest)
+    content, build = _content(message)
+    if _size(build({})) > limit:
+        content, build = message, dict
+    try:
+        for cut, shortest in ((_cut_strings, 64), (_cut_lists, 1), (_cut_members, 1)):
+            least = cut(content, shortest)
+            if _size(build(least)) <= limit:
+                return encode(build(_longest_fitting(content, cut, build, limit, shortest)))
+            content = least
+    except RecursionError:  # nested deeper than Wazuh reads
+        pass
     return encode(build({}))
 
 
@@ -59,49 +65,57 @@ Cut = Callable[[Any, int], Any]
 Build = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def _unmarked(message: dict[str, Any]) -> tuple[dict[str, Any], Build]:
+def _content(message: dict[str, Any]) -> tuple[dict[str, Any], Build]:
     """Return what of the message may be cut, and a function that puts the rest around it again."""
     body = message.get("aws")
-    if not isinstance(body, dict) or not isinstance(body.get("log_info"), dict):
-        return message, lambda cut: cut
-    marked = {**body["log_info"], "truncated": True}
-    rest = {name: value for name, value in body.items() if name != "log_info"}
-    return rest, lambda cut: {**message, "aws": {"log_info": marked, **cut}}
+    if not isinstance(body, dict):
+        return message, dict
+    log_info = body.get("log_info")
+    if not isinstance(log_info, dict):
+        return body, lambda cut: {**message, "aws": cut}
+    marked = {"log_info": {**log_info, "truncated": True}}
+    content = {name: value for name, value in body.items() if name != "log_info"}
+    return content, lambda cut: {**message, "aws": {**marked, **cut}}
 
 
-def _longest_fitting(rest: dict[str, Any], cut: Cut, build: Build, limit: int, shortest: int) -> int:
-    """Return the largest length to cut to that still fits; `shortest` is known to."""
+def _size(message: dict[str, Any]) -> int:
+    return len(encode(message))
+
+
+def _longest_fitting(content: Any, cut: Cut, build: Build, limit: int, shortest: int) -> Any:
+    """Return the content cut as little as fits: `shortest` is known to."""
     fits, too_long = shortest, limit
     while too_long - fits > 1:
         middle = (fits + too_long) // 2
-        if len(encode(build(cut(rest, middle)))) <= limit:
+        if _size(build(cut(content, middle))) <= limit:
             fits = middle
         else:
             too_long = middle
-    return fits
+    return cut(content, fits)
 
 
 def _cut_strings(value: Any, longest: int) -> Any:
     if isinstance(value, str):
-        return value if len(value) <= longest else value[:longest] + _CUT
-    if isinstance(value, list):
-        return [_cut_strings(element, longest) for element in value]
-    if isinstance(value, dict):
-        return {_cut_strings(name, longest): _cut_strings(member, longest) for name, member in value.items()}
-    return value
+        return value if len(value) <= longest else value[: longest - len(_CUT)] + _CUT
+    return _with_parts(value, _cut_strings, longest)
 
 
 def _cut_lists(value: Any, longest: int) -> Any:
-    if isinstance(value, list):
-        return [_cut_lists(element, longest) for element in value[:longest]]
-    if isinstance(value, dict):
-        return {name: _cut_lists(member, longest) for name, member in value.items()}
-    return value
+    return _with_parts(value[:longest] if isinstance(value, list) else value, _cut_lists, longest)
 
 
 def _cut_members(value: Any, longest: int) -> Any:
     if isinstance(value, dict):
-        return {name: _cut_members(member, longest) for name, member in list(value.items())[:longest]}
+        value = {_cut_strings(name, 64): member for name, member in list(value.items())[:longest]}
+    return _with_parts(value, _cut_members, longest)
+
+
+def _with_parts(value: Any, cut: Cut, longest: int) -> Any:
+    """Return a copy of a list or an object whose elements or members are cut; another value as it is."""
+    if isinstance(value, list):
+        return [cut(element, longest) for element in value]
+    if isinstance(value, dict):
+        return {name: cut(member, longest) for name, member in value.items()}
     return value
 
 

@@ -48,9 +48,10 @@ class Reader:
         content.seek(0)
         return self._encoded(content, key, partition)
 
-    def error_message(self, key: str, error: Exception) -> bytes:
+    def error_message(self, key: str, partition: Partition, error: Exception) -> bytes:
         """Return the message that stands for an object that cannot be read (SPEC 8)."""
-        return encode(envelope(self._log_info(key), {"error_msg": str(error)}))
+        message = envelope(self._log_info(key), {}, self._account(partition))
+        return encode({**message, "error_msg": str(error)})
 
     def _prove(self, content: IO[bytes], key: str) -> None:
         for event in self.bucket.parse(content, key):
@@ -59,7 +60,7 @@ class Reader:
 
     def _encoded(self, content: IO[bytes], key: str, partition: Partition) -> Iterator[bytes]:
         log_info = self._log_info(key)
-        account = partition.account if self.bucket.account_in_event else ""
+        account = self._account(partition)
         for event in self._wanted(content, key):
             for shaped in self.bucket.reshape(event):
                 message = envelope(log_info, shaped, account)
@@ -89,3 +90,6 @@ class Reader:
 
     def _log_info(self, key: str) -> dict[str, str]:
         return bucket_log_info(self.account_alias, key, self.bucket_name)
+
+    def _account(self, partition: Partition) -> str:
+        return partition.account if self.bucket.account_in_event else ""

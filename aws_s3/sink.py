@@ -4,23 +4,24 @@ import errno
 import os
 import select
 import socket
+import stat
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
-from aws_s3.errors import CollectorError, SinkConnectError, SinkSendError
+from aws_s3.errors import SinkConnectError, SinkSendError
 from aws_s3.message import HEADER, LARGEST
 from aws_s3.settings import Output
 
 _PATIENCE = 5.0
 _FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 0.5
 _WAIT_SLICE = 0.2
 _SEND_BUFFER = 1 << 20
-_NOBODY_LISTENS = {
-    errno.ECONNREFUSED, errno.ENOENT, errno.ENOTCONN, errno.ECONNRESET, errno.EPIPE, errno.EDESTADDRREQ,
-}  # fmt: skip
+_STDOUT = 1
+_GONE = {errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE}
 _ADVICE = "Check that Wazuh is running, or give another home with --wazuh-home."
 
 
@@ -39,43 +40,48 @@ class Sink(Protocol):
 
 
 def open_sink(output: Output, check: Callable[[], None]) -> Sink:
-    """Return the sink of `output`; `check` is called while waiting, to raise what ends the wait."""
+    """Return the sink of `output`; `check` is called while waiting, to raise what ends the wait.
+
+    Raises SinkConnectError when a file cannot be opened. A socket is connected to when it is used.
+    """
     if output.kind == "unix":
         assert output.path is not None
         return UnixSink(output.path, check)
-    return LineSink(output.path)
+    return LineSink(output.path, check)
 
 
 class UnixSink:
-    """A Unix datagram socket. A receiver that is slow is waited for; one that is gone, for 5 seconds.
+    """A Unix datagram socket. A receiver that is slow is waited for; one that is gone, for `patience` seconds.
 
     Raises SinkConnectError (exit 11) when nobody listens, SinkSendError (13) when sending fails
-    otherwise.
+    otherwise. A message of which it was raised has not arrived.
     """
 
     limit = LARGEST - len(HEADER)
 
-    def __init__(self, path: Path, check: Callable[[], None]) -> None:
+    def __init__(self, path: Path, check: Callable[[], None], patience: float = _PATIENCE) -> None:
         self._path = path
         self._check = check
+        self._patience = patience
         self._socket: socket.socket | None = None
 
     def send(self, message: bytes) -> None:
         """Send one datagram: the header, then `message`."""
         data = HEADER + message
-        deadline: float | None = None
+        give_up = 0.0
         pause = _FIRST_PAUSE
         while True:
             try:
-                return self._send_connected(data)
-            except OSError as error:
+                return self._send_connected(self._socket or self._connect(), data)
+            except SinkConnectError:
                 self.close()
-                deadline = deadline or time.monotonic() + _PATIENCE
-                if error.errno not in _NOBODY_LISTENS or time.monotonic() + pause > deadline:
-                    raise self._failure(error) from error
-            time.sleep(pause)
+                now = time.monotonic()
+                give_up = give_up or now + self._patience
+                if now >= give_up:
+                    raise
             self._check()
-            pause *= 2
+            time.sleep(min(pause, give_up - now))
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     def close(self) -> None:
         """Close the connection."""
@@ -83,56 +89,99 @@ class UnixSink:
             self._socket.close()
             self._socket = None
 
-    def _send_connected(self, data: bytes) -> None:
-        if self._socket is None:
+    def _connect(self) -> socket.socket:
+        try:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-            self._socket.setblocking(False)
+            self._socket.settimeout(_WAIT_SLICE)
             self._socket.connect(os.fspath(self._path))
+        except OSError as error:
+            raise self._nobody_listens(error) from error
+        return self._socket
+
+    def _send_connected(self, connected: socket.socket, data: bytes) -> None:
         while True:
             try:
-                self._socket.send(data)
+                connected.send(data)
                 return
-            except (BlockingIOError, InterruptedError):
-                select.select([], [self._socket], [], _WAIT_SLICE)
+            except TimeoutError:
                 self._check()
+            except OSError as error:
+                if error.errno in _GONE:
+                    raise self._nobody_listens(error) from error
+                raise SinkSendError(f"Cannot send to Wazuh at {self._path}: {_reason(error)}.") from error
 
-    def _failure(self, error: OSError) -> CollectorError:
-        reason = os.strerror(error.errno) if error.errno else str(error)
+    def _nobody_listens(self, error: OSError) -> SinkConnectError:
+        reason = _reason(error)
         if self._path.is_dir() or self._path.is_file():
-            return SinkConnectError(f"{self._path} is not a socket. {_ADVICE}")
-        if error.errno == errno.EPROTOTYPE:
-            return SinkConnectError(f"{self._path} is a socket of another kind, not a datagram one. {_ADVICE}")
-        if error.errno in _NOBODY_LISTENS or error.errno in (errno.EACCES, None):
-            return SinkConnectError(f"Cannot connect to Wazuh at {self._path}: {reason}. {_ADVICE}")
-        return SinkSendError(f"Cannot send to Wazuh at {self._path}: {reason}.")
+            reason = "it is not a socket"
+        elif error.errno == errno.EPROTOTYPE:
+            reason = "it is a stream socket, not a datagram socket"
+        return SinkConnectError(f"Cannot connect to Wazuh at {self._path}: {reason}. {_ADVICE}")
 
 
 class LineSink:
-    """A file, appended to, or stdout: one message a line."""
+    """A file, appended to, or stdout: one message a line. A reader that is slow is waited for.
+
+    Raises SinkConnectError (exit 11) when it cannot be opened, SinkSendError (13) when writing fails.
+    """
 
     limit = None
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        try:
-            self._file: IO[bytes] = path.open("ab", buffering=0) if path else sys.stdout.buffer
-        except OSError as error:
-            raise SinkConnectError(f"Cannot open {path}: {error.strerror}.") from error
+    def __init__(self, path: Path | None, check: Callable[[], None]) -> None:
+        self._name = str(path or "stdout")
+        self._check = check
+        self._descriptor = _STDOUT
+        if path:
+            self._descriptor = self._open(path)
+        elif sys.stdout is None:  # so Python says that it was closed when the process began
+            raise SinkConnectError("Cannot write to stdout: it is closed.")
+        # A write of more may wait for the reader with nothing to interrupt it; a file's lines stay whole.
+        is_file = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+        self._at_once = None if is_file else select.PIPE_BUF
 
     def send(self, message: bytes) -> None:
         """Write one line; it has left the process when this returns."""
+        line = message + b"\n"
         try:
-            self._write(message + b"\n")
-            self._file.flush()
+            while line:
+                while not writable(self._descriptor, _WAIT_SLICE):
+                    self._check()
+                line = line[os.write(self._descriptor, line[: self._at_once]) :]
         except OSError as error:
-            raise SinkSendError(f"Cannot write to {self._path or 'stdout'}: {error.strerror}.") from error
-
-    def _write(self, line: bytes) -> None:
-        while line:
-            line = line[self._file.write(line) :]
+            raise SinkSendError(f"Cannot write to {self._name}: {_reason(error)}.") from error
 
     def close(self) -> None:
         """Close the file; stdout stays open."""
-        if self._path:
-            self._file.close()
+        if self._descriptor != _STDOUT:
+            os.close(self._descriptor)
+
+    def _open(self, path: Path) -> int:
+        try:
+            torn = _ends_within_a_line(path)
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o660)
+            if torn:
+                os.write(descriptor, b"\n")
+        except OSError as error:
+            raise SinkConnectError(f"Cannot open {path}: {_reason(error)}.") from error
+        return descriptor
+
+
+def writable(descriptor: int, seconds: float) -> bool:
+    """Tell whether a write of up to PIPE_BUF bytes would not wait, or would fail; wait for it so long."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(seconds * 1000))
+
+
+def _ends_within_a_line(path: Path) -> bool:
+    """Tell whether a run was stopped, by a kill or a full disk, while it wrote to the file."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

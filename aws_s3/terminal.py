@@ -2,85 +2,124 @@
 
 import logging
 import os
+import re
+import select
 from contextlib import suppress
-from typing import TextIO
 
 from aws_s3.levels import DEBUG_2, DEBUG_3
+from aws_s3.sink import writable
 
+STDOUT = 1
+STDERR = 2
+
+_PATIENCE = 2.0
 _THRESHOLDS = (logging.WARNING, logging.DEBUG, DEBUG_2, DEBUG_3)
-_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
-_ESCAPES |= {code: f"\\u{code:04x}" for code in (0x2028, 0x2029)}
-_STDERR = 2
+_CONTROLS = (*range(32), *range(127, 160))
+_BREAKS_AND_DIRECTIONS = (0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+_ESCAPES = {code: f"\\x{code:02x}" for code in _CONTROLS}
+_ESCAPES |= {code: f"\\u{code:04x}" for code in _BREAKS_AND_DIRECTIONS}
+_ARGUMENT = re.compile(r"%[sd]")
 
 Kind = tuple[str, type | None]
 
 
-class Terminal(logging.Handler):
-    """Writes `LEVEL: message` lines. At level 0 each kind of line is written once, and counted.
+class Lines:
+    """A descriptor that lines are written to without ever stopping the program.
 
-    A stream that is closed or gone never stops the program: the lines are lost, nothing else.
+    Where it is closed or its reader is gone, lines are lost. Where it is full, it is waited for once,
+    `patience` seconds, and from then on lines are lost until it was read from.
     """
 
-    def __init__(self, stream: TextIO | None, debug: int) -> None:
-        super().__init__(_THRESHOLDS[debug])
-        self._stream = stream
-        self._debug = debug
+    def __init__(self, descriptor: int, patience: float = _PATIENCE) -> None:
+        self._descriptor = descriptor
+        self._patience = patience
+        self._wait = patience
+        self._unwritten = b""
+        self.lost = 0
+
+    def write(self, line: str) -> None:
+        """Write the line, or lose it."""
+        with suppress(OSError):
+            self._write_on()
+            if self._unwritten:
+                self.lost += 1
+                return
+            self._unwritten = f"{line}\n".encode("utf-8", "backslashreplace")
+            self._write_on()
+
+    def _write_on(self) -> None:
+        """Write what there is, as far as that needs no waiting: a begun line is ended before the next."""
+        try:
+            while self._unwritten and self._is_ready():
+                written = os.write(self._descriptor, self._unwritten[: select.PIPE_BUF])
+                self._unwritten = self._unwritten[written:]
+        except OSError:
+            self._unwritten = b""
+            raise
+
+    def _is_ready(self) -> bool:
+        ready = writable(self._descriptor, self._wait)
+        self._wait = self._patience if ready else 0
+        return ready
+
+
+class Terminal(logging.Handler):
+    """Writes `LEVEL: message` lines. At level 0 each kind of line is written once, and counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines = Lines(STDOUT)
+        self._debug = 0
         self._counts: dict[Kind, int] = {}
 
-    def install(self) -> None:
-        """Write the lines of all the program's loggers from now on."""
+    def show(self, lines: Lines, debug: int) -> None:
+        """Write what all the program's loggers say to `lines` from now on, and nothing of the libraries'."""
+        self._lines = lines
+        self._debug = debug
         logger = logging.getLogger("aws_s3")
         logger.handlers = [self]
-        logger.setLevel(self.level)
+        logger.setLevel(_THRESHOLDS[debug])
         logger.propagate = False
+        # Without any handler, logging writes the libraries' warnings to stderr.
+        root = logging.getLogger()
+        root.handlers = root.handlers or [logging.NullHandler()]
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the record as one line; its traceback follows at debug 2 and above."""
+        """Write the record as one line; its traceback follows, indented, at debug 2 and above."""
         kind = _kind(record)
         self._counts[kind] = self._counts.get(kind, 0) + 1
-        if self._debug or self._counts[kind] == 1:
-            level = record.levelname if record.levelno >= logging.INFO else "DEBUG"
-            self._write(f"{level}: {printable(record.getMessage())}")
-            if record.exc_info and self._debug >= 2:
-                self._write(logging.Formatter().formatException(record.exc_info))
+        if not self._debug and self._counts[kind] > 1:
+            return
+        level = record.levelname if record.levelno >= logging.INFO else "DEBUG"
+        self._lines.write(f"{level}: {printable(record.getMessage())}")
+        if record.exc_info and self._debug >= 2:
+            for line in logging.Formatter().formatException(record.exc_info).splitlines():
+                self._lines.write(f"  {printable(line)}")
 
     def finish(self) -> None:
-        """Say how many lines were held back, and leave nothing unwritten."""
-        for (text, error), count in self._counts.items():
+        """Say how many lines were held back or lost."""
+        for (text, error), count in list(self._counts.items()):
             if not self._debug and count > 1:
-                name = error.__name__ if error else text.split("%")[0].strip()
-                self._write(f"WARNING: {count - 1} more like the above were held back: {name}")
-        self._close_if_gone()
-
-    def _write(self, line: str) -> None:
-        with suppress(OSError, ValueError):
-            if self._stream is not None:
-                self._stream.write(line + "\n")
-                self._stream.flush()
-
-    def _close_if_gone(self) -> None:
-        """Keep the interpreter from complaining, at its end, about lines that nobody reads."""
-        try:
-            if self._stream is not None:
-                self._stream.flush()
-        except (OSError, ValueError):
-            with suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())  # type: ignore[union-attr]
+                text = _ARGUMENT.sub("…", text.replace("%s", error.__name__, 1) if error else text)
+                self._lines.write(f'WARNING: {count - 1} more lines like "{text}": --debug 1 shows them.')
+        if self._lines.lost:
+            self._lines.write(f"WARNING: {self._lines.lost} lines were lost: nobody read them.")
 
 
 def printable(text: str) -> str:
-    """Return `text` with its control characters escaped: no key can forge a line."""
-    return text.translate(_ESCAPES).encode("utf-8", "backslashreplace").decode()
+    """Return `text` with control, line-break and direction characters escaped: no key can forge a line."""
+    return text.translate(_ESCAPES)
 
 
 def _kind(record: logging.LogRecord) -> Kind:
+    """Return what lines have in common that say the same of different things: wording, or class of error."""
     arguments = record.args if isinstance(record.args, tuple) else ()
-    error = next((type(argument) for argument in arguments if isinstance(argument, Exception)), None)
+    error = next((type(argument) for argument in arguments if isinstance(argument, BaseException)), None)
     return (str(record.msg), error)
 
 
 def open_standard_streams() -> None:
     """Open what of stdin, stdout and stderr is closed, so that no other file gets their numbers."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STDERR:
         pass
     os.close(descriptor)

@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from moto.s3.models import s3_backends
 from moto.server import ThreadedMotoServer
 
 ACCOUNT = "123456789012"
@@ -46,6 +47,10 @@ class Emulator:
     def reset(self) -> None:
         """Forget everything: buckets, queues, groups, of all accounts and regions."""
         self.post("/moto-api/reset")
+
+    def put_object(self, bucket: str, key: str, body: bytes) -> None:
+        """Store an object: straight into the server's memory, since a request takes twenty times as long."""
+        s3_backends[ACCOUNT]["aws"].put_object(bucket, key, body)
 
     def post(self, path: str, content: Any = None) -> None:
         """Call moto's own API, which sets what no AWS API can, such as Inspector's findings."""

@@ -12,7 +12,7 @@ class Listener:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._messages: list[bytes] = []
+        self.received: list[bytes] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
         self._thread = Thread(target=self._receive, daemon=True)
@@ -20,7 +20,7 @@ class Listener:
 
     def _receive(self) -> None:
         while message := self._socket.recv(_LARGEST):
-            self._messages.append(message)
+            self.received.append(message)
 
     def close(self) -> list[bytes]:
         """Take the socket away; return what was sent to it, in order."""
@@ -30,4 +30,4 @@ class Listener:
         self._thread.join()
         self._socket.close()
         self._path.unlink()
-        return self._messages
+        return self.received

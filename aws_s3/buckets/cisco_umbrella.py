@@ -1,6 +1,6 @@
 """Cisco Umbrella: CSV files, in one folder for each kind of log.
 
-Formats: Umbrella's documentation, "Log Formats and Versioning" (v6 and before).
+Formats: Umbrella's documentation, "Log Formats and Versioning".
 """
 
 import re
@@ -68,7 +68,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 
 DATED_FOLDERS = DateFormat("%Y-%m-%d", re.compile(r"(\d{4})-(\d\d)-(\d\d)/", re.ASCII))
 
-_FOLDER = re.compile(rf"({'|'.join(_COLUMNS)})/\d{{4}}-\d\d-\d\d/[^/]*\Z", re.ASCII)
+_FOLDER = re.compile(rf"({'|'.join(_COLUMNS)})/\d{{4}}-\d\d-\d\d/", re.ASCII)
 # Audit records begin with an ID, which may be empty.
 _RECORD_START = re.compile(r'"?(?:[^",]*"?,"?)?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d', re.ASCII)
 
@@ -84,8 +84,7 @@ class CiscoUmbrella(Bucket):
         """Raise InvalidTypeError unless the path's end says which kind of log lies there."""
         if not path.endswith(tuple(f"{folder}/" for folder in _COLUMNS)):
             raise InvalidTypeError(
-                f"{self.name} logs cannot be read from the path {path!r}: "
-                f"give one that ends in {'/, '.join(_COLUMNS)}/"
+                f"{self.name} logs cannot be read from the path {path!r}: give one that ends in {'/, '.join(_COLUMNS)}/"
             )
 
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event]:

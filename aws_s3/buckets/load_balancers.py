@@ -188,6 +188,6 @@ def _is_ipv6(text: str) -> bool:
 
 
 def _type_of(name: str) -> str:
-    """Return the type by the load balancer's part of `REG_app.NAME.ID_…`; CLB's have no dot."""
-    prefix, dot, _ = name.partition("_")[2].partition(".")
-    return _TYPE_BY_PREFIX.get(prefix, "clb") if dot else "clb"
+    """Return the type by the load balancer's part of `REG_app.NAME.ID_…`; a CLB's name has no dot."""
+    load_balancer = name.partition("_")[2]
+    return _TYPE_BY_PREFIX.get(load_balancer.partition(".")[0], "clb")

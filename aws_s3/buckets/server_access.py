@@ -20,7 +20,8 @@ FLAT = DateFormat("%Y-%m-%d", re.compile(rf"(\d{{4}})-(\d\d)-(\d\d){_TIME_AND_ID
 SLASHED_BY_YEAR = DateFormat("%Y/%m/%d", _BY_DAY, by_year=True)
 SLASHED = DateFormat("%Y/%m/%d", _BY_DAY)
 
-_TIME = 2
+# Its day and its zone, as they stand among the fields split at spaces.
+_TIME = slice(2, 4)
 
 
 class ServerAccess(Bucket):
@@ -74,9 +75,7 @@ class ServerAccess(Bucket):
 def _fields(line: str) -> list[str]:
     """Return the fields of a line, `[time +0000]` as one of them, without its brackets."""
     fields = spaced_fields(line)
-    if len(fields) > _TIME and fields[_TIME].startswith("["):
-        for end in range(_TIME, min(_TIME + 3, len(fields))):
-            if fields[end].endswith("]"):
-                fields[_TIME : end + 1] = [" ".join(fields[_TIME : end + 1])[1:-1]]
-                break
+    time = " ".join(fields[_TIME])
+    if time.startswith("[") and time.endswith("]"):
+        fields[_TIME] = [time[1:-1]]
     return fields

@@ -115,9 +115,7 @@ class Case:
     @classmethod
     def of(cls, recorded: Mapping[str, Any]) -> "Case":
         """Return the case of a file's content."""
-        return cls(
-            **{**recorded, "setup": _setup(recorded["setup"]), "runs": tuple(map(_run, recorded["runs"]))}
-        )
+        return cls(**{**recorded, "setup": _setup(recorded["setup"]), "runs": tuple(map(_run, recorded["runs"]))})
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,18 @@
 
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests.command import COMMAND, Home, new_home
 from tests.conformance.case import Case, Placeholders, Run, Setup
 from tests.conformance.compare import Seen, differences
 from tests.conformance.stage import Stage, create_flow_logs
 from tests.emulator import Emulator
 from tests.listener import Listener
-
-COMMAND = Path(sys.executable).with_name("aws-s3")
-"""The console script, where pip put it."""
 
 TABLES = (
     *("cloudtrail", "config", "vpcflow", "custom", "guardduty", "waf", "alb", "clb", "nlb"),
@@ -35,29 +31,24 @@ def replay(recorded: Mapping[str, Any], emulator: Emulator, command: Path = COMM
 
     `recorded` is the content of the case's file; the emulator is empty.
     """
-    # Not pytest's folder: the path of a Unix socket has 108 bytes at most.
-    with TemporaryDirectory(prefix="replay") as folder:
-        home = Path(folder)
+    with new_home(emulator) as home:
         flow_logs = create_flow_logs(emulator, recorded["setup"].get("flow_logs", {}))
-        now = datetime.now(timezone.utc)
-        placeholders = Placeholders(now, emulator.url, home / "files", flow_logs)
+        placeholders = Placeholders(datetime.now(timezone.utc), emulator.url, home.path / "files", flow_logs)
         case = Case.of(placeholders.fill(recorded))
         return _Replay(case, emulator, home, command).differences()
 
 
 class _Replay:
-    """One case at work; `home` is both Wazuh's and, below, the user's."""
+    """One case at work."""
 
-    def __init__(self, case: Case, emulator: Emulator, home: Path, command: Path) -> None:
+    def __init__(self, case: Case, emulator: Emulator, home: Home, command: Path) -> None:
         self._case = case
         self._home = home
         self._command = command
         self._stage = Stage(emulator, case.setup)
-        environment = emulator.environment(home / "user")
-        self._environment = environment | {"WAZUH_HOME": str(home)} | dict(case.setup.env)
 
     def differences(self) -> list[str]:
-        _write_files(self._home, self._case.setup)
+        _write_files(self._home.path, self._case.setup)
         self._stage.fill()
         return [
             f"run {number}: {difference}"
@@ -67,13 +58,13 @@ class _Replay:
 
     def _seen(self, run: Run) -> Seen:
         self._stage.prepare(run)
-        listener = None if run.no_socket else Listener(self._home / "queue/sockets/queue")
+        listener = None if run.no_socket else Listener(self._home.socket)
         code, output = self._execute(run)
         return Seen(
             exit=code,
             output=output,
             datagrams=listener.close() if listener else (),
-            rows=read_rows(self._home / "wodles/aws"),
+            rows=read_rows(self._home.state.parent),
             left=self._stage.keys() if run.expect.left is not None else None,
             queue=self._stage.queued() if run.expect.queue is not None else None,
         )
@@ -82,7 +73,7 @@ class _Replay:
         try:
             ended = subprocess.run(
                 [self._command, *run.args],
-                env=self._environment,
+                env={**self._home.environment, **self._case.setup.env},
                 cwd=run.cwd,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -116,11 +107,9 @@ def _columns(database: sqlite3.Connection, table: str) -> list[str]:
 
 
 def _write_files(home: Path, setup: Setup) -> None:
-    for folder in ("queue/sockets", "wodles/aws", "files", "user/.aws"):
-        (home / folder).mkdir(parents=True)
-    aws = {"config": setup.aws_config, "credentials": setup.aws_credentials}
-    for name, text in aws.items():
+    files = {f"files/{name}": text for name, text in setup.files.items()}
+    files |= {".aws/config": setup.aws_config, ".aws/credentials": setup.aws_credentials}
+    for name, text in files.items():
         if text:
-            (home / "user/.aws" / name).write_text(text)
-    for name, text in setup.files.items():
-        (home / "files" / name).write_text(text)
+            (home / name).parent.mkdir(exist_ok=True)
+            (home / name).write_text(text)

@@ -64,7 +64,7 @@ class Stage:
 
     def _put(self, bucket: str, objects: Sequence[StoredObject]) -> None:
         for stored in objects:
-            self._s3.put_object(Bucket=bucket, Key=stored.key, Body=stored.body())
+            self._emulator.put_object(bucket, stored.key, stored.body())
 
     def _send(self, messages: Sequence[Any]) -> None:
         for message in messages:

@@ -11,16 +11,12 @@ from tests.conformance.replayer import replay
 from tests.emulator import Emulator
 
 NOT_YET = {
-    "alb": "bucket type alb",
     "cloudwatch-": "service cloudwatchlogs",
     "config-": "bucket type config",
     "custom-": "bucket type custom",
     "guardduty-": "bucket type guardduty",
     "inspector": "service inspector",
-    "nlb": "bucket type nlb",
-    "server-access": "bucket type server_access",
     "sqs-": "subscribers",
-    "umbrella-": "bucket type cisco_umbrella",
     "vpc-": "bucket type vpcflow",
     "waf": "bucket type waf",
 }

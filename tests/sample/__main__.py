@@ -11,10 +11,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.command import COMMAND
 from tests.emulator import Emulator
 from tests.sample.generator import SampleObject, sample
 
-_COMMAND = Path(sys.executable).with_name("aws-s3")
 _BUCKET = "sample-trail"
 _DAYS = 3
 
@@ -37,10 +37,9 @@ def main() -> int:
 
 
 def _fill(emulator: Emulator, objects: Sequence[SampleObject]) -> None:
-    s3 = emulator.client("s3")
-    s3.create_bucket(Bucket=_BUCKET)
+    emulator.client("s3").create_bucket(Bucket=_BUCKET)
     for stored in objects:
-        s3.put_object(Bucket=_BUCKET, Key=stored.key, Body=stored.body())
+        emulator.put_object(_BUCKET, stored.key, stored.body())
     print(f"{len(objects)} sample objects lie in the bucket {_BUCKET} at {emulator.url}", file=sys.stderr)
 
 
@@ -50,7 +49,7 @@ def _collect(emulator: Emulator, home: Path, since: datetime) -> list[str]:
     options += ["--output", "stdout", "--state-dir", str(home)]
     print("$ aws-s3", *options, file=sys.stderr)
     ended = subprocess.run(
-        [_COMMAND, *options], env=emulator.environment(home), stdout=subprocess.PIPE, check=True, encoding="utf-8"
+        [COMMAND, *options], env=emulator.environment(home), stdout=subprocess.PIPE, check=True, encoding="utf-8"
     )
     return ended.stdout.splitlines()
 

@@ -1,0 +1,51 @@
+# Everything is set up in .venv: nothing but Python and git is needed. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# The replays wait more than they work: more processes than cores.
+PYTEST := $(BIN)/pytest -n 4 --dist worksteal
+
+.PHONY: run test lint format conformance clean help
+
+run: $(READY) ## Collect sample objects of a local emulator; with ARGS="-b my-bucket …", run aws-s3 on real ones.
+ifeq ($(strip $(ARGS)),)
+	@$(BIN)/python -m tests.sample
+else
+	@$(BIN)/aws-s3 $(ARGS)
+endif
+
+test: lint ## Check everything: lint, format, types, and all tests with coverage.
+	$(BIN)/mypy
+	$(PYTEST) --cov
+
+lint: $(READY) ## Check style and format.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: $(READY) ## Put the code into its format.
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+conformance: $(READY) ## Replay the recorded cases only.
+	$(PYTEST) tests/conformance
+
+clean: ## Remove what was set up and built.
+	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find aws_s3 tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## List the targets.
+	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+$(READY): pyproject.toml $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	    echo 'Python 3.10 or later is needed; name one: make PYTHON=python3.12 …' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo 'This Python cannot make virtual environments: install its venv package' \
+	        '(Debian, Ubuntu: apt install python3-venv), or name another: make PYTHON=…' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)

@@ -1,0 +1,71 @@
+"""VPC flow log lines as events: the header that names the fields, or AWS's default fields.
+
+Formats: Amazon VPC's user guide, "Flow log records".
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
+from functools import lru_cache
+from itertools import chain
+
+from aws_s3.delimited import named
+
+_DEFAULT_FIELDS = (
+    "version",
+    "account_id",
+    "interface_id",
+    "srcaddr",
+    "dstaddr",
+    "srcport",
+    "dstport",
+    "protocol",
+    "packets",
+    "bytes",
+    "start",
+    "end",
+    "action",
+    "log_status",
+)
+_TIMES = ("start", "end")
+
+_DIGIT = re.compile(r"[0-9]")
+# Eleven digits reach the year 5138: no such number is out of what a datetime holds.
+_SECONDS = re.compile(r"[0-9]{1,11}")
+
+
+def flow_log_events(lines: Iterable[str], *, iso_times: bool, key: str = "a flow log") -> Iterator[dict[str, str]]:
+    """Yield each line that is not blank as an event, with `source` = `vpc`. All values are strings.
+
+    The first line names the fields, and is no event, when it starts with `version` or holds no digit
+    (SPEC 5); without it they are the default 14. What a line lacks is left out, what it has beyond the
+    fields is dropped at debug 1, told for the object `key`. `iso_times`: `start` and `end`, in epoch
+    seconds, become `2021-06-10T01:00:00Z`; what is no such number stays as it is.
+    """
+    rows: Iterator[list[str]] = filter(None, map(str.split, lines))
+    names, rows = _fields(rows)
+    times = [name for name in _TIMES if name in names] if iso_times else []
+    for event in named(rows, names, key):
+        for name in times:
+            if name in event:
+                event[name] = _iso_time(event[name])
+        event["source"] = "vpc"
+        yield event
+
+
+def _fields(rows: Iterator[list[str]]) -> tuple[tuple[str, ...], Iterator[list[str]]]:
+    """Return the names of the fields, and the rows that hold events."""
+    first = next(rows, None)
+    if first is None:
+        return _DEFAULT_FIELDS, rows
+    if first[0].startswith("version") or not any(map(_DIGIT.search, first)):
+        return tuple(name.replace("-", "_") for name in first), rows
+    return _DEFAULT_FIELDS, chain((first,), rows)
+
+
+# A file holds the few minutes before its delivery: its lines share their seconds.
+@lru_cache(maxsize=1 << 12)
+def _iso_time(seconds: str) -> str:
+    if not _SECONDS.fullmatch(seconds):
+        return seconds
+    return datetime.fromtimestamp(int(seconds), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
