@@ -258,6 +258,9 @@ def _add_surroundings(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--wazuh-home", type=Path, metavar="DIR", help=f"Wazuh's folder ($WAZUH_HOME, {DEFAULT_HOME})")
     group.add_argument("--state-dir", type=Path, metavar="DIR", help="folder of the state files (HOME/wodles/aws)")
+    group.add_argument(
+        "--workers", type=_within(1, 64), metavar="N", help="processes that read objects (the cores)"
+    )
 
 
 def parse(arguments: Sequence[str]) -> Settings:
@@ -276,6 +279,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         output=options.output or Output("unix", home / "queue" / "sockets" / "queue"),
         state_dir=options.state_dir or home / "wodles" / "aws",
         debug=options.debug,
+        workers=options.workers or len(os.sched_getaffinity(0)),
     )
 
 

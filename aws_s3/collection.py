@@ -1,21 +1,31 @@
 """Wiring: the parts of one run, opened before and closed after it."""
 
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
+from itertools import chain, islice
 
 from aws_s3.buckets import BUCKET_TYPES
-from aws_s3.collector import Collector, Surroundings
+from aws_s3.collector import Collector, Load, Surroundings
 from aws_s3.fetch import DaemonExecutor
 from aws_s3.interruption import Interruption
+from aws_s3.loading import Loader, load
+from aws_s3.reader import Reader
 from aws_s3.s3 import S3Store
 from aws_s3.session import Session, known_regions
 from aws_s3.settings import BucketJob, Settings
 from aws_s3.sink import open_sink
 from aws_s3.state.buckets import BucketState
 from aws_s3.state.locks import Locks
+from aws_s3.workers import Crew
+from aws_s3.worklist import Wanted
 
 _LISTING_THREADS = 16
 _LOCKS = "s3_cloudtrail.lock"
+_OBJECTS_AHEAD = 1000
+_BYTES_AHEAD = 64 << 20
+_FEW_OBJECTS = 200
+_FEW_BYTES = 16 << 20
 
 
 def collect_bucket(settings: Settings, job: BucketJob, interruption: Interruption, began: datetime) -> int:
@@ -23,21 +33,58 @@ def collect_bucket(settings: Settings, job: BucketJob, interruption: Interruptio
     bucket = BUCKET_TYPES[job.source.type]()
     bucket.check_path(job.source.path)
     session = Session(settings.access, job.regions)
-    keep_days = None if job.reparse else job.lookback_days
-    with ExitStack() as closed_at_end:
-        state = BucketState(settings.state_dir, bucket, job.source, began, keep_days)
-        closed_at_end.enter_context(closing(state))
-        locks = closed_at_end.enter_context(closing(Locks(settings.state_dir / _LOCKS)))
-        sink = closed_at_end.enter_context(closing(open_sink(settings.output, interruption.check)))
+    store = S3Store(session.client("s3"), job.source.bucket)
+    sink = open_sink(settings.output, interruption.check)
+    reader = Reader(bucket, job.source.bucket, job.account_alias, job.skip_on_error, job.discard, sink.limit)
+    with ExitStack() as opened:
+        opened.enter_context(closing(sink))
+        load = opened.enter_context(
+            _loading(store, reader, session.downloads.max_concurrent_requests, settings.workers)
+        )
+        keep_days = None if job.reparse else job.lookback_days
+        state = opened.enter_context(closing(BucketState(settings.state_dir, bucket, job.source, began, keep_days)))
         surroundings = Surroundings(
-            store=S3Store(session.client("s3"), job.source.bucket),
+            store=store,
+            reader=reader,
             state=state,
-            locks=locks,
+            locks=opened.enter_context(closing(Locks(settings.state_dir / _LOCKS))),
             sink=sink,
             listings=DaemonExecutor(_LISTING_THREADS, "listing"),
-            downloads=DaemonExecutor(session.downloads.max_concurrent_requests, "download"),
+            load=load,
             interruption=interruption,
             account=session.account,
             known_regions=known_regions,
         )
         return Collector(job, bucket, surroundings, began.date()).run()
+
+
+@contextmanager
+def _loading(store: S3Store, reader: Reader, threads: int, workers: int) -> Iterator[Load]:
+    """Give what loads objects: in this process where they are few, else in workers.
+
+    The workers are forked here, before this process has any other thread.
+    """
+    loader = Loader[Wanted](
+        get=lambda wanted: store.get(wanted.object),
+        read=lambda wanted, body: reader.messages(wanted.object.key, wanted.partition, body),
+        size_of=lambda wanted: wanted.object.size,
+    )
+
+    def downloads() -> DaemonExecutor:
+        return DaemonExecutor(threads, "download")
+
+    crew = Crew(workers, loader, downloads, _BYTES_AHEAD) if workers > 1 else None
+
+    def load_by_number(items: Iterable[Wanted]) -> Iterator[tuple[Wanted, Iterator[bytes]]]:
+        items = iter(items)
+        first = list(islice(items, _FEW_OBJECTS))
+        many = len(first) == _FEW_OBJECTS or sum(map(loader.size_of, first)) > _FEW_BYTES
+        if crew and many:
+            return crew.load(chain(first, items))
+        return load(chain(first, items), loader, downloads(), _OBJECTS_AHEAD, _BYTES_AHEAD)
+
+    try:
+        yield load_by_number
+    finally:
+        if crew:
+            crew.close()

@@ -4,11 +4,10 @@ It knows interfaces and no log type. It alone decides what a failure means for t
 """
 
 import logging
-from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import date
-from typing import IO
 
 from aws_s3.buckets.base import Bucket
 from aws_s3.buckets.layout import Partition
@@ -18,9 +17,9 @@ from aws_s3.errors import (
     EmptyBucketError,
     MalformedError,
     NoAccountsError,
+    ObjectError,
     UnavailableError,
 )
-from aws_s3.fetch import Downloads
 from aws_s3.interruption import Interruption
 from aws_s3.place import Asked
 from aws_s3.reader import Reader
@@ -34,21 +33,27 @@ from aws_s3.worklist import Inventory, Wanted, Worklist
 
 log = logging.getLogger(__name__)
 
-_OBJECTS_AHEAD = 1000
-_BYTES_AHEAD = 64 << 20
 _DELETIONS_AT_ONCE = 1000
+
+
+Load = Callable[[Iterable[Wanted]], Iterator[tuple[Wanted, Iterator[bytes]]]]
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a collection works with. `account` asks AWS for the caller's account, once."""
+    """What a collection works with.
+
+    `load` gives each object its messages, in order; `reader` makes those that stand for unreadable
+    ones. `account` asks AWS for the caller's account, once.
+    """
 
     store: Store
+    reader: Reader
     state: BucketState
     locks: Locks
     sink: Sink
     listings: Executor
-    downloads: Executor
+    load: Load
     interruption: Interruption
     account: Callable[[], str]
     known_regions: Callable[[], frozenset[str]]
@@ -62,16 +67,8 @@ class Collector:
         self._bucket = bucket
         self._around = surroundings
         self._state = surroundings.state
-        self._reader = Reader(
-            bucket,
-            job.source.bucket,
-            job.account_alias,
-            job.skip_on_error,
-            job.discard,
-            surroundings.sink.limit,
-        )
         self._failures: list[CollectorError] = []
-        self._to_delete: list[str] = []
+        self._to_delete: dict[str, None] = {}
         inventory = Inventory(
             surroundings.store,
             surroundings.state,
@@ -97,7 +94,12 @@ class Collector:
             return 0
         if not all(partition.account for partition in partitions):
             self._account = self._around.account()
-        self._collect_all(partitions)
+        try:
+            self._collect_all(partitions)
+        except CollectorError:
+            # A later run may start behind these.
+            self._delete_now()
+            raise
         self._finish()
         return self._failures[0].exit_code if self._failures else 0
 
@@ -112,69 +114,78 @@ class Collector:
         return discovery.partitions()
 
     def _collect_all(self, partitions: Iterable[Partition]) -> None:
-        downloads: Downloads[Wanted, IO[bytes]] = Downloads(
-            self._around.downloads,
-            lambda wanted: self._around.store.get(wanted.object),
-            lambda wanted: wanted.object.size,
-            _OBJECTS_AHEAD,
-            _BYTES_AHEAD,
-        )
-        for wanted, body in downloads.in_order(self._worklist.objects(partitions)):
+        for wanted, messages in self._around.load(self._worklist.objects(partitions)):
             if not self._worklist.is_stopped(wanted.partition):
-                self._collect(wanted, body)
+                self._collect(wanted, messages)
 
-    def _collect(self, wanted: Wanted, download: Future[IO[bytes]]) -> None:
+    def _collect(self, wanted: Wanted, messages: Iterator[bytes]) -> None:
         try:
-            with download.result() as body:
-                self._send(wanted, self._reader.messages(wanted.object.key, wanted.partition, body))
-        except UnavailableError as error:
-            self._put_off(wanted, error)
-        except MalformedError as error:
-            self._skip_malformed(wanted, error)
+            sent = self._send(wanted, messages)
+        except ObjectError as error:
+            return self._pass_over(wanted, error)
+        log.debug("+++ Sent %d events of %s to Analysisd", sent, wanted.object.key)
+        self._advance(wanted)
+        if self._job.remove:
+            self._delete([wanted.object.key])
+        return None
 
-    def _send(self, wanted: Wanted, messages: Iterable[bytes]) -> None:
+    def _send(self, wanted: Wanted, messages: Iterator[bytes]) -> int:
         """Send the messages and record it: all of them, or how many when something ends the run."""
         key = wanted.object.key
         version = f"{wanted.object.etag} {self._job.discard}"
         accepted = 0 if self._job.reparse else self._state.leftovers.partial(key, version)
-        with self._around.interruption.shield():
-            sent = 0
-            try:
-                for sent, message in enumerate(messages, 1):
-                    if sent > accepted:
-                        self._around.interruption.check()
+        sent = 0
+        try:
+            for sent, message in enumerate(messages, 1):
+                if sent > accepted:
+                    with self._around.interruption.shield():
                         self._around.sink.send(message)
                         accepted = sent
-            except BaseException:
-                if accepted and not self._job.reparse:
-                    self._state.leftovers.mark_partial(key, version, accepted)
-                raise
-            self._state.mark_done(wanted.partition, key, self._account)
-        log.debug("+++ Sent %d events of %s to Analysisd", sent, key)
-        if self._job.remove:
-            self._delete([key])
+            with self._around.interruption.shield():
+                self._state.mark_done(wanted.partition, key, self._account)
+                accepted = 0
+        except BaseException:
+            if accepted and not self._job.reparse:
+                self._state.leftovers.mark_partial(key, version, accepted)
+            raise
+        return sent
 
-    def _put_off(self, wanted: Wanted, error: UnavailableError) -> None:
-        """Leave the object to a later run, where it was to be skipped on errors."""
+    def _pass_over(self, wanted: Wanted, error: ObjectError) -> None:
+        """Decide what becomes of an object that cannot be collected, and of its partition."""
         if not self._job.skip_on_error and not wanted.again:
-            self._stop(wanted.partition, error)
-        elif self._state.leftovers.mark_unavailable(_failed(wanted), error):
-            log.error("%s It will be tried again by a later run.", error)
+            self._worklist.stop(wanted.partition)
+            self._fail(error)
+        elif self._job.skip_on_error and isinstance(error, MalformedError):
+            self._skip_malformed(wanted, error)
         else:
+            self._put_off(wanted, error)
+
+    def _put_off(self, wanted: Wanted, error: ObjectError) -> None:
+        """Leave the object to a later run; one that was left to this run stops nothing."""
+        if not self._job.skip_on_error:
+            self._failures.append(error)
+        if wanted.settled:
+            log.error("%s", error)
+        elif not self._state.leftovers.put_off(_failed(wanted), error):
             log.error("%s It has been gone for a day and is given up.", error)
+        elif wanted.again and isinstance(error, UnavailableError) and error.gone:
+            log.info("%s", error)
+        else:
+            log.error("%s It will be tried again by a later run.", error)
 
     def _skip_malformed(self, wanted: Wanted, error: MalformedError) -> None:
-        """Send an error event in the object's place, where it was to be skipped on errors."""
-        if not self._job.skip_on_error:
-            return self._stop(wanted.partition, error)
+        """Send an error event in the object's place."""
         log.error("%s", error)
         with self._around.interruption.shield():
-            self._around.sink.send(self._reader.error_message(wanted.object.key, wanted.partition, error))
-            return self._state.mark_malformed(wanted.partition, _failed(wanted), self._account, error)
+            self._around.sink.send(self._around.reader.error_message(wanted.object.key, wanted.partition, error))
+            if not wanted.settled:
+                self._state.mark_malformed(wanted.partition, _failed(wanted), self._account, error)
+        self._advance(wanted)
 
-    def _stop(self, partition: Partition, error: CollectorError) -> None:
-        self._worklist.stop(partition)
-        self._fail(error)
+    def _advance(self, wanted: Wanted) -> None:
+        """Let the partition's place follow what is processed in its turn."""
+        if not wanted.again and not wanted.settled:
+            self._state.advance(wanted.partition, wanted.object.key)
 
     def _fail(self, error: CollectorError) -> None:
         """Remember a failure that does not end the run."""
@@ -182,14 +193,14 @@ class Collector:
         log.error("%s", error)
 
     def _delete(self, keys: Iterable[str]) -> None:
-        self._to_delete += keys
+        self._to_delete.update(dict.fromkeys(keys))
         if len(self._to_delete) >= _DELETIONS_AT_ONCE:
             self._delete_now()
 
     def _delete_now(self) -> None:
         for key in self._to_delete:
             log.debug("+++ Remove file from S3 Bucket:%s", key)
-        for failure in self._around.store.delete(self._to_delete):
+        for failure in self._around.store.delete(list(self._to_delete)):
             log.error("%s", failure)
         self._to_delete.clear()
 
@@ -197,7 +208,7 @@ class Collector:
         self._delete_now()
         if waiting := self._state.leftovers.waiting():
             log.warning("%d objects could not be fetched and are waiting to be tried again", waiting)
-        if not self._failures and not self._worklist.held_elsewhere:
+        if not self._failures and not self._worklist.left_out:
             self._state.complete()
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from aws_s3.buckets.base import Bucket
 from aws_s3.buckets.layout import (
     ACCOUNT_FOLDER,
+    AWS_LOGS,
     REGION_NAME,
     Account,
     AnyFolder,
@@ -21,8 +22,6 @@ from aws_s3.s3 import Folders
 from aws_s3.settings import BucketJob
 
 log = logging.getLogger(__name__)
-
-AWS_LOGS = "AWSLogs/"
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,9 @@ class Discovery:
         self._new_regions = set(job.regions) - known_regions
 
     def partitions(self) -> list[Partition]:
-        """Return the partitions of every layout that applies, in the order of their prefixes.
+        """Return the partitions of every layout that applies.
 
-        Raises NoAccountsError where the type needs account folders and none is there, and
+        Raises NoAccountsError where the type has nothing but account folders and none is there, and
         UnknownRegionError for a region asked for that neither botocore nor the bucket knows.
         """
         found = [partition for layout in self._layouts() for partition in self._walk(layout)]
@@ -81,16 +80,13 @@ class Discovery:
                 yield layout
 
     def _walk(self, layout: Layout) -> Iterator[Partition]:
-        source = self._job.source
-        base = source.path
-        if layout.in_awslogs:
-            base += AWS_LOGS + source.suffix + (f"{source.organization}/" if source.organization else "")
+        base = layout.base(self._job.source)
         folders: Iterable[_Folder] = [_Folder(base)]
         for level in layout.levels:
             steps = self._executor.map(lambda folder, level=level: self._step(folder, level), folders)
             folders = [folder for step in steps for folder in step]
             if isinstance(level, Account) and layout.in_awslogs and not folders:
-                raise self._no_accounts(base)
+                self._tell_no_accounts(base)
         for folder in folders:
             yield Partition(folder.prefix, layout.dates, folder.account, folder.region)
 
@@ -101,7 +97,7 @@ class Discovery:
             return [replace(folder, prefix=f"{prefix}{level}/")]
         if isinstance(level, Account):
             names = self._job.accounts or self._accounts(prefix)
-            return [_Folder(f"{prefix}{name}/", account=name) for name in names]
+            return [replace(folder, prefix=f"{prefix}{name}/", account=name) for name in names]
         if isinstance(level, Region):
             names = self._regions(folder, level)
             return [replace(folder, prefix=f"{prefix}{name}/", region=name) for name in names]
@@ -124,10 +120,11 @@ class Discovery:
             log.debug("+++ No regions found for AWS Account %s", folder.account)
         return listed
 
-    def _no_accounts(self, base: str) -> NoAccountsError:
-        if any(name.startswith("o-") for name in self._store.folders(base)):
+    def _tell_no_accounts(self, base: str) -> None:
+        if not self._job.source.organization and any(name.startswith("o-") for name in self._store.folders(base)):
             log.warning("%s holds the folder of an organization. Give its ID with --aws_organization_id.", base)
-        return NoAccountsError(
-            f"No logs found in '{base}'. Check the provided prefix and the location of the logs for the "
-            f"bucket type '{self._bucket.name}'"
-        )
+        if not self._bucket.every_layout:
+            raise NoAccountsError(
+                f"No logs found in '{base}'. Check the provided prefix and the location of the logs for the "
+                f"bucket type '{self._bucket.name}'"
+            )

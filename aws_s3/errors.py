@@ -4,6 +4,8 @@ An error is raised where it happens, with a message that names the thing, the re
 step; `cli` turns it into one `ERROR: …` line and the process's exit code.
 """
 
+from typing import Any
+
 
 class CollectorError(Exception):
     """A failure told to the user as one line; `exit_code` becomes the process's."""
@@ -154,8 +156,16 @@ class UnavailableError(ObjectError):
 
     def __init__(self, cause: CollectorError, *, gone: bool = False) -> None:
         super().__init__(str(cause))
+        self.cause = cause
         self.exit_code = cause.exit_code
         self.gone = gone
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unavailable, (self.cause, self.gone)
+
+
+def _unavailable(cause: CollectorError, gone: bool) -> UnavailableError:
+    return UnavailableError(cause, gone=gone)
 
 
 class Interrupted(BaseException):

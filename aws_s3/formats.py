@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from aws_s3.errors import ParseError
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 17
 _LARGEST_VALUE = 64 << 20
 _LARGEST_LINE = 16 << 20
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -37,13 +37,16 @@ def lines(body: IO[bytes]) -> Iterator[str]:
 
 
 def holds_json(body: IO[bytes]) -> bool:
-    """Tell JSON objects or lists from text, by the first character; `body` is at its start again.
+    """Tell JSON objects and lists of them from text, by how it begins; `body` is at its start again.
 
-    Other JSON values are none that an event can be made of: `2 123456789012 eni-1 …` is a line of text.
+    Broken JSON is still JSON. What begins as another value is text, as no event can be made of such:
+    `2 123456789012 eni-1 …`, `[2021-06-10] …`.
     """
-    first = JsonScanner(body).peek()
+    scanner = JsonScanner(body)
+    # An empty string, at the end of a list that is cut off, is in any.
+    found = scanner.peek() == "{" or (scanner.take("[") and scanner.peek() in '{["]')
     body.seek(0)
-    return first in ("{", "[")
+    return found
 
 
 def json_values(body: IO[bytes]) -> Iterator[Any]:
@@ -109,13 +112,11 @@ def array_items(scanner: "JsonScanner") -> Iterator[Any]:
 class JsonScanner:
     """Reads JSON values one by one from a binary file, holding no more of it than one value needs.
 
-    The file is read in steps of `chunk` bytes, or larger ones within larger values. Numbers with
-    leading zeros, which are not JSON, are read as if they had none: Macie writes them (SPEC 5).
+    Numbers with leading zeros, which are not JSON, are read as if they had none: Macie writes them (SPEC 5).
     """
 
-    def __init__(self, body: IO[bytes], chunk: int = _CHUNK) -> None:
+    def __init__(self, body: IO[bytes]) -> None:
         self._body = body
-        self._chunk = chunk
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
         self._buffer = ""
         self._at = 0
@@ -169,7 +170,7 @@ class JsonScanner:
 
     def holds_rest(self) -> bool:
         """Tell whether all that is left of the file has been read; that needs a look ahead of one chunk."""
-        if len(self._buffer) - self._at < self._chunk:
+        if len(self._buffer) - self._at < _CHUNK:
             self._fill()
         return self._ended
 
@@ -191,18 +192,20 @@ class JsonScanner:
         return end + len("e-") >= len(self._buffer) and self._fill()
 
     def _fill(self) -> bool:
-        """Read on, in steps that grow with the value at hand; False at the end of the file."""
+        """Read on, in steps that grow with the value at hand; False, and nothing moved, at the end of the file."""
         if self._ended:
             return False
         held = len(self._buffer) - self._at
         if held > _LARGEST_VALUE:
             raise ParseError(f"a JSON value is longer than {_LARGEST_VALUE >> 20} MiB")
-        data = self._body.read(max(self._chunk, held))
+        data = self._body.read(max(_CHUNK, held))
         self._ended = not data
         more = self._decoder.decode(data, final=self._ended)
+        if not more:
+            return self._fill()
         self._buffer = self._buffer[self._at :] + more
         self._at = 0
-        return bool(more) or self._fill()
+        return True
 
 
 def _may_be_cut(error: ValueError) -> bool:

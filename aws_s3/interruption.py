@@ -26,8 +26,11 @@ class Interruption:
             signal.signal(number, self._handle)
 
     def end(self) -> None:
-        """Let no signal raise from now on: the run is over."""
+        """Let no signal do anything from now on: the run is over, and Python is about to end."""
         self._shields += 1
+        for number in _EXIT_CODES:
+            # Python gives our handlers up before it ends, and then a signal would kill it.
+            signal.signal(number, signal.SIG_IGN)
 
     @contextmanager
     def shield(self) -> Iterator[None]:

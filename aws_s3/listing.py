@@ -19,7 +19,7 @@ def list_partition(store: Store, partition: Partition, start: date, today: date)
     elif partition.dates.by_year:
         pages = _by_year(store, partition, start, today)
     else:
-        pages = store.pages(partition.prefix, partition.prefix + start.strftime(partition.dates.text))
+        pages = store.pages(partition.prefix, partition.prefix + partition.dates.written(start))
     for page in pages:
         # A page without new objects is passed on too: it shows that the listing goes on.
         yield [item for item in page if (day := partition.day(item.key)) is not None and day >= start]
@@ -35,7 +35,7 @@ def _is_beyond_dates(key: str, partition: Partition) -> bool:
 def _by_year(store: Store, partition: Partition, start: date, today: date) -> Iterator[list[S3Object]]:
     """List each year alone; the next year too, since clocks differ."""
     separator = partition.dates.text[2]
-    first = partition.prefix + start.strftime(partition.dates.text)
+    first = partition.prefix + partition.dates.written(start)
     for year in range(start.year, today.year + 2):
         yield from store.pages(f"{partition.prefix}{year:04}{separator}", first)
 

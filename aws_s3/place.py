@@ -1,7 +1,7 @@
 """Where a partition's collection starts: the one function that decides it (SPEC 4). All days are UTC."""
 
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import date
 
 
 @dataclass(frozen=True)
@@ -39,37 +39,57 @@ class Asked:
 
 @dataclass(frozen=True)
 class Start:
-    """The day to start from, and what of it is to be remembered before listing."""
+    """The day to start from, and what of it is to be remembered before listing.
+
+    `leaves_gap`: days before `day` were never collected, so that the place must not move past them.
+    """
 
     day: date
     floor: date | None = None
     resume: date | None = None
+    leaves_gap: bool = False
 
 
 def start_of(known: Known, history: History, asked: Asked) -> Start:
     """Return the start day of a partition in a run.
 
-    A day in the future is never remembered: a mistyped year must not end collection.
+    Neither a mistyped year nor a clock that was wrong once ends collection: no day in the future is
+    remembered, and what is remembered of the future counts as today.
     """
     if asked.reparse:
-        day = asked.only_logs_after or known.floor or asked.today
-        return Start(day, floor=known.floor or min(day, asked.today), resume=known.resume)
+        return _reparse_start(known, history, asked)
     if known.floor is None and known.place is None:
-        day = asked.only_logs_after or _first_start(history, asked)
+        day = asked.only_logs_after or _first_day(history, asked)
         return Start(day, floor=min(day, asked.today))
     return _next_start(known, asked)
 
 
-def _first_start(history: History, asked: Asked) -> date:
+def _reparse_start(known: Known, history: History, asked: Asked) -> Start:
+    """Start a reparse, which is no reason to pass over what another run would collect."""
+    day = asked.only_logs_after or min(known.floor or asked.today, asked.today)
+    usual = start_of(known, history, replace(asked, reparse=False, only_logs_after=None))
+    if day > usual.day:
+        return Start(day, known.floor, known.resume, leaves_gap=True)
+    return Start(day, known.floor or day, known.resume)
+
+
+def _first_day(history: History, asked: Asked) -> date:
     if history.last_run is None:
         return asked.today
-    day = history.last_run - timedelta(days=asked.lookback_days)
-    return max(day, history.earliest_floor or day)
+    day = _days_before(history.last_run, asked.lookback_days)
+    return min(max(day, history.earliest_floor or day), asked.today)
 
 
 def _next_start(known: Known, asked: Asked) -> Start:
-    behind = known.place and known.place - timedelta(days=asked.lookback_days)
-    day = max(filter(None, (known.floor, known.resume, known.pruned, behind)))
+    behind = known.place and _days_before(known.place, asked.lookback_days)
+    day = min(asked.today, max(filter(None, (known.floor, known.resume, behind))))
+    # Forgotten rows would be sent again: that holds also when the clock was wrong.
+    day = max(day, known.pruned or day)
     if asked.only_logs_after is None or asked.only_logs_after <= day:
         return Start(day, known.floor, known.resume)
-    return Start(asked.only_logs_after, known.floor, min(asked.only_logs_after, asked.today))
+    is_past = asked.only_logs_after <= asked.today
+    return Start(asked.only_logs_after, known.floor, asked.only_logs_after if is_past else known.resume)
+
+
+def _days_before(day: date, count: int) -> date:
+    return date.fromordinal(max(day.toordinal() - count, 1))

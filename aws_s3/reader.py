@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
@@ -15,6 +16,9 @@ from aws_s3.message import bucket_log_info, encode, envelope, shrink
 from aws_s3.settings import DiscardRule
 
 log = logging.getLogger(__name__)
+
+_HELD = 8 << 20
+"""Bytes of content up to which all messages are made before the first is sent; above, it is parsed twice."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +42,11 @@ class Reader:
             content = decompress(body, key)
         except DecompressError as error:
             raise DecompressError(f"Failed to decompress file {key}: {error}") from error
-        try:
-            if isinstance(content, io.BytesIO):
-                return iter(list(self._encoded(content, key, partition)))
+        messages = self._encoded(content, key, partition)
+        if content.seek(0, io.SEEK_END) > _HELD:
             self._prove(content, key)
-        except (ParseError, RecursionError) as error:
-            reason = str(error) if isinstance(error, ParseError) else "it is nested too deeply"
-            raise ParseError(f"Failed to parse file {key}: {reason}") from error
-        content.seek(0)
-        return self._encoded(content, key, partition)
+            return messages
+        return iter(list(messages))
 
     def error_message(self, key: str, partition: Partition, error: Exception) -> bytes:
         """Return the message that stands for an object that cannot be read (SPEC 8)."""
@@ -54,21 +54,27 @@ class Reader:
         return encode({**message, "error_msg": str(error)})
 
     def _prove(self, content: IO[bytes], key: str) -> None:
-        for event in self.bucket.parse(content, key):
-            if isinstance(event, BadRecord) and not self.skip_on_error:
-                raise ParseError(event.reason)
+        content.seek(0)
+        with _named(key):
+            for event in self.bucket.parse(content, key):
+                if isinstance(event, BadRecord) and not self.skip_on_error:
+                    raise ParseError(event.reason)
 
     def _encoded(self, content: IO[bytes], key: str, partition: Partition) -> Iterator[bytes]:
         log_info = self._log_info(key)
         account = self._account(partition)
-        for event in self._wanted(content, key):
-            for shaped in self.bucket.reshape(event):
-                message = envelope(log_info, shaped, account)
-                encoded = encode(message)
-                if self.limit is not None and len(encoded) > self.limit:
-                    log.warning("A message of %s is too large (%d bytes) and was cut", key, len(encoded))
-                    encoded = shrink(message, self.limit)
-                yield encoded
+        with content, _named(key):
+            content.seek(0)
+            for event in self._wanted(content, key):
+                for shaped in self.bucket.reshape(event):
+                    yield self._fitting(envelope(log_info, shaped, account), key)
+
+    def _fitting(self, message: Event, key: str) -> bytes:
+        encoded = encode(message)
+        if self.limit is None or len(encoded) <= self.limit:
+            return encoded
+        log.warning("A message of %s is too large (%d bytes) and was cut", key, len(encoded))
+        return shrink(message, self.limit)
 
     def _wanted(self, content: IO[bytes], key: str) -> Iterator[Event]:
         for event in self.bucket.parse(content, key):
@@ -93,3 +99,13 @@ class Reader:
 
     def _account(self, partition: Partition) -> str:
         return partition.account if self.bucket.account_in_event else ""
+
+
+@contextmanager
+def _named(key: str) -> Iterator[None]:
+    """Let what parsing raises name the object."""
+    try:
+        yield
+    except (ParseError, RecursionError) as error:
+        reason = error if isinstance(error, ParseError) else "it is nested too deeply"
+        raise ParseError(f"Failed to parse file {key}: {reason}") from error

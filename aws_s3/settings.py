@@ -96,10 +96,11 @@ class Output:
 
 @dataclass(frozen=True)
 class Settings:
-    """One run."""
+    """One run. `workers` is how many processes read objects when there are many."""
 
     job: Job
     access: Access
     output: Output
     state_dir: Path
     debug: int = 0
+    workers: int = 1

@@ -103,7 +103,7 @@ class Terminal(logging.Handler):
                 text = _ARGUMENT.sub("…", text.replace("%s", error.__name__, 1) if error else text)
                 self._lines.write(f'WARNING: {count - 1} more lines like "{text}": --debug 1 shows them.')
         if self._lines.lost:
-            self._lines.write(f"WARNING: {self._lines.lost} lines were lost: nobody read them.")
+            self._lines.write(f"WARNING: Lines that were lost because nobody read them: {self._lines.lost}")
 
 
 def printable(text: str) -> str:

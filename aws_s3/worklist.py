@@ -26,11 +26,16 @@ _RETRIES_A_RUN = 1000
 
 @dataclass(frozen=True)
 class Wanted:
-    """An object to collect; `again` when an earlier run failed to fetch it."""
+    """An object to collect.
+
+    `again`: an earlier run failed to collect it. `settled`: it was done with before, and is only sent
+    again; the state stays as it is. Neither of them has its turn.
+    """
 
     partition: Partition
     object: S3Object
     again: bool = False
+    settled: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ class Worklist:
         self._fail = fail
         self._retries_left = _RETRIES_A_RUN
         self._stopped: set[Partition] = set()
-        self.held_elsewhere = False
+        self.left_out = False
+        """Whether another run, or a later start than usual, took something out of the run."""
 
     def stop(self, partition: Partition) -> None:
         """Give out no more objects of the partition."""
@@ -98,20 +104,21 @@ class Worklist:
             if self._inventory.locks.acquire(self._state.lock_name(partition)):
                 yield partition, self._begin(partition, history)
             else:
-                self.held_elsewhere = True
+                self.left_out = True
                 log.info("Another run is working on %s: it is passed over", partition.label)
 
     def _begin(self, partition: Partition, history: History) -> Pages:
         start = start_of(self._state.known(partition), history, self._asked)
         self._state.begin(partition, start)
-        log.log(DEBUG_2, "+++ Marker: %s%s", partition.prefix, start.day.strftime(partition.dates.text))
+        self.left_out |= start.leaves_gap
+        log.log(DEBUG_2, "+++ Marker: %s%s", partition.prefix, partition.dates.written(start.day))
         pages = list_partition(self._inventory.store, partition, start.day, self._asked.today)
         return prefetch(pages, self._inventory.executor)
 
     def _due(self, partition: Partition) -> Iterator[Wanted]:
         if self._asked.reparse:
             return
-        for failed in self._state.leftovers.due(partition)[: self._retries_left]:
+        for failed in self._state.leftovers.due(partition, self._retries_left):
             self._retries_left -= 1
             log.log(DEBUG_2, "++ Trying again: %s", failed.key)
             yield Wanted(partition, S3Object(failed.key, failed.size, failed.etag), again=True)
@@ -127,7 +134,7 @@ class Worklist:
                 if partition in self._stopped:
                     return
                 if self._is_wanted(item.key, settled):
-                    yield Wanted(partition, item)
+                    yield Wanted(partition, item, settled=item.key in settled)
 
     def _accepts(self, key: str, partition: Partition) -> bool:
         accepted = self._bucket.accepts(key, partition)

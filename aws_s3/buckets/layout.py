@@ -4,12 +4,14 @@ Nothing here lists anything: `discovery` walks the levels, `listing` the dates.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
-ACCOUNT_FOLDER = re.compile(r"\d{12}")
-REGION_NAME = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}")
+from aws_s3.settings import Source
+
+AWS_LOGS = "AWSLogs/"
+ACCOUNT_FOLDER = re.compile(r"\d{12}", re.ASCII)
+REGION_NAME = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,10 @@ class DateFormat:
     pattern: re.Pattern[str]
     unpadded: bool = False
     by_year: bool = False
+
+    def written(self, day: date) -> str:
+        """Return the day as keys hold it; the year has four digits, which `strftime` does not promise."""
+        return day.strftime(self.text.replace("%Y", f"{day.year:04}"))
 
     def day(self, rest: str) -> date | None:
         """Return the day that `rest`, a key without its partition's prefix, begins with; else None."""
@@ -73,6 +79,13 @@ class Layout:
     levels: tuple[Level, ...] = ()
     in_awslogs: bool = False
 
+    def base(self, source: Source) -> str:
+        """Return the prefix under which the levels begin: what follows is an account's folder or a date."""
+        if not self.in_awslogs:
+            return source.path
+        organization = f"{source.organization}/" if source.organization else ""
+        return f"{source.path}{AWS_LOGS}{source.suffix}{organization}"
+
 
 @dataclass(frozen=True)
 class Partition:
@@ -104,6 +117,3 @@ def aws_logs(service: str, dates: DateFormat = SLASHED, *below: Level, region: L
     """Return the layout `P AWSLogs/S [ORG/]ACC/service/REG/[below/]date/…` (SPEC 3)."""
     levels = (Account(), service, region or Region(), *below)
     return Layout(dates, levels, in_awslogs=True)
-
-
-KeyFilter = Callable[[str], bool]

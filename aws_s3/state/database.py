@@ -56,16 +56,20 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection.execute
-            except BaseException:
+                self._connection.execute("COMMIT")
+            finally:
+                # After a failure, also one of the commit; SQLite may have rolled back by itself.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Return the rows of a SELECT."""
+        return list(self.iterate(sql, parameters))
+
+    def iterate(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Any]:
+        """Yield the rows of a SELECT, as they are read."""
         with self._errors():
-            return self._connection.execute(sql, parameters).fetchall()
+            yield from self._connection.execute(sql, parameters)
 
     def close(self) -> None:
         """Close the file."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from aws_s3.buckets.layout import Partition
 from aws_s3.errors import CollectorError, UnavailableError
@@ -46,47 +47,46 @@ class Leftovers:
         self._source = source
         self._now = now
 
-    def due(self, partition: Partition) -> list[FailedObject]:
-        """Return the partition's unavailable objects whose time to be tried again has come."""
-        rows = self._database.query(
+    def due(self, partition: Partition, limit: int) -> list[FailedObject]:
+        """Return, in their order, up to `limit` unavailable objects whose time to be tried again has come."""
+        rows = self._database.iterate(
             "SELECT log_key, size, etag FROM collection_failed WHERE source = ? AND NOT malformed "
             "AND next_attempt <= ? AND log_key BETWEEN ? AND ? ORDER BY next_attempt, log_key",
             (self._source, _text(self._now), partition.prefix, partition.prefix + AFTER_ANY_KEY),
         )
-        return [FailedObject(*row) for row in rows if partition.day(row[0])]
+        longest_due = islice((FailedObject(*row) for row in rows if partition.day(row[0])), limit)
+        return sorted(longest_due, key=lambda failed: partition.order(failed.key))
 
-    def failed(self, keys: Sequence[str]) -> dict[str, bool]:
-        """Return those of the keys whose objects failed, and whether because they are malformed."""
-        rows = self._database.query(
-            "SELECT log_key, malformed FROM collection_failed WHERE source = ? AND log_key BETWEEN ? AND ?",
-            (self._source, min(keys), max(keys)),
-        )
-        return {key: bool(malformed) for key, malformed in rows}
+    def failed(self, keys: Sequence[str]) -> set[str]:
+        """Return the keys between the first and the last of `keys` whose objects failed."""
+        sql = "SELECT log_key FROM collection_failed WHERE source = ? AND log_key BETWEEN ? AND ?"
+        return {key for (key,) in self._database.query(sql, (self._source, min(keys), max(keys)))}
 
     def waiting(self) -> int:
         """Return how many unavailable objects are waiting to be tried again."""
         sql = "SELECT count(*) FROM collection_failed WHERE source = ? AND NOT malformed"
         return int(self._database.query(sql, (self._source,))[0][0])
 
-    def mark_unavailable(self, wanted: FailedObject, error: UnavailableError) -> bool:
+    def put_off(self, failed: FailedObject, error: CollectorError) -> bool:
         """Record that the object is to be tried again, later after each attempt.
 
         Return False when it has been gone from the bucket for a day: then it is forgotten.
         """
+        is_gone = isinstance(error, UnavailableError) and error.gone
         with self._database.transaction() as execute:
-            attempts, gone_since = self._history(execute, wanted.key)
-            if error.gone and gone_since and datetime.fromisoformat(gone_since) <= self._now - _GONE_FOR_GOOD:
-                self.forget(execute, wanted.key)
+            attempts, gone_since = self._history(execute, failed.key)
+            if is_gone and gone_since and datetime.fromisoformat(gone_since) <= self._now - _GONE_FOR_GOOD:
+                self.forget(execute, failed.key)
                 return False
-            gone_since = (gone_since or _text(self._now)) if error.gone else None
+            gone_since = (gone_since or _text(self._now)) if is_gone else None
             pause = min(_FIRST_PAUSE * 2 ** min(attempts - 1, 16), _LONGEST_PAUSE) if attempts else timedelta()
-            self._put(execute, wanted, error, attempts + 1, _text(self._now + pause), gone_since)
+            self._put(execute, failed, error, attempts + 1, _text(self._now + pause), gone_since)
         return True
 
-    def put_malformed(self, execute: Execute, wanted: FailedObject, error: CollectorError) -> None:
+    def put_malformed(self, execute: Execute, failed: FailedObject, error: CollectorError) -> None:
         """Remember, in the caller's transaction, that the object cannot be read at all."""
-        attempts, _ = self._history(execute, wanted.key)
-        self._put(execute, wanted, error, attempts + 1, _text(self._now), None, malformed=True)
+        attempts, _ = self._history(execute, failed.key)
+        self._put(execute, failed, error, attempts + 1, _text(self._now), None, malformed=True)
 
     def forget(self, execute: Execute, key: str) -> None:
         """Forget, in the caller's transaction, what is known of the object here."""
@@ -115,7 +115,7 @@ class Leftovers:
     def _put(
         self,
         execute: Execute,
-        wanted: FailedObject,
+        failed: FailedObject,
         error: CollectorError,
         attempts: int,
         next_attempt: str,
@@ -126,7 +126,7 @@ class Leftovers:
         execute(
             "INSERT OR REPLACE INTO collection_failed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                self._source, wanted.key, wanted.size, wanted.etag, malformed, str(error), error.exit_code, attempts,
+                self._source, failed.key, failed.size, failed.etag, malformed, str(error), error.exit_code, attempts,
                 next_attempt, gone_since,
             ),
         )  # fmt: skip

@@ -5,7 +5,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from aws_s3.errors import StateCreateError
+from aws_s3.errors import StateCreateError, StateError
 from aws_s3.state.database import share_with_group
 
 
@@ -16,20 +16,29 @@ class Locks:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o660)
         except OSError as error:
-            raise StateCreateError(f"The lock file {path} cannot be opened: {error.strerror}.") from error
+            raise StateCreateError(
+                f"The lock file {path} cannot be opened: {error.strerror}. Check its permissions, "
+                "or give another folder with --state-dir."
+            ) from error
         if os.fstat(self._descriptor).st_uid == os.geteuid():
             share_with_group(self._descriptor, path)
 
     def acquire(self, name: str) -> bool:
-        """Take the lock; False when another process holds it."""
+        """Take the lock; False when another process holds it. Raises StateError where files cannot be locked."""
         offset = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big")
         try:
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
         except (BlockingIOError, PermissionError):
             return False
+        except OSError as error:
+            raise StateError(
+                f"The lock file {self._path} cannot be locked: {error.strerror}. "
+                "Give a folder of a local disk with --state-dir."
+            ) from error
         return True
 
     def close(self) -> None:

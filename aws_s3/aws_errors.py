@@ -1,0 +1,360 @@
+"""What AWS's error codes and botocore's exceptions mean: one table to our errors and the next step (SPEC 10)."""
+
+import re
+import ssl
+from dataclasses import dataclass
+from http.client import HTTPException
+
+import urllib3.exceptions
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from aws_s3.errors import (
+    ClockError,
+    CollectorError,
+    ConfigFileError,
+    CredentialsError,
+    EndpointError,
+    MissingExtraError,
+    QueueMissingError,
+    StorageError,
+    ThrottledError,
+    UnavailableError,
+    UnknownProfileError,
+    UnknownRegionError,
+    UsageError,
+)
+
+FAILURES = (
+    *(BotoCoreError, ClientError, ResponseParserError, urllib3.exceptions.HTTPError, HTTPException),
+    *(ssl.SSLError, ConnectionError, TimeoutError),
+)
+"""What a call of AWS raises, and `translate` understands."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a failure is to us, and the next step.
+
+    `of_object`: met while getting an object, it concerns that object only (SPEC 10: unavailable).
+    """
+
+    error: type[CollectorError]
+    advice: str
+    of_object: bool = False
+
+
+NO_CREDENTIALS = Meaning(
+    CredentialsError,
+    "Give credentials: --aws_profile, the environment, or a role of the instance or container.",
+)
+INVALID_KEYS = Meaning(
+    CredentialsError, "Check the access key and its secret key in the profile or the environment, and the region."
+)
+EXPIRED = Meaning(
+    CredentialsError, "Renew the credentials, or give --iam_role_arn: a role's are renewed before they expire."
+)
+LOGIN = Meaning(CredentialsError, "Log in again (aws sso login, aws login) with the profile.")
+SOURCE = Meaning(
+    CredentialsError, "Check the service or command that the profile or the environment gets credentials from."
+)
+ROLE_DENIED = Meaning(
+    CredentialsError,
+    "Check the role's ARN and its trust policy, the permission sts:AssumeRole, and --external_id.",
+)
+ROLE_REFUSED = Meaning(
+    CredentialsError,
+    "Check --iam_role_duration against the role's longest session (an hour for a role assumed by a role), "
+    "and --external_id.",
+)
+STS_REGION = Meaning(
+    CredentialsError, "Activate STS in the region for the account, or give another with --sts_endpoint."
+)
+DENIED = Meaning(
+    CredentialsError,
+    "Check the permissions of the user or role, the bucket's or queue's policy, and the key's.",
+    of_object=True,
+)
+ACCOUNT = Meaning(CredentialsError, "Check in AWS's console that the account is active and signed up for it.")
+CLOCK = Meaning(ClockError, "Set this machine's clock (NTP): it differs from AWS's.")
+THROTTLED = Meaning(
+    ThrottledError,
+    "AWS throttles, also after all retries: raise max_attempts, or set retry_mode = adaptive, in the profile of "
+    "the AWS configuration file.",
+    of_object=True,
+)
+NO_BUCKET = Meaning(StorageError, "Check the bucket's name.")
+OTHER_REGION = Meaning(
+    StorageError, "The bucket is in another region: set it as region in the profile, or check the endpoint's."
+)
+GONE = Meaning(StorageError, "It was removed after it was listed.", of_object=True)
+CHANGED = Meaning(StorageError, "It was written again while it was read; the next run reads it.", of_object=True)
+ARCHIVED = Meaning(StorageError, "It is in an archive: restore it to a class that can be read.", of_object=True)
+KMS = Meaning(StorageError, "Check the KMS key's state and policy: the object is encrypted with it.", of_object=True)
+KMS_DENIED = Meaning(
+    CredentialsError, "Allow kms:Decrypt with the KMS key that the object is encrypted with.", of_object=True
+)
+SERVER = Meaning(StorageError, "AWS failed, also after all retries; the next run tries again.", of_object=True)
+CUT = Meaning(StorageError, "The answer was cut off; the next run reads it again.", of_object=True)
+NOT_AWS = Meaning(StorageError, "What answered is not AWS: check the endpoint and the proxy.")
+NO_QUEUE = Meaning(QueueMissingError, "Check --queue, and that the region is the queue's.")
+UNREACHABLE = Meaning(
+    EndpointError,
+    "Check the endpoint (--service_endpoint, --sts_endpoint), the region, DNS, the network and the proxy.",
+)
+SILENT = Meaning(EndpointError, "The endpoint stopped answering: check the network and the proxy.", of_object=True)
+TLS = Meaning(
+    EndpointError, "Check the endpoint's name, and that ca_bundle (or AWS_CA_BUNDLE) holds its certificate's issuer."
+)
+PROXY = Meaning(EndpointError, "Check proxy.host, proxy.port, proxy.username and proxy.password, or HTTPS_PROXY.")
+NOT_A_URL = Meaning(EndpointError, "Give the endpoint as HOST, HOST:PORT or a URL.")
+NO_ENDPOINT = Meaning(EndpointError, "Check that the region has the service, and the endpoint settings.")
+NO_PROFILE = Meaning(UnknownProfileError, "Check --aws_profile, and source_profile in the AWS configuration file.")
+NO_REGION = Meaning(
+    UnknownRegionError, "Give --regions, or set region in the profile or AWS_DEFAULT_REGION in the environment."
+)
+CONFIG = Meaning(ConfigFileError, "Correct the AWS configuration file or the AWS variables of the environment.")
+PROXY_FILES = Meaning(
+    ConfigFileError,
+    "Check proxy.ca_bundle and proxy.client_cert in the AWS configuration file: PEM files, with the key.",
+)
+PARAMETERS = Meaning(UsageError, "Check the value given for it.")
+EXTRA = Meaning(MissingExtraError, "Install it: pip install 'botocore[crt]'.")
+OTHER = Meaning(StorageError, "AWS's documentation explains the code; --debug 2 shows where it came up.")
+
+CODES = {
+    # Who asks
+    "InvalidAccessKeyId": INVALID_KEYS,
+    "InvalidClientTokenId": INVALID_KEYS,
+    "UnrecognizedClientException": INVALID_KEYS,
+    "SignatureDoesNotMatch": INVALID_KEYS,
+    "InvalidSignatureException": INVALID_KEYS,
+    "IncompleteSignature": INVALID_KEYS,
+    "IncompleteSignatureException": INVALID_KEYS,
+    "InvalidToken": INVALID_KEYS,
+    "InvalidSecurity": INVALID_KEYS,
+    "AuthFailure": INVALID_KEYS,
+    "401": INVALID_KEYS,
+    "MissingAuthenticationToken": NO_CREDENTIALS,
+    "MissingAuthenticationTokenException": NO_CREDENTIALS,
+    "MissingSecurityHeader": NO_CREDENTIALS,
+    "CredentialsNotSupported": INVALID_KEYS,
+    "ExpiredToken": EXPIRED,
+    "ExpiredTokenException": EXPIRED,
+    "TokenRefreshRequired": EXPIRED,
+    "UnauthorizedException": LOGIN,
+    "InvalidIdentityToken": SOURCE,
+    "IDPRejectedClaim": SOURCE,
+    "IDPCommunicationError": SOURCE,
+    "AssumeRole.AccessDenied": ROLE_DENIED,
+    "AssumeRole.ValidationError": ROLE_REFUSED,
+    "AssumeRoleWithWebIdentity.AccessDenied": ROLE_DENIED,
+    "RegionDisabledException": STS_REGION,
+    # What they may do
+    "AccessDenied": DENIED,
+    "AccessDeniedException": DENIED,
+    "AllAccessDisabled": DENIED,
+    "AuthorizationError": DENIED,
+    "Forbidden": DENIED,
+    "UnauthorizedAccess": DENIED,
+    "UnauthorizedOperation": DENIED,
+    "403": DENIED,
+    "AccountProblem": ACCOUNT,
+    "NotSignedUp": ACCOUNT,
+    "OptInRequired": ACCOUNT,
+    "SubscriptionRequiredException": ACCOUNT,
+    # When
+    "RequestTimeTooSkewed": CLOCK,
+    "RequestExpired": CLOCK,
+    "RequestInTheFuture": CLOCK,
+    # How often: every name of botocore's retry modes, and what S3 and SQS call it
+    "BandwidthLimitExceeded": THROTTLED,
+    "EC2ThrottledException": THROTTLED,
+    "KMS.ThrottlingException": THROTTLED,
+    "LimitExceededException": THROTTLED,
+    "OverLimit": THROTTLED,
+    "PriorRequestNotComplete": THROTTLED,
+    "ProvisionedThroughputExceededException": THROTTLED,
+    "RequestLimitExceeded": THROTTLED,
+    "RequestThrottled": THROTTLED,
+    "RequestThrottledException": THROTTLED,
+    "SlowDown": THROTTLED,
+    "ThrottledException": THROTTLED,
+    "Throttling": THROTTLED,
+    "ThrottlingException": THROTTLED,
+    "TooManyRequests": THROTTLED,
+    "TooManyRequestsException": THROTTLED,
+    "TransactionInProgressException": THROTTLED,
+    "429": THROTTLED,
+    "509": THROTTLED,
+    # Buckets and their regions
+    "NoSuchBucket": NO_BUCKET,
+    "InvalidBucketName": NO_BUCKET,
+    "PermanentRedirect": OTHER_REGION,
+    "TemporaryRedirect": OTHER_REGION,
+    "301": OTHER_REGION,
+    "307": OTHER_REGION,
+    "IllegalLocationConstraint": OTHER_REGION,
+    "IllegalLocationConstraintException": OTHER_REGION,
+    "AuthorizationHeaderMalformed": OTHER_REGION,
+    # Objects
+    "NoSuchKey": GONE,
+    "NoSuchVersion": GONE,
+    "404": GONE,
+    "PreconditionFailed": CHANGED,
+    "412": CHANGED,
+    "InvalidRange": CHANGED,
+    "416": CHANGED,
+    "InvalidObjectState": ARCHIVED,
+    "KMS.AccessDeniedException": KMS_DENIED,
+    "KMS.": KMS,
+    # Queues
+    "AWS.SimpleQueueService.NonExistentQueue": NO_QUEUE,
+    "QueueDoesNotExist": NO_QUEUE,
+    # AWS itself, and what stands before it
+    "InternalError": SERVER,
+    "InternalFailure": SERVER,
+    "InternalServerError": SERVER,
+    "ServiceUnavailable": SERVER,
+    "ServiceUnavailableException": SERVER,
+    "RequestTimeout": SERVER,
+    "RequestTimeoutException": SERVER,
+    "500": SERVER,
+    "502": SERVER,
+    "503": SERVER,
+    "504": SERVER,
+    "407": PROXY,
+}
+"""AWS's code, or with `OPERATION.` before it; an HTTP status where the answer holds no code; `KMS.` for all of KMS."""
+
+EXCEPTIONS = {
+    "NoCredentialsError": NO_CREDENTIALS,
+    "PartialCredentialsError": INVALID_KEYS,
+    "CredentialRetrievalError": SOURCE,
+    "MetadataRetrievalError": SOURCE,
+    "InvalidIMDSEndpointError": SOURCE,
+    "InvalidIMDSEndpointModeError": SOURCE,
+    "RefreshWithMFAUnsupportedError": SOURCE,
+    "NoAuthTokenError": LOGIN,
+    "TokenRetrievalError": LOGIN,
+    "SSOError": LOGIN,
+    "SSOTokenLoadError": LOGIN,
+    "UnauthorizedSSOTokenError": LOGIN,
+    "LoginError": LOGIN,
+    "ProfileNotFound": NO_PROFILE,
+    "NoRegionError": NO_REGION,
+    "InvalidRegionError": NO_REGION,
+    "UnknownRegionError": NO_REGION,
+    "ServiceNotInRegionError": NO_REGION,
+    "EndpointConnectionError": UNREACHABLE,
+    "ConnectTimeoutError": UNREACHABLE,
+    "ConnectionError": UNREACHABLE,
+    "HTTPClientError": UNREACHABLE,
+    "HTTPError": UNREACHABLE,
+    "ReadTimeoutError": SILENT,
+    "ConnectionClosedError": SILENT,
+    "TimeoutError": SILENT,
+    "ResponseStreamingError": CUT,
+    "IncompleteReadError": CUT,
+    "ChecksumError": CUT,
+    "FlexibleChecksumError": CUT,
+    "ProtocolError": CUT,
+    "HTTPException": CUT,
+    "SSLError": TLS,
+    "ProxyConnectionError": PROXY,
+    "ProxyError": PROXY,
+    "InvalidProxiesConfigError": PROXY_FILES,
+    "ResponseParserError": NOT_AWS,
+    "BaseEndpointResolverError": NO_ENDPOINT,
+    "EndpointProviderError": NO_ENDPOINT,
+    "CapacityNotAvailableError": THROTTLED,
+    "ParamValidationError": PARAMETERS,
+    "ValidationError": PARAMETERS,
+    "MissingDependencyException": EXTRA,
+    "ConfigParseError": CONFIG,
+    "ConfigNotFound": CONFIG,
+    "InvalidConfigError": CONFIG,
+    "InvalidChecksumConfigError": CONFIG,
+    "InvalidDefaultsMode": CONFIG,
+    "InvalidRetryConfigurationError": CONFIG,
+    "InvalidS3AddressingStyleError": CONFIG,
+    "InvalidS3UsEast1RegionalEndpointConfigError": CONFIG,
+    "InvalidSTSRegionalEndpointsConfigError": CONFIG,
+    "UnknownSignatureVersionError": CONFIG,
+    "UnsupportedSignatureVersionError": CONFIG,
+    "ValueError": CONFIG,
+}
+"""The class of the exception, or the nearest of its bases; by name, since not every botocore has all of them."""
+
+TEXTS = {
+    re.compile(r"signature (has )?expired|signature not yet current|request has expired", re.IGNORECASE): CLOCK,
+    re.compile(r"Invalid endpoint:"): NOT_A_URL,
+}
+"""What only the message tells: AWS calls a clock that differs a wrong signature or a denial, too."""
+
+_SECRETS = (
+    (re.compile(r"(?<=//)[^/\s@]+(?=@)"), "***"),
+    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"), "***"),
+    (re.compile(r"(?i)(?<=basic )[a-z0-9+/]+=*"), "***"),
+    (re.compile(r"(?i)(?<=value ')[^']*(?=' at '(?:externalId|tokenCode))"), "***"),
+)
+"""What a message must not show: logins of URLs and headers, access keys, external IDs."""
+
+
+def translate(error: Exception, what: str) -> CollectorError:
+    """Return the failure as our error. `what` was asked for: `bucket acme-logs`.
+
+    The message names it, AWS's code and words, and the next step; no secret.
+    """
+    if isinstance(error, CollectorError):
+        return error
+    error = _cause(error)
+    meaning = _meaning(error)
+    return meaning.error(f"{what[:1].upper()}{what[1:]}: {_words(error)} {meaning.advice}")
+
+
+def translate_object(error: Exception, what: str) -> CollectorError:
+    """Return a failure to get one object; UnavailableError where the other objects may be had all the same."""
+    translated = translate(error, what)
+    meaning = _meaning(_cause(error))
+    if isinstance(error, CollectorError) or not meaning.of_object:
+        return translated
+    return UnavailableError(translated, gone=meaning is GONE)
+
+
+def _cause(error: Exception) -> Exception:
+    """Return the exception itself, or that which s3transfer gave up after."""
+    last = getattr(error, "last_exception", None)
+    return last if isinstance(last, Exception) else error
+
+
+def _meaning(error: Exception) -> Meaning:
+    for pattern, meaning in TEXTS.items():
+        if pattern.search(str(error)):
+            return meaning
+    keys = _codes(error) if isinstance(error, ClientError) else ()
+    names = [base.__name__ for base in type(error).__mro__]
+    found = [*(CODES.get(key) for key in keys), *(EXCEPTIONS.get(name) for name in names)]
+    return next((meaning for meaning in found if meaning), OTHER)
+
+
+def _codes(error: ClientError) -> tuple[str, ...]:
+    """Return the keys of CODES for AWS's answer, the most specific first."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = str(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
+    group, dot, _ = code.partition(".")
+    return f"{error.operation_name}.{code}", code, group + dot, status
+
+
+def _words(error: Exception) -> str:
+    """Return what AWS or botocore says, in one line that ends in a full stop."""
+    text = str(error)
+    if isinstance(error, ClientError):
+        answer = error.response.get("Error", {})
+        text = f"{answer.get('Code', 'Unknown')}: {answer.get('Message') or 'no message'}"
+    elif type(error).__module__.partition(".")[0] != "botocore":
+        text = f"{type(error).__name__}: {text}"
+    text = " ".join(text.split())
+    for pattern, mask in _SECRETS:
+        text = pattern.sub(mask, text)
+    return text.rstrip(". ") + "."

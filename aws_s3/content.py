@@ -1,0 +1,129 @@
+"""The way of an object's content: decompress, prove, parse, discard, reshape, encode, size rule.
+
+What the objects hold is a `Format`'s to know; what is put around their events, the caller's.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import IO, Any, Protocol
+
+from aws_s3.buckets.base import BadRecord, Event
+from aws_s3.compression import decompress
+from aws_s3.discard import discards
+from aws_s3.errors import DecompressError, ParseError
+from aws_s3.message import encode, shrink
+from aws_s3.settings import DiscardRule
+
+log = logging.getLogger(__name__)
+
+_HELD = 16 << 20
+"""Bytes of an object's messages that are kept while the rest of it is proved readable."""
+
+_OVERHEAD = 64
+
+Wrap = Callable[[Event], dict[str, Any]]
+
+
+class Format(Protocol):
+    """What objects hold, and how it is sent."""
+
+    def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+        """Yield the events of the decompressed content, from its start; raise only ParseError."""
+
+    def reshape(self, event: Event) -> Iterable[Event]:
+        """Return the event as it is sent."""
+
+
+@dataclass(frozen=True)
+class ContentReader:
+    """Turns objects into encoded messages; a small object is parsed once, a large one twice.
+
+    `limit` is the largest message in bytes. `discards` tells whether `discard` matches an event.
+    `skip_on_error` decides about single bad records only.
+    """
+
+    format: Format
+    skip_on_error: bool
+    discard: DiscardRule | None
+    limit: int | None
+    discards: Callable[[DiscardRule, Event], bool] = discards
+
+    def messages(self, key: str, body: IO[bytes], wrap: Wrap) -> Iterator[bytes]:
+        """Return the messages of the object, each JSON in UTF-8; `wrap` puts the envelope around an event.
+
+        All of the object is proved readable first: one that is not raises DecompressError or ParseError
+        here, before its first message.
+        """
+        try:
+            content = decompress(body, key)
+        except DecompressError as error:
+            raise DecompressError(f"Failed to decompress file {key}: {error}") from error
+        messages = self._encoded(content, key, wrap)
+        held = list(_within(_HELD, messages))
+        first_not_held = next(messages, None)
+        if first_not_held is None:
+            return iter(held)
+        position = content.tell()
+        self._prove(content, key)
+        content.seek(position)
+        return chain(held, (first_not_held,), messages)
+
+    def _prove(self, content: IO[bytes], key: str) -> None:
+        content.seek(0)
+        with _named(key):
+            for event in self.format.parse(content, key):
+                if isinstance(event, BadRecord) and not self.skip_on_error:
+                    raise ParseError(event.reason)
+
+    def _encoded(self, content: IO[bytes], key: str, wrap: Wrap) -> Iterator[bytes]:
+        with content, _named(key):
+            for event in self._wanted(content, key):
+                for shaped in self.format.reshape(event):
+                    yield self._fitting(wrap(shaped), key)
+
+    def _fitting(self, message: dict[str, Any], key: str) -> bytes:
+        encoded = encode(message)
+        if self.limit is None or len(encoded) <= self.limit:
+            return encoded
+        log.warning("A message of %s is too large (%d bytes) and was cut", key, len(encoded))
+        return shrink(message, self.limit)
+
+    def _wanted(self, content: IO[bytes], key: str) -> Iterator[Event]:
+        for event in self.format.parse(content, key):
+            if isinstance(event, BadRecord):
+                if not self.skip_on_error:
+                    raise ParseError(event.reason)
+                log.error("A record of %s is broken: %s", key, event.reason)
+                if event.event is None:
+                    continue
+                event = event.event
+            if self.discard is None or not self.discards(self.discard, event):
+                yield event
+            else:
+                log.debug(
+                    'The "%s" regex found a match in the "%s" field. The event will be skipped.',
+                    self.discard.regex.pattern,
+                    self.discard.field,
+                )
+
+
+@contextmanager
+def _named(key: str) -> Iterator[None]:
+    """Let what parsing raises name the object."""
+    try:
+        yield
+    except (ParseError, RecursionError) as error:
+        reason = error if isinstance(error, ParseError) else "it is nested too deeply"
+        raise ParseError(f"Failed to parse file {key}: {reason}") from error
+
+
+def _within(size: int, messages: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield messages until they are more than `size` bytes."""
+    for message in messages:
+        yield message
+        size -= len(message) + _OVERHEAD
+        if size < 0:
+            return

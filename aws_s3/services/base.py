@@ -1,0 +1,77 @@
+"""What a service is, and what it works with."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from aws_s3.errors import CollectorError
+from aws_s3.interruption import Interruption
+from aws_s3.service_api import ServiceApi
+from aws_s3.settings import ServiceJob
+from aws_s3.sink import Sink
+from aws_s3.state.locks import Locks
+from aws_s3.state.services import ServiceState
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a service works with.
+
+    `connect` gives the service's API in a region, at most so many requests a second; `account` asks
+    AWS for the caller's account, once; `fail` is told what does not end the run. `began` is UTC.
+    """
+
+    connect: Callable[[str, float], ServiceApi]
+    account: Callable[[], str]
+    fail: Callable[[CollectorError], None]
+    state: ServiceState
+    locks: Locks
+    sink: Sink
+    requests: Executor
+    interruption: Interruption
+    began: datetime
+
+    def deliver(
+        self, items: Sequence[T], message: Callable[[T], bytes | None], record: Callable[[Sequence[T]], None]
+    ) -> int:
+        """Send the items' messages, and `record` the items that were accepted; return how many were sent.
+
+        When something ends the run in the middle, what was accepted until then is recorded all the
+        same. An item without a message counts as accepted.
+        """
+        accepted = sent = 0
+        with self.interruption.shield():
+            try:
+                for item in items:
+                    encoded = message(item)
+                    if encoded is not None:
+                        self.interruption.check()
+                        self.sink.send(encoded)
+                        sent += 1
+                    accepted += 1
+            finally:
+                record(items[:accepted])
+        return sent
+
+
+class Service(Protocol):
+    """Collects from one service's API.
+
+    A job that it cannot do is refused when it is made. `collect` raises what ends the region;
+    `finish` comes after the last one.
+    """
+
+    api: str
+    """The service's name in botocore."""
+
+    def __init__(self, job: ServiceJob, surroundings: Surroundings) -> None: ...
+
+    def collect(self, region: str) -> None:
+        """Collect from a region."""
+
+    def finish(self) -> None:
+        """Tell what only the whole run shows."""

@@ -1,0 +1,115 @@
+"""Inspector v2: the findings updated since the last scan (SPEC 11)."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import datetime, time, timedelta, timezone
+from functools import partial
+from typing import Any
+
+from aws_s3.discard import discards
+from aws_s3.message import encode, shrink
+from aws_s3.service_api import ServiceApi
+from aws_s3.services.base import Surroundings
+from aws_s3.settings import ServiceJob
+from aws_s3.state.scans import Place, Sighting
+
+log = logging.getLogger(__name__)
+
+Finding = dict[str, Any]
+
+_SERVICE = "inspector"
+_OVERLAP = timedelta(minutes=5)
+_FINDINGS_A_PAGE = 100
+_REQUESTS_A_SECOND = 10
+_UPDATED = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class Inspector:
+    """Collects the findings of the caller's account."""
+
+    api = "inspector2"
+
+    def __init__(self, job: ServiceJob, surroundings: Surroundings) -> None:
+        self._job = job
+        self._around = surroundings
+        self._state = surroundings.state.scans
+
+    def collect(self, region: str) -> None:
+        """Collect what was updated in a region. The scan counts when all of it was sent."""
+        place = Place(_SERVICE, self._around.account(), region)
+        if not self._around.locks.acquire(" ".join(place.key)):
+            log.info("Another run is working on the findings of %s: they are passed over", region)
+            return
+        start = self._start(place)
+        sent = 0
+        for findings in self._pages(self._around.connect(region, _REQUESTS_A_SECOND), region, start):
+            seen = set() if self._job.reparse else self._state.seen(place, map(_sighting, findings))
+            new = [finding for finding in findings if _sighting(finding) not in seen]
+            sent += self._around.deliver(new, self._message, partial(self._record, place))
+        log.debug("+++ Sent %d events to Analysisd", sent)
+        self._state.complete(place, self._around.began, _text(self._around.began - _OVERLAP))
+
+    def finish(self) -> None:
+        """Nothing is left to tell."""
+
+    def _start(self, place: Place) -> datetime:
+        """Return from when on findings are asked for; the existing module's scans are not looked behind."""
+        day = self._job.only_logs_after
+        asked = datetime.combine(day, time(), timezone.utc) if day else None
+        today = datetime.combine(self._around.began.date(), time(), timezone.utc)
+        if self._job.reparse:
+            return asked or today
+        ours, theirs = self._state.last(place), self._state.last_of_existing_module(place)
+        scans = [scan for scan in (ours and ours - _OVERLAP, theirs, asked) if scan]
+        if not ours and not theirs:
+            return asked or self._state.begin(place, today)
+        return max(scans)
+
+    def _pages(self, api: ServiceApi, region: str, start: datetime) -> Iterator[Sequence[Finding]]:
+        token = None
+        while True:
+            page = api.ask(
+                "list_findings",
+                f"the findings of Inspector in {region}",
+                filterCriteria={"updatedAt": [{"startInclusive": start, "endInclusive": self._around.began}]},
+                maxResults=_FINDINGS_A_PAGE,
+                nextToken=token,
+            )
+            yield page.get("findings", [])
+            token = page.get("nextToken")
+            if not token:
+                return
+
+    def _message(self, finding: Finding) -> bytes | None:
+        event = {**_with_texts(finding), "updatedAt": _text(finding["updatedAt"]), "source": "inspector2"}
+        if self._job.discard and discards(self._job.discard, event):
+            return None
+        message = {"integration": "aws", "aws": event}
+        encoded = encode(message)
+        limit = self._around.sink.limit
+        if limit is None or len(encoded) <= limit:
+            return encoded
+        log.warning("Finding %s has %d bytes and is cut to %d", event.get("findingArn"), len(encoded), limit)
+        return shrink(message, limit)
+
+    def _record(self, place: Place, accepted: Sequence[Finding]) -> None:
+        self._state.record(place, map(_sighting, accepted))
+
+
+def _sighting(finding: Finding) -> Sighting:
+    return finding["findingArn"], finding["updatedAt"].astimezone(timezone.utc).isoformat()
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).strftime(_UPDATED)
+
+
+def _with_texts(value: Any) -> Any:
+    """Return a copy in which moments are texts, UTC, as the existing module writes them."""
+    if isinstance(value, datetime):
+        return str(value.astimezone(timezone.utc))
+    if isinstance(value, dict):
+        return {name: _with_texts(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_with_texts(element) for element in value]
+    return value

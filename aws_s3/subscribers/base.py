@@ -1,0 +1,46 @@
+"""The contract of a subscriber: what is in the objects that a queue's messages name, and how it is sent."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, ClassVar
+
+from aws_s3.buckets.base import BadRecord, Event
+from aws_s3.discard import discards
+from aws_s3.message import envelope
+from aws_s3.notifications import NotifiedObject
+from aws_s3.reshape import without_nulls
+from aws_s3.settings import DiscardRule
+
+
+class Subscriber(ABC):
+    """One kind of content (SPEC 12). It has no I/O. `name` is the value of `--subscriber`.
+
+    Making one raises MissingExtraError when it needs an optional dependency that is not installed.
+    """
+
+    name: ClassVar[str]
+
+    def accepts(self, notified: NotifiedObject) -> bool:
+        """Tell whether the object is one of this kind; the others are passed over."""
+        del notified
+        return True
+
+    @abstractmethod
+    def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+        """Yield the events of an object from its decompressed content, as they were written.
+
+        `body` is at its start and stays open; large objects are parsed twice, first only as proof.
+        Raises ParseError when the content is not of this kind; never another exception.
+        """
+
+    def discards(self, rule: DiscardRule, event: Event) -> bool:
+        """Tell whether the rule keeps the event, as it was parsed, from being sent (SPEC 7)."""
+        return discards(rule, event)
+
+    def reshape(self, event: Event) -> Iterable[Event]:
+        """Return the event as it is sent: without nulls."""
+        return (without_nulls(event),)
+
+    def message(self, notified: NotifiedObject, event: Event) -> dict[str, Any]:
+        """Return what is sent of an event of the object: the envelope, without an alias (SPEC 8)."""
+        return envelope({"log_file": notified.key, "s3bucket": notified.bucket}, event)

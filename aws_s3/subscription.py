@@ -1,0 +1,335 @@
+"""The queue's loop: receive → objects → download → messages → sink → deletion from the queue.
+
+It knows interfaces and no kind of content. It alone decides what a failure means for the rest of the run.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, TypeVar
+
+from aws_s3.content import ContentReader
+from aws_s3.errors import CollectorError, ObjectError, UnavailableError
+from aws_s3.interruption import Interruption
+from aws_s3.leases import Leases
+from aws_s3.levels import DEBUG_2
+from aws_s3.notifications import NotifiedObject, UnknownNotification, notified_objects
+from aws_s3.s3 import S3Object, Store
+from aws_s3.settings import SubscriberJob
+from aws_s3.sink import Sink
+from aws_s3.sqs import Message, Queue
+from aws_s3.subscribers.base import Subscriber
+
+log = logging.getLogger(__name__)
+
+K = TypeVar("K")
+T = TypeVar("T")
+V = TypeVar("V")
+
+_FEW_OBJECTS = 10
+_OBJECTS_AHEAD = 32
+_BYTES_AHEAD = 64 << 20
+_USUAL_SIZE = 4 << 20
+"""Bytes that an object is taken to have when its message does not tell."""
+
+_REMEMBERED = 100_000
+_SLICE = 0.2
+_LAST_RECEIVE = 1.0
+_PAUSE = 1.0
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a collection works with. `store` returns the bucket of a name."""
+
+    queue: Queue
+    store: Callable[[str], Store]
+    sink: Sink
+    receives: Executor
+    downloads: Executor
+    interruption: Interruption
+
+
+@dataclass
+class _Task:
+    """A message in work: how many of its objects are not finished, and what became of the others."""
+
+    message: Message
+    unfinished: int
+    sent: bool = False
+    failed: bool = False
+    hopeful: bool = False
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """An object to collect. `token` is the same for the same writing of the same object."""
+
+    task: _Task
+    object: NotifiedObject
+    token: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Its bytes, as far as is known."""
+        return _USUAL_SIZE if self.object.size is None else self.object.size
+
+
+class Subscription:
+    """Collects what one queue's messages name.
+
+    A message is deleted when all of its objects were accepted. One whose object fails stays in the
+    queue; when it comes back, the objects of it that were accepted are not sent again by this run, and
+    it is tried again unless that would not help.
+    """
+
+    def __init__(self, job: SubscriberJob, subscriber: Subscriber, surroundings: Surroundings) -> None:
+        self._job = job
+        self._subscriber = subscriber
+        self._around = surroundings
+        self._queue = surroundings.queue
+        self._leases = Leases(surroundings.queue)
+        limit = surroundings.sink.limit
+        self._reader = ContentReader(subscriber, job.skip_on_error, job.discard, limit, subscriber.discards)
+        self._window = _Window(surroundings.downloads, self._get)
+        self._upcoming: Future[list[Message]] | None = None
+        self._tasks: dict[str, _Task] = {}
+        self._accepted: _Memory[tuple[str, ...], None] = _Memory()
+        self._hopeful: _Memory[str, bool] = _Memory()
+        self._failures: list[CollectorError] = []
+        self._counts = _Counts()
+        self._ended = False
+
+    def run(self) -> int:
+        """Collect until the queue is empty; return 0, or the exit code of the first failure.
+
+        Raises what ends the whole run, Interrupted too. Before that, what was accepted is deleted, and
+        what was not begun is shown to other collectors.
+        """
+        with self._around.interruption.shield():
+            self._around.sink.connect()
+            with self._leases:
+                self._collect_all()
+            self._leases.check()
+        return self._finish()
+
+    def _collect_all(self) -> None:
+        try:
+            self._loop()
+        finally:
+            # What a receive under way still brings is not begun: others may have it at once.
+            wait([self._upcoming] if self._upcoming else (), timeout=_LAST_RECEIVE)
+
+    def _loop(self) -> None:
+        while True:
+            self._leases.check()
+            if not self._ended and self._upcoming is None and len(self._window) < _FEW_OBJECTS:
+                self._upcoming = self._around.receives.submit(self._receive)
+            if self._upcoming and (self._upcoming.done() or not self._window):
+                messages = self._result(self._upcoming)
+                self._upcoming = None
+                self._admit(messages)
+            elif self._window:
+                self._collect(*self._window.pop())
+            else:
+                return
+
+    def _receive(self) -> list[Message]:
+        messages = self._queue.receive()
+        self._leases.hold(messages)
+        return messages
+
+    def _admit(self, messages: Sequence[Message]) -> None:
+        """Take the messages in, unless they end the run: there are none, or only such as failed before."""
+        all_failed = all(message.id in self._hopeful for message in messages)
+        if all_failed and not self._job.follow:
+            self._ended = True
+            for message in messages:
+                self._leases.leave(message.id)
+            return
+        begun = [self._take(message) for message in messages]
+        if messages and all_failed and not any(begun) and not self._window:
+            # The queue may show them again at once.
+            self._pause()
+
+    def _take(self, message: Message) -> bool:
+        """Begin to work on a message; False when there is nothing to be done about it."""
+        if message.id in self._tasks:
+            return False
+        if self._hopeful.get(message.id) is False:
+            self._leases.leave(message.id)
+            return False
+        try:
+            self._begin(message, notified_objects(message.body))
+        except UnknownNotification as error:
+            self._leave_unknown(message, error)
+            return False
+        return True
+
+    def _begin(self, message: Message, notified: Sequence[NotifiedObject]) -> None:
+        # Of two records about the same writing of an object, one is enough.
+        wanted = {_token(message, item): item for item in notified if self._accepts(item)}
+        missing = {token: item for token, item in wanted.items() if token not in self._accepted}
+        task = _Task(message, len(missing))
+        if not missing:
+            log.debug("Message %s names nothing that is still to be read, and is deleted", message.id)
+            self._leases.done(message.id)
+            return
+        self._tasks[message.id] = task
+        for token, item in missing.items():
+            log.log(DEBUG_2, "++ Found new log: %s", item.key)
+            self._window.add(_Wanted(task, item, token))
+
+    def _accepts(self, notified: NotifiedObject) -> bool:
+        accepted = self._subscriber.accepts(notified)
+        if not accepted:
+            self._counts.passed_over += 1
+            log.debug("++ Passing over another kind of object: %s", notified.key)
+        return accepted
+
+    def _leave_unknown(self, message: Message, error: UnknownNotification) -> None:
+        self._hopeful[message.id] = False
+        self._leases.leave(message.id)
+        log.warning(
+            "Message %s is no notification of S3, EventBridge or SNS: %s. It stays in queue %s for its redrive policy.",
+            message.id,
+            error,
+            self._queue.name,
+        )
+
+    def _get(self, wanted: _Wanted) -> IO[bytes]:
+        notified = wanted.object
+        return self._around.store(notified.bucket).get(S3Object(notified.key, notified.size or 0, ""))
+
+    def _collect(self, wanted: _Wanted, download: Future[IO[bytes]]) -> None:
+        task = wanted.task
+        try:
+            # A message of which an object was sent is finished first: else that would be sent again.
+            with download.result() if task.sent else self._result(download) as body:
+                if wanted.token not in self._accepted:
+                    self._send(wanted, body)
+        except ObjectError as error:
+            self._fail(task, error)
+        else:
+            self._accepted[wanted.token] = None
+        task.unfinished -= 1
+        if not task.unfinished:
+            self._settle(task)
+
+    def _send(self, wanted: _Wanted, body: IO[bytes]) -> None:
+        key = wanted.object.key
+        count = 0
+        for message in self._reader.messages(key, body, partial(self._subscriber.message, wanted.object)):
+            wanted.task.sent = True
+            self._around.sink.send(message)
+            count += 1
+        self._counts.objects += 1
+        log.debug("+++ Sent %d events of %s to Analysisd", count, key)
+
+    def _fail(self, task: _Task, error: ObjectError) -> None:
+        task.failed = True
+        task.hopeful |= isinstance(error, UnavailableError) and not error.gone
+        if not self._job.skip_on_error:
+            self._failures.append(error)
+        log.error(
+            "%s. The message stays in queue %s (received %d times).",
+            str(error).rstrip("."),
+            self._queue.name,
+            task.message.receives,
+        )
+
+    def _settle(self, task: _Task) -> None:
+        message_id = task.message.id
+        del self._tasks[message_id]
+        if task.failed:
+            self._hopeful[message_id] = task.hopeful
+            self._leases.leave(message_id)
+        else:
+            self._hopeful.pop(message_id, None)
+            self._leases.done(message_id)
+
+    def _result(self, future: Future[T]) -> T:
+        """Return the future's result, or raise Interrupted when a signal asks to stop."""
+        while not future.done():
+            self._around.interruption.check()
+            wait([future], timeout=_SLICE)
+        self._around.interruption.check()
+        return future.result()
+
+    def _pause(self) -> None:
+        until = time.monotonic() + _PAUSE
+        while time.monotonic() < until:
+            self._around.interruption.check()
+            time.sleep(_SLICE)
+
+    def _finish(self) -> int:
+        if self._hopeful:
+            log.warning(
+                "%d messages stay in queue %s: what they name could not be read. Its redrive policy decides "
+                "what becomes of them.",
+                len(self._hopeful),
+                self._queue.name,
+            )
+        if self._counts.passed_over and not self._counts.objects:
+            log.warning("None of the objects was of the type asked for. Check --type and the queue.")
+        failures = [*self._failures, *self._leases.failures]
+        return failures[0].exit_code if failures else 0
+
+
+@dataclass
+class _Counts:
+    objects: int = 0
+    passed_over: int = 0
+
+
+class _Window:
+    """Downloads objects ahead of their turn, as many as fit into memory, and gives them out in order."""
+
+    def __init__(self, executor: Executor, get: Callable[[_Wanted], IO[bytes]]) -> None:
+        self._executor = executor
+        self._get = get
+        self._waiting: deque[_Wanted] = deque()
+        self._started: deque[tuple[_Wanted, Future[IO[bytes]]]] = deque()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._started)
+
+    def add(self, wanted: _Wanted) -> None:
+        """Download the object when its turn is near."""
+        self._waiting.append(wanted)
+        self._start()
+
+    def pop(self) -> tuple[_Wanted, Future[IO[bytes]]]:
+        """Return the next object, and its download."""
+        wanted, download = self._started.popleft()
+        self._bytes -= wanted.size
+        self._start()
+        return wanted, download
+
+    def _start(self) -> None:
+        """An object larger than all that is allowed has its turn alone."""
+        while self._waiting and len(self._started) < _OBJECTS_AHEAD:
+            size = self._waiting[0].size
+            if self._started and self._bytes + size > _BYTES_AHEAD:
+                return
+            wanted = self._waiting.popleft()
+            self._bytes += size
+            self._started.append((wanted, self._executor.submit(self._get, wanted)))
+
+
+class _Memory(dict[K, V]):
+    """What was learnt last: a process that runs for months must not grow."""
+
+    def __setitem__(self, key: K, value: V) -> None:
+        super().__setitem__(key, value)
+        if len(self) > _REMEMBERED:
+            del self[next(iter(self))]
+
+
+def _token(message: Message, item: NotifiedObject) -> tuple[str, ...]:
+    return (item.bucket, item.key, item.version or message.id)

@@ -1,0 +1,238 @@
+"""Processes that download and read objects side by side, while their messages keep the objects' order.
+
+Object i goes to process i modulo their number; each downloads ahead with its threads and writes encoded
+messages to its pipe; the caller reads the pipes in the order of the objects. A full pipe stops its
+process, so memory stays bounded by the pipes and by the objects handed out.
+
+The first process is forked before the caller has any thread, and does nothing until there is work: a
+small run never needs it. It forks the others, then becomes a worker itself. They end with the caller,
+however that ends, and hold none of its files.
+"""
+
+import logging
+import os
+import pickle
+import queue
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from multiprocessing.connection import Connection, Pipe
+from typing import Any, Generic, NoReturn, TypeVar
+
+from aws_s3.errors import CollectorError, ObjectError
+from aws_s3.loading import Loader, messages_of
+
+T = TypeVar("T")
+
+_MESSAGES, _DONE, _FAILED, _LOGGED = b"m", b"d", b"f", b"l"
+_BATCH = 1 << 18
+_OBJECTS_EACH = 64
+_START = b"start"
+
+
+@dataclass(frozen=True)
+class _Pipes:
+    """The two ways between the caller and one worker."""
+
+    tasks_in: "Connection[Any, Any]"
+    tasks_out: "Connection[Any, Any]"
+    results_in: "Connection[Any, Any]"
+    results_out: "Connection[Any, Any]"
+
+    @classmethod
+    def open(cls) -> "_Pipes":
+        return cls(*Pipe(duplex=False), *Pipe(duplex=False))
+
+    def close_callers(self) -> None:
+        self.tasks_out.close()
+        self.results_in.close()
+
+    def close_workers(self) -> None:
+        self.tasks_in.close()
+        self.results_out.close()
+
+
+class Crew(Generic[T]):
+    """`size` worker processes; they begin to work with the first call of `load`.
+
+    To be made before the process has any other thread. `bytes_ahead` bounds what is downloaded and not
+    yet read, over all of them.
+    """
+
+    def __init__(self, size: int, loader: Loader[T], threads: Callable[[], Executor], bytes_ahead: int) -> None:
+        self._pipes = [_Pipes.open() for _ in range(size)]
+        self._size_of = loader.size_of
+        self._bytes_ahead = bytes_ahead
+        self._first = os.fork()
+        if self._first == 0:
+            _run_first(self._pipes, loader, threads)
+        for pipes in self._pipes:
+            pipes.close_workers()
+
+    def load(self, items: Iterable[T]) -> Iterator[tuple[T, Iterator[bytes]]]:
+        """Yield each item with its messages, in order. What is not taken of an item's messages is lost.
+
+        Raises CollectorError when a process was killed; the messages raise what reading the item raised.
+        """
+        self._pipes[0].tasks_out.send_bytes(_START)
+        pending: deque[tuple[T, _Pipes]] = deque()
+        held = 0
+        for number, item in enumerate(items):
+            size = self._size_of(item)
+            while pending and (len(pending) >= _OBJECTS_EACH * len(self._pipes) or held + size > self._bytes_ahead):
+                held -= self._size_of(pending[0][0])
+                yield from _taken(*pending.popleft())
+            pipes = self._pipes[number % len(self._pipes)]
+            _checked(lambda: pipes.tasks_out.send(item))  # noqa: B023 - called at once
+            pending.append((item, pipes))
+            held += size
+        for item, pipes in pending:
+            yield from _taken(item, pipes)
+
+    def close(self) -> None:
+        """Let the processes end, and wait for it."""
+        for pipes in self._pipes:
+            pipes.close_callers()
+        with suppress(ChildProcessError):
+            os.waitpid(self._first, 0)
+
+
+def _taken(item: T, pipes: _Pipes) -> Iterator[tuple[T, Iterator[bytes]]]:
+    """Yield the item with its messages, then read what the caller left of them."""
+    messages = _received(pipes.results_in)
+    yield item, messages
+    with suppress(ObjectError):
+        deque(messages, maxlen=0)
+
+
+def _received(results: "Connection[Any, Any]") -> Iterator[bytes]:
+    while True:
+        frame = _checked(results.recv_bytes)
+        kind, content = frame[:1], frame[1:]
+        if kind == _MESSAGES:
+            yield from content.split(b"\n")
+        elif kind == _LOGGED:
+            record = logging.makeLogRecord(pickle.loads(content))
+            logging.getLogger(record.name).handle(record)
+        elif kind == _FAILED:
+            raise pickle.loads(content)
+        else:
+            return
+
+
+def _checked(use: Callable[[], Any]) -> Any:
+    """Use a pipe; a worker that has gone is a failure of the run."""
+    try:
+        return use()
+    except (EOFError, OSError) as error:
+        raise CollectorError(
+            "A worker process ended unexpectedly: it was killed, or memory ran out. What was sent until then "
+            "is recorded; the next run goes on. Use --workers 1 where memory is short."
+        ) from error
+
+
+def _run_first(pipes: Sequence[_Pipes], loader: Loader[T], threads: Callable[[], Executor]) -> NoReturn:
+    """Wait until there is work, fork the other workers, and be one; never return."""
+    try:
+        _detach()
+        for each in pipes:
+            each.close_callers()
+        pipes[0].tasks_in.recv_bytes()
+        mine, children = _fork_others(pipes)
+        for each in pipes:
+            if each is not mine:
+                each.close_workers()
+        _work(mine, children, loader, threads())
+    finally:
+        # Nothing of the caller's may run in a worker: no handler, no flush.
+        os._exit(0)
+
+
+def _detach() -> None:
+    """Leave signals and streams to the caller: a worker ends when its pipe does."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nothing, stream)
+    os.close(nothing)
+
+
+def _fork_others(pipes: Sequence[_Pipes]) -> tuple[_Pipes, list[int]]:
+    """Return the pipes of the process that this is now, and its children."""
+    children = []
+    for other in pipes[1:]:
+        child = os.fork()
+        if child == 0:
+            return other, []
+        children.append(child)
+    return pipes[0], children
+
+
+def _work(pipes: _Pipes, children: Sequence[int], loader: Loader[T], executor: Executor) -> None:
+    """Answer the tasks in their order, until the caller closes the pipe or is gone."""
+    results = _Results(pipes.results_out)
+    results.take_logs()
+    pending: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def receive() -> None:
+        try:
+            while True:
+                item = pipes.tasks_in.recv()
+                pending.put((item, executor.submit(loader.get, item)))
+        except (EOFError, OSError):
+            for child in children:
+                os.waitpid(child, 0)
+            os._exit(0)
+
+    threading.Thread(target=receive, daemon=True).start()
+    for _ in count():
+        item, content = pending.get()
+        results.answer(messages_of(item, content, loader))
+
+
+class _Results(logging.Handler):
+    """The way back to the caller: messages, what ended them, and lines for the terminal."""
+
+    def __init__(self, pipe: "Connection[Any, Any]") -> None:
+        super().__init__()
+        self._pipe = pipe
+
+    def take_logs(self) -> None:
+        """Send what is logged in this process to the caller's handlers."""
+        logging.getLogger("aws_s3").handlers = [self]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send the record; it is one frame, whichever thread logs it."""
+        self._send(_LOGGED, pickle.dumps({**record.__dict__, "exc_info": None}))
+
+    def answer(self, messages: Iterator[bytes]) -> None:
+        """Send an object's messages in batches, then how it ended."""
+        batch: list[bytes] = []
+        size = 0
+        try:
+            for message in messages:
+                batch.append(message)
+                size += len(message)
+                if size > _BATCH:
+                    self._send(_MESSAGES, b"\n".join(batch))
+                    batch, size = [], 0
+            if batch:
+                self._send(_MESSAGES, b"\n".join(batch))
+            self._send(_DONE, b"")
+        except CollectorError as error:
+            self._send(_FAILED, pickle.dumps(error))
+        except Exception as error:
+            self._send(_FAILED, pickle.dumps(CollectorError(f"{type(error).__name__}: {error}")))
+
+    def _send(self, kind: bytes, content: bytes) -> None:
+        self.acquire()
+        try:
+            self._pipe.send_bytes(kind + content)
+        finally:
+            self.release()

@@ -1,0 +1,349 @@
+"""Objects arrive in any order, runs end anyhow, options change: the model says what each run must send."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from aws_s3.buckets.layout import SLASHED, Partition
+from aws_s3.errors import SinkConnectError, StorageError, UnavailableError
+from aws_s3.place import Asked, History, Known, Start, start_of
+from aws_s3.settings import BucketJob, DiscardRule
+from aws_s3.state.database import Database, Execute
+from tests.collecting import ACCOUNT, JOB, NOW, REGION, Collection, ListSink, trail_body, trail_key
+
+REGIONS = ("eu-west-1", REGION)
+KEPT = 2
+SECOND_EVENTS = DiscardRule("eventID", re.compile(".*-1"))
+UNAVAILABLE = UnavailableError(StorageError("SlowDown: later."))
+
+
+class KilledError(BaseException):
+    """The end of a process that gets no chance to tidy up."""
+
+
+@dataclass
+class Fate:
+    """When a process dies: after so many moments; then nothing works any more."""
+
+    moments: int | None = None
+
+    def moment(self) -> None:
+        if self.moments is None:
+            return
+        self.moments -= 1
+        if self.moments < 0:
+            raise KilledError
+
+
+@dataclass(frozen=True)
+class Item:
+    """An object as the model knows it."""
+
+    key: str
+    day: date
+    region: str
+    events: tuple[str, ...]
+
+    def sent_with(self, discard: DiscardRule | None) -> list[str]:
+        return [event for event in self.events if discard is None or not discard.regex.match(event)]
+
+
+@dataclass
+class Model:
+    """What SPEC 4 and 10 say that the state knows."""
+
+    known: dict[str, Known] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+    partial: dict[str, tuple[DiscardRule | None, int]] = field(default_factory=dict)
+    last_run: date | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One object that a run comes to, and the events it then sends."""
+
+    item: Item
+    events: list[str]
+    in_turn: bool
+    is_broken: bool
+
+
+def partition(region: str) -> Partition:
+    return Partition(f"AWSLogs/{ACCOUNT}/CloudTrail/{region}/", SLASHED, ACCOUNT, region)
+
+
+class Collecting(RuleBasedStateMachine):
+    """Runs the real collector, worklist and state; only the bucket, the socket and death are made up."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = TemporaryDirectory(prefix="state")
+        self.collection = Collection(Path(self.folder.name))
+        self.patch = pytest.MonkeyPatch()
+        self.fate = Fate()
+        self.patch.setattr("aws_s3.state.rows._NEWEST_KEPT", KEPT)
+        self.patch.setattr("aws_s3.state.buckets.Database", mortal_database(self))
+        self.items: dict[str, Item] = {}
+        self.model = Model()
+
+    def teardown(self) -> None:
+        if hasattr(self, "folder"):
+            self.patch.undo()
+            self.folder.cleanup()
+
+    @property
+    def today(self) -> date:
+        return self.collection.now.date()
+
+    @rule(
+        age=st.integers(-2, 6),
+        name=st.sampled_from("abcdef"),
+        region=st.sampled_from(REGIONS),
+        events=st.integers(0, 3),
+    )
+    def arrive(self, age: int, name: str, region: str, events: int) -> None:
+        day = self.today - timedelta(age)
+        name = f"{name}{len(self.items)}"
+        key = trail_key(name, day, region)
+        self.items[key] = Item(key, day, region, tuple(f"{name}-{number}" for number in range(events)))
+        self.collection.store.objects[key] = trail_body(name, events)
+
+    @rule(days=st.integers(1, 4))
+    def time_goes_by(self, days: int) -> None:
+        self.collection.now += timedelta(days)
+
+    @precondition(lambda self: self.items)
+    @rule(data=st.data(), is_broken=st.booleans())
+    def object_breaks_or_is_mended(self, data: st.DataObject, is_broken: bool) -> None:
+        key = data.draw(st.sampled_from(sorted(self.items)))
+        self.collection.store.failures.pop(key, None)
+        if is_broken:
+            self.collection.store.failures[key] = UNAVAILABLE
+
+    @precondition(lambda self: self.items)
+    @rule(
+        lookback=st.integers(0, 4),
+        since=st.none() | st.integers(-3, 12),
+        discard=st.sampled_from([None, None, SECOND_EVENTS]),
+        skip=st.booleans(),
+        reparse=st.sampled_from([False, False, False, True]),
+        end=st.sampled_from(["whole", "whole", "killed", "no listener"]),
+        moments=st.integers(0, 60),
+    )
+    def run(
+        self,
+        lookback: int,
+        since: int | None,
+        discard: DiscardRule | None,
+        skip: bool,
+        reparse: bool,
+        end: str,
+        moments: int,
+    ) -> None:
+        job = replace(
+            JOB,
+            lookback_days=lookback,
+            only_logs_after=None if since is None else self.today - timedelta(since),
+            discard=discard,
+            skip_on_error=skip,
+            reparse=reparse,
+        )
+        starts, steps = self._expected(job)
+        if end == "killed":
+            self._run_killed(job, steps, moments)
+        elif end == "no listener":
+            self._run_without_listener(job, starts, steps, moments // 4)
+        else:
+            self._run_whole(job, starts, steps)
+
+    def _run_whole(self, job: BucketJob, starts: dict[str, Start], steps: list[Step]) -> None:
+        ended = self.collection.run(**changes(job))
+        note(f"{job} sent {ended.events}")
+        assert ended.events == [event for step in steps for event in step.events]
+        has_failed = any(step.is_broken for step in steps) and not job.skip_on_error
+        assert ended.code == (UNAVAILABLE.exit_code if has_failed else 0)
+        self._apply(job, starts, steps)
+        if not has_failed and not any(start.leaves_gap for start in starts.values()):
+            self.model.last_run = self.today
+        self._compare(job)
+
+    def _run_without_listener(
+        self, job: BucketJob, starts: dict[str, Start], steps: list[Step], accepted: int
+    ) -> None:
+        """The listener goes after some messages: what it took of the object in hand is remembered."""
+        if accepted >= sum(len(step.events) for step in steps):
+            return self._run_whole(job, starts, steps)
+        sink = ListSink()
+
+        def fail() -> None:
+            if len(sink.messages) == accepted:
+                raise SinkConnectError("nobody listens")
+
+        sink.fail = fail
+        with pytest.raises(SinkConnectError):
+            self.collection.run(sink, **changes(job))
+        assert sink.events == [event for step in steps for event in step.events][:accepted]
+        whole, cut, rest = split(steps, accepted)
+        # Partitions are begun ahead: all of these few.
+        self._apply(job, starts, whole)
+        if rest and not job.reparse:
+            earlier = len(cut.item.sent_with(job.discard)) - len(cut.events)
+            self.model.partial[cut.item.key] = (job.discard, earlier + rest)
+        self._compare(job)
+        return None
+
+    def _run_killed(self, job: BucketJob, steps: list[Step], moments: int) -> None:
+        """The process dies: what was committed counts, and only the object in hand may come again."""
+        self.fate.moments = moments
+        sink = ListSink(fail=self.fate.moment)
+        try:
+            self.collection.run(sink, **changes(job))
+        except KilledError:
+            pass
+        finally:
+            self.fate.moments = None
+        assert sink.events == [event for step in steps for event in step.events][: len(sink.messages)]
+        with closing(self.collection.state(job)) as state:
+            rows = self._rows(state)
+            failed = self._failed(state)
+            known = {region: state.known(partition(region)) for region in REGIONS}
+            last_run = state.history().last_run
+        counted = rows | failed
+        before = self.model.done | self.model.failed
+        new = [step for step in steps if step.item.key not in before or step.item.key in self.model.failed]
+        recorded = [step for step in new if step.item.key in counted and not step.is_broken]
+        unrecorded = [step for step in new if step.item.key in self.items and step.item.key not in rows]
+        sent = set(sink.events)
+        partly = [step for step in unrecorded if sent.intersection(step.events)]
+        assert len(partly) <= 1
+        assert all(sent.issuperset(step.events) for step in recorded if step.item.key not in self.model.failed)
+        self.model.done |= rows
+        self.model.failed = failed
+        self.model.known = {region: now for region, now in known.items() if now != Known()}
+        self.model.last_run = last_run
+        for key in rows:
+            self.model.partial.pop(key, None)
+
+    def _expected(self, job: BucketJob) -> tuple[dict[str, Start], list[Step]]:
+        """Return where each partition starts, and what the run comes to, in order."""
+        floors = [known.floor for known in self.model.known.values() if known.floor]
+        history = History(self.model.last_run, min(floors, default=None))
+        asked = Asked(self.today, job.only_logs_after, job.lookback_days, job.reparse)
+        starts: dict[str, Start] = {}
+        steps: list[Step] = []
+        with closing(self.collection.state(job)) as state:
+            due = {region: state.leftovers.due(partition(region), 1000) for region in REGIONS}
+        for region in sorted({item.region for item in self.items.values()}):
+            starts[region] = start_of(self.model.known.get(region, Known()), history, asked)
+            again = [] if job.reparse else [self.items[failed.key] for failed in due[region]]
+            steps += [self._step(item, job, in_turn=False) for item in again]
+            steps += self._new_steps(region, starts[region], job)
+        return starts, steps
+
+    def _new_steps(self, region: str, start: Start, job: BucketJob) -> Iterator[Step]:
+        listed = (item for item in self.items.values() if item.region == region and item.day >= start.day)
+        for item in sorted(listed, key=lambda item: item.key):
+            is_settled = item.key in self.model.done | self.model.failed
+            if is_settled and not job.reparse:
+                continue
+            step = self._step(item, job, in_turn=not is_settled)
+            yield step
+            if step.is_broken and not job.skip_on_error:
+                return
+
+    def _step(self, item: Item, job: BucketJob, *, in_turn: bool) -> Step:
+        if item.key in self.collection.store.failures:
+            return Step(item, [], in_turn, is_broken=True)
+        discard, accepted = self.model.partial.get(item.key, (None, 0))
+        if job.reparse or discard != job.discard:
+            accepted = 0
+        return Step(item, item.sent_with(job.discard)[accepted:], in_turn, is_broken=False)
+
+    def _apply(self, job: BucketJob, starts: dict[str, Start], steps: list[Step]) -> None:
+        for region, start in starts.items():
+            known = self.model.known.get(region, Known())
+            self.model.known[region] = replace(known, floor=start.floor, resume=start.resume)
+        for step in steps:
+            key, region = step.item.key, step.item.region
+            if step.is_broken:
+                if key not in self.model.done and job.skip_on_error:
+                    self.model.failed.add(key)
+                continue
+            self.model.done.add(key)
+            self.model.failed.discard(key)
+            self.model.partial.pop(key, None)
+            if step.in_turn and step.item.day <= self.today and not starts[region].leaves_gap:
+                known = self.model.known[region]
+                self.model.known[region] = replace(known, place=max(step.item.day, known.place or date.min))
+
+    def _compare(self, job: BucketJob) -> None:
+        """The state knows what the model does; what it pruned is behind every window of until now."""
+        with closing(self.collection.state(job)) as state:
+            assert self._failed(state) == self.model.failed
+            rows = self._rows(state)
+            assert rows <= self.model.done
+            for region, expected in self.model.known.items():
+                known = state.known(partition(region))
+                assert replace(known, pruned=None) == replace(expected, pruned=None)
+                if known.pruned != expected.pruned:
+                    assert not job.reparse
+                    assert known.place and known.pruned == known.place - timedelta(job.lookback_days)
+                forgotten = {key for key in self.model.done - rows if self.items[key].region == region}
+                assert all(self.items[key].day < (known.pruned or date.min) for key in forgotten)
+                self.model.known[region] = known
+
+    def _rows(self, state: Any) -> set[str]:
+        return {key for region in REGIONS for key in state._rows.of(partition(region))}
+
+    def _failed(self, state: Any) -> set[str]:
+        return set(state.leftovers.failed(sorted(self.items)) if self.items else ())
+
+
+def mortal_database(machine: Collecting) -> type[Database]:
+    """Return a database whose process can die before and after each commit."""
+
+    class MortalDatabase(Database):
+        @contextmanager
+        def transaction(self) -> Iterator[Execute]:
+            moment: Callable[[], None] = machine.fate.moment
+            moment()
+            with super().transaction() as execute:
+                yield execute
+                moment()
+            moment()
+
+    return MortalDatabase
+
+
+def changes(job: BucketJob) -> dict[str, Any]:
+    names = ("lookback_days", "only_logs_after", "discard", "skip_on_error", "reparse")
+    return {name: getattr(job, name) for name in names}
+
+
+def split(steps: list[Step], accepted: int) -> tuple[list[Step], Step, int]:
+    """Return the steps done when the next message is refused, the step in hand, and how much of it was taken."""
+    for number, step in enumerate(steps):
+        if accepted < len(step.events):
+            return steps[:number], step, accepted
+        accepted -= len(step.events)
+    raise AssertionError("all was accepted")
+
+
+Collecting.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+class TestCollecting(Collecting.TestCase):  # type: ignore[misc]
+    """Each run sends what it must, once."""
