@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain, islice
 
+from aws_s3.aws_config import Downloads
 from aws_s3.buckets import BUCKET_TYPES
 from aws_s3.collector import Collector, Load, Surroundings
 from aws_s3.fetch import DaemonExecutor
@@ -22,7 +24,6 @@ from aws_s3.worklist import Wanted
 
 _LISTING_THREADS = 16
 _LOCKS = "s3_cloudtrail.lock"
-_OBJECTS_AHEAD = 1000
 _BYTES_AHEAD = 64 << 20
 _FEW_OBJECTS = 200
 _FEW_BYTES = 16 << 20
@@ -33,14 +34,13 @@ def collect_bucket(settings: Settings, job: BucketJob, interruption: Interruptio
     bucket = BUCKET_TYPES[job.source.type]()
     bucket.check_path(job.source.path)
     session = Session(settings.access, job.regions)
-    store = S3Store(session.client("s3"), job.source.bucket)
+    workers, downloads = _shared(session.downloads, settings.workers)
+    store = S3Store(session.client("s3"), job.source.bucket, downloads)
     sink = open_sink(settings.output, interruption.check)
     reader = Reader(bucket, job.source.bucket, job.account_alias, job.skip_on_error, job.discard, sink.limit)
     with ExitStack() as opened:
         opened.enter_context(closing(sink))
-        load = opened.enter_context(
-            _loading(store, reader, session.downloads.max_concurrent_requests, settings.workers)
-        )
+        load = opened.enter_context(_loading(store, reader, downloads, workers))
         keep_days = None if job.reparse else job.lookback_days
         state = opened.enter_context(closing(BucketState(settings.state_dir, bucket, job.source, began, keep_days)))
         surroundings = Surroundings(
@@ -58,8 +58,18 @@ def collect_bucket(settings: Settings, job: BucketJob, interruption: Interruptio
         return Collector(job, bucket, surroundings, began.date()).run()
 
 
+def _shared(downloads: Downloads, workers: int) -> tuple[int, Downloads]:
+    """Return how many processes there may be, and what of the profile's limits is each one's part."""
+    total = downloads.max_concurrent_requests
+    if downloads.max_bandwidth or total == Downloads.max_concurrent_requests:
+        # A rate is no work for several processes; without a limit of the user's, each has the usual one.
+        return (1 if downloads.max_bandwidth else workers), downloads
+    workers = min(workers, total)
+    return workers, replace(downloads, max_concurrent_requests=total // workers)
+
+
 @contextmanager
-def _loading(store: S3Store, reader: Reader, threads: int, workers: int) -> Iterator[Load]:
+def _loading(store: S3Store, reader: Reader, settings: Downloads, workers: int) -> Iterator[Load]:
     """Give what loads objects: in this process where they are few, else in workers.
 
     The workers are forked here, before this process has any other thread.
@@ -71,7 +81,7 @@ def _loading(store: S3Store, reader: Reader, threads: int, workers: int) -> Iter
     )
 
     def downloads() -> DaemonExecutor:
-        return DaemonExecutor(threads, "download")
+        return DaemonExecutor(settings.max_concurrent_requests, "download")
 
     crew = Crew(workers, loader, downloads, _BYTES_AHEAD) if workers > 1 else None
 
@@ -81,7 +91,7 @@ def _loading(store: S3Store, reader: Reader, threads: int, workers: int) -> Iter
         many = len(first) == _FEW_OBJECTS or sum(map(loader.size_of, first)) > _FEW_BYTES
         if crew and many:
             return crew.load(chain(first, items))
-        return load(chain(first, items), loader, downloads(), _OBJECTS_AHEAD, _BYTES_AHEAD)
+        return load(chain(first, items), loader, downloads(), settings.max_queue_size, _BYTES_AHEAD)
 
     try:
         yield load_by_number

@@ -30,4 +30,4 @@ class QueueAddress:
         if found := _URL.fullmatch(text):
             region = _REGION_IN_HOST.search(found["host"])
             return cls(found["name"], region[1] if region else "", found["account"], text)
-        raise ValueError(f"{text!r} is not the name, URL or ARN of a queue")
+        raise ValueError(f"{text!r} is not a queue name, URL or ARN")

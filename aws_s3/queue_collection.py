@@ -50,7 +50,7 @@ def _collect(settings: Settings, job: SubscriberJob, interruption: Interruption)
     with closing(open_sink(settings.output, _Patience(interruption).check)) as sink:
         surroundings = Surroundings(
             queue=queue,
-            store=lambda bucket: S3Store(s3, bucket),
+            store=lambda bucket: S3Store(s3, bucket, session.downloads),
             sink=sink,
             receives=DaemonExecutor(1, "receive"),
             downloads=DaemonExecutor(session.downloads.max_concurrent_requests, "download"),

@@ -4,22 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    IncompleteReadError,
-    ReadTimeoutError,
-    ResponseStreamingError,
-)
+from aws_s3.aws_config import Downloads
+from aws_s3.aws_errors import FAILURES, translate, translate_object
+from aws_s3.download import Downloader
 
-from aws_s3.aws_errors import translate, translate_object
-from aws_s3.compression import spool
-
-_CHUNK = 1 << 20
-_RESUMES = 5
 _LARGEST_BATCH = 1000
-_FAILURES = (BotoCoreError, ClientError)
-_CUT_BODY = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 
 
 @dataclass(frozen=True)
@@ -61,9 +50,10 @@ class S3Store:
     what concerns one object only.
     """
 
-    def __init__(self, client: Any, bucket: str) -> None:
+    def __init__(self, client: Any, bucket: str, downloads: Downloads) -> None:
         self._client = client
         self._bucket = bucket
+        self._downloader = Downloader(client, bucket, downloads)
 
     def folders(self, prefix: str) -> Iterator[str]:
         """Yield the names of the folders right under `prefix`, of all pages."""
@@ -83,8 +73,8 @@ class S3Store:
     def get(self, wanted: S3Object) -> IO[bytes]:
         """Return the object's content; one over 32 MB is a temporary file, which the caller closes."""
         try:
-            return spool(self._chunks(wanted.key))
-        except _FAILURES as error:
+            return self._downloader.get(wanted.key, wanted.size)
+        except FAILURES as error:
             raise translate_object(error, f"object s3://{self._bucket}/{wanted.key}") from error
 
     def delete(self, keys: Sequence[str]) -> list[str]:
@@ -94,7 +84,7 @@ class S3Store:
             batch = keys[first : first + _LARGEST_BATCH]
             try:
                 failed += self._delete_batch(batch)
-            except _FAILURES as error:
+            except FAILURES as error:
                 failed.append(str(translate(error, f"deletion of {len(batch)} objects of {self._bucket}")))
         return failed
 
@@ -113,26 +103,9 @@ class S3Store:
         while True:
             try:
                 page = self._client.list_objects_v2(**request)
-            except _FAILURES as error:
+            except FAILURES as error:
                 raise translate(error, f"bucket {self._bucket}") from error
             yield page
             if not page.get("IsTruncated"):
                 return
             request["ContinuationToken"] = page["NextContinuationToken"]
-
-    def _chunks(self, key: str) -> Iterator[bytes]:
-        """Yield the object's content; a body that is cut continues where it broke (SPEC 5)."""
-        request: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
-        received = resumes = 0
-        while True:
-            answer = self._client.get_object(**request)
-            try:
-                for chunk in answer["Body"].iter_chunks(_CHUNK):
-                    received += len(chunk)
-                    yield chunk
-                return
-            except _CUT_BODY:
-                resumes += 1
-                if resumes > _RESUMES:
-                    raise
-            request |= {"Range": f"bytes={received}-", "IfMatch": answer["ETag"]}

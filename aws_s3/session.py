@@ -21,8 +21,10 @@ from botocore.credentials import (
 )
 from botocore.exceptions import ConfigParseError, NoCredentialsError
 from botocore.loaders import create_loader
+from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
 from dateutil.parser import isoparse
 
+from aws_s3 import __version__
 from aws_s3.aws_config import DEFAULT, ConfigFile, Downloads, Profile, broken_file, expanded
 from aws_s3.aws_errors import FAILURES, translate
 from aws_s3.errors import CredentialsError, EndpointError, UnknownProfileError, UnknownRegionError
@@ -139,7 +141,8 @@ class Session:
 
     def _service_config(self, service: str, url: str | None) -> Config:
         """Return what holds for clients of one service only."""
-        options: dict[str, Any] = {}
+        # A fixed name: botocore puts its own together anew for each request.
+        options: dict[str, Any] = {"user_agent": f"aws-s3/{__version__}"}
         version = self._profile.signature_version
         if version and version.startswith("s3") == (service == "s3"):
             options["signature_version"] = version
@@ -207,6 +210,9 @@ class _Core(botocore.session.Session):  # type: ignore[misc]
         if service_name == "sts" and self._sts_url:
             region = _region_in(self._sts_url) or kwargs.get("region_name")
             kwargs |= {"endpoint_url": self._sts_url, "region_name": region}
+        # Nobody reads the times of a listing, and each costs as much as the rest of its object.
+        read_time = str if service_name == "s3" else DEFAULT_TIMESTAMP_PARSER
+        self.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=read_time)
         return super().create_client(service_name, *args, **kwargs)
 
     def use_profile(self) -> Profile:

@@ -60,7 +60,7 @@ class BucketJob:
 
 @dataclass(frozen=True)
 class ServiceJob:
-    """A collection from a service's API. `only_logs_after` is a UTC day."""
+    """A collection from a service's API. `only_logs_after` is a UTC day; `envelope`: log events get one."""
 
     name: str
     regions: tuple[str, ...] = ()
@@ -68,6 +68,7 @@ class ServiceJob:
     only_logs_after: date | None = None
     reparse: bool = False
     remove_log_streams: bool = False
+    envelope: bool = False
     skip_on_error: bool = False
     discard: DiscardRule | None = None
 

@@ -80,7 +80,7 @@ class UnixSink:
                 if now >= give_up:
                     raise
             self._check()
-            time.sleep(min(pause, give_up - now))
+            time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def close(self) -> None:

@@ -49,9 +49,9 @@ class Range:
 class Known:
     """What the state knows of a stream.
 
-    `token` stands for the end of what was read of the range from `token_start` on. `looked` is when the
-    stream was last read to its end by time rather than by token; `ingested` is when, by AWS's
-    listing before the last read, an event last came in.
+    `token` stands for the end of what was read of the range from `token_start` on. `read` is when a run
+    began that read it to its end, `looked` when one did so by time rather than by token; `ingested` is
+    when, by AWS's listing before that, an event last came in.
     """
 
     id: int
@@ -59,6 +59,7 @@ class Known:
     read_any: bool = False
     token: str | None = None
     token_start: int = 0
+    read: int = 0
     looked: int = 0
     ingested: int | None = None
 
@@ -120,7 +121,7 @@ def with_token(ranges: Sequence[Range], known: Known, ingested: int | None, now:
     """
     if len(ranges) != 1 or ranges[0] != Range(known.spans[-1].resume) or not known.token:
         return ranges
-    settled = known.looked >= known.spans[-1].end + LATE and known.ingested == ingested
+    settled = known.looked > known.spans[-1].end + LATE and known.ingested == ingested
     if not settled or now - known.looked > _TOKEN_LASTS:
         return ranges
     return [Range(known.token_start, token=known.token)]

@@ -103,6 +103,7 @@ class Subscription:
         self._failures: list[CollectorError] = []
         self._counts = _Counts()
         self._ended = False
+        self._midway = False
 
     def run(self) -> int:
         """Collect until the queue is empty; return 0, or the exit code of the first failure.
@@ -185,11 +186,12 @@ class Subscription:
             self._window.add(_Wanted(task, item, token))
 
     def _accepts(self, notified: NotifiedObject) -> bool:
-        accepted = self._subscriber.accepts(notified)
-        if not accepted:
-            self._counts.passed_over += 1
-            log.debug("++ Passing over another kind of object: %s", notified.key)
-        return accepted
+        if self._subscriber.accepts(notified):
+            self._counts.accepted += 1
+            return True
+        self._counts.passed_over += 1
+        log.debug("++ Passing over another kind of object: %s", notified.key)
+        return False
 
     def _leave_unknown(self, message: Message, error: UnknownNotification) -> None:
         self._hopeful[message.id] = False
@@ -208,8 +210,7 @@ class Subscription:
     def _collect(self, wanted: _Wanted, download: Future[IO[bytes]]) -> None:
         task = wanted.task
         try:
-            # A message of which an object was sent is finished first: else that would be sent again.
-            with download.result() if task.sent else self._result(download) as body:
+            with self._result(download) as body:
                 if wanted.token not in self._accepted:
                     self._send(wanted, body)
         except ObjectError as error:
@@ -217,6 +218,7 @@ class Subscription:
         else:
             self._accepted[wanted.token] = None
         task.unfinished -= 1
+        self._midway = task.sent and task.unfinished > 0
         if not task.unfinished:
             self._settle(task)
 
@@ -227,7 +229,6 @@ class Subscription:
             wanted.task.sent = True
             self._around.sink.send(message)
             count += 1
-        self._counts.objects += 1
         log.debug("+++ Sent %d events of %s to Analysisd", count, key)
 
     def _fail(self, task: _Task, error: ObjectError) -> None:
@@ -236,7 +237,7 @@ class Subscription:
         if not self._job.skip_on_error:
             self._failures.append(error)
         log.error(
-            "%s. The message stays in queue %s (received %d times).",
+            "%s. The message stays in queue %s (delivery %d).",
             str(error).rstrip("."),
             self._queue.name,
             task.message.receives,
@@ -255,16 +256,24 @@ class Subscription:
     def _result(self, future: Future[T]) -> T:
         """Return the future's result, or raise Interrupted when a signal asks to stop."""
         while not future.done():
-            self._around.interruption.check()
+            self._check()
             wait([future], timeout=_SLICE)
-        self._around.interruption.check()
+        self._check()
         return future.result()
 
     def _pause(self) -> None:
         until = time.monotonic() + _PAUSE
         while time.monotonic() < until:
-            self._around.interruption.check()
+            self._check()
             time.sleep(_SLICE)
+
+    def _check(self) -> None:
+        """Raise Interrupted when a signal asks to stop, but not within a message.
+
+        What was sent of it would be sent again.
+        """
+        if not self._midway:
+            self._around.interruption.check()
 
     def _finish(self) -> int:
         if self._hopeful:
@@ -274,7 +283,7 @@ class Subscription:
                 len(self._hopeful),
                 self._queue.name,
             )
-        if self._counts.passed_over and not self._counts.objects:
+        if self._counts.passed_over and not self._counts.accepted:
             log.warning("None of the objects was of the type asked for. Check --type and the queue.")
         failures = [*self._failures, *self._leases.failures]
         return failures[0].exit_code if failures else 0
@@ -282,7 +291,9 @@ class Subscription:
 
 @dataclass
 class _Counts:
-    objects: int = 0
+    """How many objects were of the kind asked for, and how many were not."""
+
+    accepted: int = 0
     passed_over: int = 0
 
 

@@ -49,13 +49,9 @@ class Lines:
 
     def _write_on(self) -> None:
         """Write what there is, as far as that needs no waiting: a begun line is ended before the next."""
-        try:
-            while self._unwritten and self._is_ready():
-                written = os.write(self._descriptor, self._unwritten[: select.PIPE_BUF])
-                self._unwritten = self._unwritten[written:]
-        except OSError:
-            self._unwritten = b""
-            raise
+        while self._unwritten and self._is_ready():
+            written = os.write(self._descriptor, self._unwritten[: select.PIPE_BUF])
+            self._unwritten = self._unwritten[written:]
 
     def _is_ready(self) -> bool:
         ready = writable(self._descriptor, self._wait)

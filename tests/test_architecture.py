@@ -18,17 +18,17 @@ LAYERS = (
     ("compression", "formats", "flowlogs", "delimited", "reshape", "discard", "message", "place"),
     ("buckets.base", "buckets.layout"),
     ("buckets",),
-    ("aws_config", "aws_errors", "interruption", "session", "s3", "state", "sink"),
-    ("reader", "fetch", "discovery", "listing", "worklist"),
+    ("aws_config", "aws_errors", "direct", "download", "interruption", "session", "s3", "state", "sink"),
+    ("reader", "fetch", "loading", "workers", "discovery", "listing", "worklist"),
     ("collector", "services", "subscribers"),
     ("arguments", "terminal", "collection", "cli", "__main__"),
 )
 """The modules, lowest first; a folder's name stands for all of it. A module imports of its layer or below."""
 
 ONLY_IN = {
-    "boto3": ("aws_errors", "s3", "session"),
-    "botocore": ("aws_errors", "s3", "session"),
-    "s3transfer": ("s3",),
+    "boto3": ("session",),
+    "botocore": ("aws_errors", "direct", "download", "session"),
+    "s3transfer": ("download",),
     "sqlite3": ("state",),
     "socket": ("sink",),
 }
@@ -50,7 +50,7 @@ _MUTABLE_TYPES = {"list", "dict", "set", "bytearray", "defaultdict", "deque", "C
 _MUTATORS = {
     *("add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "setdefault", "update"),
 }
-_EXITS = {"sys.exit", "os._exit", "os.abort", "exit", "quit", "SystemExit"}
+_EXITS = {"sys.exit", "os.abort", "exit", "quit", "SystemExit"}
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ CODES_OF_EXITS = {
     20: "AWS.SimpleQueueService.NonExistentQueue QueueDoesNotExist",
 }
 
-OF_ONE_OBJECT = f"""{CODES_OF_EXITS[16]} AccessDenied AccessDeniedException AllAccessDisabled AuthorizationError Forbidden UnauthorizedAccess
+OF_ONE_OBJECT = f"""{CODES_OF_EXITS[16]}
+    AccessDenied AccessDeniedException AllAccessDisabled AuthorizationError Forbidden UnauthorizedAccess
     UnauthorizedOperation 403 NoSuchKey NoSuchVersion 404 PreconditionFailed 412 InvalidRange 416
     InvalidObjectState KMS. KMS.AccessDeniedException KMS.DisabledException KMS.NotFoundException
     KMS.KMSInvalidStateException InternalError InternalFailure InternalServerError ServiceUnavailable

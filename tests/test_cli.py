@@ -115,6 +115,17 @@ def test_a_failure_is_one_line_and_a_code_at_every_level(statement: str, code: i
     assert ended.stderr == ""
 
 
+def test_what_libraries_say_is_printed_nowhere() -> None:
+    ended = run_with("logging.getLogger('urllib3').warning('Connection pool is full')")
+    assert (ended.stdout, ended.stderr) == ("WARNING: it began\n", "")
+
+
+def test_no_file_gets_the_number_of_a_stream_that_is_closed() -> None:
+    program = PROGRAM.format(statement="return __import__('os').open('/dev/null', 0)")
+    command = ["sh", "-c", f'exec "{sys.executable}" -c "$0" -b acme-logs <&- >&- 2>&-', program]
+    assert subprocess.run(command).returncode == 3
+
+
 def test_with_events_on_stdout_lines_are_on_stderr() -> None:
     ended = run_with("raise StorageError('no such bucket')", "--output", "stdout")
     assert ended.stdout == ""

@@ -64,7 +64,7 @@ def test_small_object_is_parsed_once_and_a_large_one_proved_first(monkeypatch: p
 def test_no_message_leaves_an_object_that_breaks_at_its_end(monkeypatch: pytest.MonkeyPatch, end: bytes) -> None:
     monkeypatch.setattr(module, "_HELD", 100)
     body = b'{"n": 1}' * 50_000 + end
-    with pytest.raises(ParseError, match="^Failed to parse file k: "):
+    with pytest.raises(ParseError, match=r"^Failed to parse file k: "):
         reader(Values()).messages("k", io.BytesIO(body), dict)
 
 

@@ -59,5 +59,5 @@ def test_url_stays_and_its_host_tells_the_region(url: str, region: str) -> None:
     ],
 )
 def test_another_text_is_none(text: str) -> None:
-    with pytest.raises(ValueError, match="is not the name, URL or ARN of a queue"):
+    with pytest.raises(ValueError, match="is not a queue name, URL or ARN"):
         QueueAddress.parse(text)

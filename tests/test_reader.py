@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import pytest
 
-from aws_s3 import reader as reader_module
+from aws_s3 import content as content_module
 from aws_s3.buckets.base import BadRecord, Bucket, Event
 from aws_s3.buckets.cloudtrail import CloudTrail
 from aws_s3.buckets.layout import SLASHED, Layout, Partition
@@ -68,7 +68,7 @@ def trail(*records: Any) -> bytes:
 def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small objects are held, large ones parsed twice: what comes out is the same."""
     if request.param == "parsed twice":
-        monkeypatch.setattr(reader_module, "_HELD", 0)
+        monkeypatch.setattr(content_module, "_HELD", 0)
 
 
 both_ways = pytest.mark.usefixtures("_both_ways")
@@ -204,7 +204,7 @@ def nested(levels: int) -> bytes:
 
 
 @both_ways
-@pytest.mark.parametrize("levels", [2, 100, 5000])
+@pytest.mark.parametrize("levels", [2, 100, *range(200, 1100, 50), 5000])
 def test_an_object_nested_too_deeply_is_an_error_never_a_crash(levels: int) -> None:
     try:
         messages = list(reader().messages(KEY, PARTITION, io.BytesIO(nested(levels))))
@@ -269,9 +269,9 @@ print(json.dumps([count, size, peak() - before]))
 
 
 def test_a_large_object_is_read_in_bounded_memory() -> None:
-    """60 MB of 15,000 events: what 32 MB in memory, and their move to disk, take; not more with the size."""
+    """60 MB of 15,000 events: what the 32 MB in memory take, and not more with the size."""
     output = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, check=True).stdout
     count, size, megabytes = json.loads(output)
     assert count == 15_001
     assert size > 60_000_000
-    assert megabytes < 80
+    assert megabytes < 60

@@ -165,7 +165,7 @@ def allowing(emulator: Emulator, lab: Lab) -> Iterator[Any]:
 
 
 def test_denied_receive_is_denied_access(allowing: Any) -> None:
-    with pytest.raises(CredentialsError, match="[Qq]ueue q1"):
+    with pytest.raises(CredentialsError, match=r"[Qq]ueue q1"):
         allowing("sqs:GetQueueAttributes").receive()
 
 

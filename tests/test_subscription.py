@@ -1,5 +1,6 @@
 """Tests of the queue's loop, against SQS and S3 as moto's server has them."""
 
+import gzip
 import io
 import json
 import logging
@@ -322,7 +323,7 @@ def test_message_that_comes_back_sends_only_what_failed(brief: Lab) -> None:
 
 
 def test_malformed_object_is_read_once_however_often_its_message_comes(brief: Lab) -> None:
-    brief.emulator.put_object(BUCKET, "bad", b"{\"id")
+    brief.emulator.put_object(BUCKET, "bad", b'{"id')
     brief.notify("bad")
     with terminated(brief, lambda: "later" in brief.sink.events):
         threading.Timer(2.5, lambda: brief.add("later")).start()
@@ -394,9 +395,7 @@ class Denying(SqsQueue):
         raise CredentialsError("AccessDenied: no")
 
 
-def test_without_the_right_to_extend_it_goes_on_and_says_so_once(
-    brief: Lab, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_the_right_to_extend_it_goes_on_and_says_so_once(brief: Lab, caplog: pytest.LogCaptureFixture) -> None:
     brief.queue = Denying(brief.sqs, QueueAddress("q1"), wait=0)
     brief.add("a", "b")
     brief.sink.fail = lambda: time.sleep(1.2)
@@ -485,8 +484,14 @@ def test_sigterm_finishes_the_message_at_hand_and_gives_the_others_back(lab: Lab
     lab.put("a", "b", "c")
     lab.notify("a", "b")
     lab.notify("c")
-    lab.sink.fail = lambda: time.sleep(0.4)
-    with terminated(lab, lambda: bool(lab.read)):
+    sending = threading.Event()
+
+    def slow() -> None:
+        sending.set()
+        time.sleep(0.3)
+
+    lab.sink.fail = slow
+    with terminated(lab, sending.is_set):
         lab.run()
 
     assert lab.sink.events == ["a", "b"]
@@ -528,7 +533,7 @@ def test_objects_of_a_type_come_as_from_its_bucket_and_others_are_passed_over(la
     key = f"p/AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/2021/06/10/x.json.gz"
     digest = key.replace("/CloudTrail/", "/CloudTrail-Digest/")
     for name in (key, digest):
-        lab.emulator.put_object(BUCKET, name, b'{"Records": [{"id": "1", "none": null}]}')
+        lab.emulator.put_object(BUCKET, name, gzip.compress(b'{"Records": [{"id": "1", "none": null}]}'))
         lab.notify(name)
 
     assert lab.run() == 0

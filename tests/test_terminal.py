@@ -228,17 +228,17 @@ from aws_s3.errors import StorageError
 from aws_s3.terminal import Lines, Terminal, open_standard_streams
 open_standard_streams()
 terminal = Terminal()
-terminal.show(Lines({descriptor}, patience=0.2), 1)
+terminal.show(Lines(1, patience=0.2), 1)
 for number in range({lines}):
-    logging.getLogger("aws_s3.x").warning("line %d %s", number, "x" * 200)
+    logging.getLogger("aws_s3.x").warning("line %d %s", number, "x" * {length})
 terminal.finish()
 open({done!r}, "w").close()
 sys.exit(7)
 """
 
 
-def start(tmp_path: Path, redirection: str, lines: int = 3, descriptor: int = 1) -> "subprocess.Popen[bytes]":
-    program = PROGRAM.format(descriptor=descriptor, lines=lines, done=str(tmp_path / "done"))
+def start(tmp_path: Path, redirection: str, lines: int = 3, length: int = 200) -> "subprocess.Popen[bytes]":
+    program = PROGRAM.format(lines=lines, length=length, done=str(tmp_path / "done"))
     (tmp_path / "program.py").write_text(program)
     command = f'exec "{sys.executable}" "{tmp_path}/program.py" {redirection}'
     return subprocess.Popen(["sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -273,8 +273,9 @@ def test_a_reader_that_leaves_changes_nothing(tmp_path: Path) -> None:
     process.stderr.close()
 
 
-def test_a_reader_that_never_reads_does_not_stop_the_run(tmp_path: Path) -> None:
-    process = start(tmp_path, "", lines=2000)
+@pytest.mark.parametrize("length", [200, 10_000, 100_000])
+def test_a_reader_that_never_reads_does_not_stop_the_run(tmp_path: Path, length: int) -> None:
+    process = start(tmp_path, "", 2000, length)
     assert process.wait(timeout=20) == 7
     assert (tmp_path / "done").exists()
     process.communicate()

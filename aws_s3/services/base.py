@@ -68,6 +68,9 @@ class Service(Protocol):
     api: str
     """The service's name in botocore."""
 
+    is_everywhere: bool
+    """Whether every region of AWS has it."""
+
     def __init__(self, job: ServiceJob, surroundings: Surroundings) -> None: ...
 
     def collect(self, region: str) -> None:

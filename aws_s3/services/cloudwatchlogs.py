@@ -17,6 +17,7 @@ class CloudWatchLogs:
     """Collects the groups of a job."""
 
     api = "logs"
+    is_everywhere = True
 
     def __init__(self, job: ServiceJob, surroundings: Surroundings) -> None:
         if not job.log_groups:

@@ -28,6 +28,7 @@ class Inspector:
     """Collects the findings of the caller's account."""
 
     api = "inspector2"
+    is_everywhere = False
 
     def __init__(self, job: ServiceJob, surroundings: Surroundings) -> None:
         self._job = job

@@ -1,7 +1,8 @@
 """Reading several sources at once, each in its own order."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import Executor, Future
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -14,28 +15,24 @@ _END: Any = object()
 def interleave(
     sources: Iterable[tuple[K, Iterator[V]]], executor: Executor, width: int
 ) -> Iterator[tuple[K, Future[V]]]:
-    """Yield the items of the sources with the source's key, as they come; of each source in its order.
+    """Yield the items of the sources with the source's key: one of each in turn, in its order.
 
     `width` sources are read at once, each one item ahead of what is taken. An item that cannot be
     made is the last of its source: its future raises.
     """
     waiting = iter(sources)
-    reading: dict[Future[V], tuple[K, Iterator[V]]] = {}
+    reading: deque[tuple[K, Iterator[V], Future[V]]] = deque()
 
     def read_on(key: K, items: Iterator[V]) -> None:
-        reading[executor.submit(next, items, _END)] = (key, items)
+        reading.append((key, items, executor.submit(next, items, _END)))
 
     for source in islice(waiting, width):
         read_on(*source)
     while reading:
-        wait(reading, return_when=FIRST_COMPLETED)
-        for future in [future for future in reading if future.done()]:
-            key, items = reading.pop(future)
-            if future.exception() is None and future.result() is not _END:
-                read_on(key, items)
-                yield key, future
-                continue
-            for source in islice(waiting, 1):
-                read_on(*source)
-            if future.exception() is not None:
-                yield key, future
+        key, items, item = reading.popleft()
+        failed = item.exception() is not None
+        ended = failed or item.result() is _END
+        for source in islice(waiting, 1) if ended else [(key, items)]:
+            read_on(*source)
+        if failed or not ended:
+            yield key, item

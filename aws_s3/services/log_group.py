@@ -44,7 +44,7 @@ class _Reading:
 
     def is_dormant(self, now: int) -> bool:
         """Tell whether, as far as AWS knows, there is nothing to read, and has not been for a day."""
-        unchanged = self.known.looked > 0 and self.known.ingested == self.stream.ingested
+        unchanged = self.known.read > 0 and self.known.ingested == self.stream.ingested
         nothing = len(self.ranges) == 1 and (unchanged or self.stream.quiet_since < self.ranges[0].start)
         return nothing and self.stream.quiet_since < now - _DAY
 
@@ -123,7 +123,7 @@ class GroupRun:
         if self._job.remove_log_streams:
             return readings
         dormant = [reading for reading in readings if reading.is_dormant(self._asked.now)]
-        dormant.sort(key=lambda reading: reading.known.looked)
+        dormant.sort(key=lambda reading: reading.known.read)
         resting = {reading.stream.name for reading in dormant[_DORMANT_A_RUN:]}
         return [reading for reading in readings if reading.stream.name not in resting]
 
@@ -157,9 +157,21 @@ class GroupRun:
         reading.found += sum(each.is_new for each in judged)
         if not page.is_last or page.range is not reading.ranges[-1]:
             return None
-        looked = None if page.range.token else self._asked.now
-        self._state.finish(reading.known.id, page.token, page.range.start, looked, reading.stream.ingested)
+        self._finish(reading, page)
         return self._remove(reading) if self._job.remove_log_streams else None
+
+    def _finish(self, reading: _Reading, page: Page) -> None:
+        now = self._asked.now
+        looked = reading.known.looked if page.range.token else now
+        reading.known = replace(
+            reading.known,
+            token=page.token,
+            token_start=page.range.start,
+            read=now,
+            looked=looked,
+            ingested=reading.stream.ingested,
+        )
+        self._state.finish(reading.known)
 
     def _judged(self, reading: _Reading, page: Page) -> list[_Judged]:
         """Tell the events that were not seen before from those that were: as many are new as there are more."""
@@ -186,7 +198,7 @@ class GroupRun:
             end = page.range.end - 1
         spans = union(reading.spans, Span(page.range.start, end, page.range.start))
         if accepted or spans != reading.spans:
-            sighted = {each.event.sighting: each.number for each in accepted}
+            sighted = {each.event.sighting: each.number for each in accepted if each.is_new}
             self._state.record(reading.known.id, spans, sighted)
             reading.spans = spans
 

@@ -25,7 +25,7 @@ MIGRATIONS = (
         """CREATE TABLE collection_log_stream (
             id INTEGER PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, log_group TEXT NOT NULL,
             log_stream TEXT NOT NULL, read_any INTEGER NOT NULL, token TEXT, token_start INTEGER NOT NULL,
-            looked INTEGER NOT NULL, ingested INTEGER, UNIQUE (region, log_group, log_stream, account))""",
+            read INTEGER NOT NULL, looked INTEGER NOT NULL, ingested INTEGER, UNIQUE (region, log_group, log_stream, account))""",
     ),
     (
         "log spans",
@@ -64,7 +64,7 @@ TAKE_OVER = (
             AND last >= end_time)""",
 )
 
-_STREAM = "id, read_any, token, token_start, looked, ingested"
+_STREAM = "id, read_any, token, token_start, read, looked, ingested"
 _NOBODY = ""
 """Stands for the account as long as none is known: only a stream's ARN tells it."""
 
@@ -175,58 +175,55 @@ class LogStreams:
         late = [(span.resume, span.end) for span in spans]
         with self._database.transaction() as execute:
             _put_spans(execute, stream, spans)
-            for (time, digest), count in sighted.items():
-                if any(first <= time <= last for first, last in late):
-                    execute("INSERT OR REPLACE INTO collection_log_seen VALUES (?, ?, ?, ?)", (stream, time, digest, count))
+            for sighting, count in sighted.items():
+                if any(first <= sighting[0] <= last for first, last in late):
+                    row = (stream, *sighting, count)
+                    execute("INSERT OR REPLACE INTO collection_log_seen VALUES (?, ?, ?, ?)", row)
             kept = " OR ".join(["time BETWEEN ? AND ?"] * len(late))
-            execute(
-                f"DELETE FROM collection_log_seen WHERE stream = ? AND NOT ({kept})",
-                (stream, *(time for limits in late for time in limits)),
-            )
+            limits = (time for limit in late for time in limit)
+            execute(f"DELETE FROM collection_log_seen WHERE stream = ? AND NOT ({kept})", (stream, *limits))
             if sighted:
                 execute("UPDATE collection_log_stream SET read_any = 1 WHERE id = ?", (stream,))
                 _put_compatible(execute, stream, spans[-1])
 
-    def finish(self, stream: int, token: str | None, token_start: int, looked: int | None, ingested: int | None) -> None:
-        """Remember that the stream was read to its end; `looked` is None if that was by token."""
+    def finish(self, stream: Known) -> None:
+        """Remember how the stream was read to its end: all that is known of it but what was read."""
         with self._database.transaction() as execute:
             execute(
-                "UPDATE collection_log_stream SET token = ?, token_start = ?, looked = coalesce(?, looked), "
-                "ingested = ? WHERE id = ?",
-                (token, token_start, looked, ingested, stream),
+                "UPDATE collection_log_stream SET token = ?, token_start = ?, read = ?, looked = ?, ingested = ? "
+                "WHERE id = ?",
+                (stream.token, stream.token_start, stream.read, stream.looked, stream.ingested, stream.id),
             )
-            execute(
-                "UPDATE cloudwatch_logs SET next_token = (SELECT token FROM collection_log_stream WHERE id = ?) "
-                f"WHERE {_SAME_STREAM}",
-                (stream, stream),
-            )
+            execute(f"UPDATE cloudwatch_logs SET next_token = ? WHERE {_SAME_STREAM}", (stream.token, stream.id))
 
     def forget(self, streams: Iterable[int]) -> None:
         """Forget streams that are gone."""
         with self._database.transaction() as execute:
             for stream in streams:
-                execute(f"DELETE FROM cloudwatch_logs WHERE {_SAME_STREAM}", (stream,))
+                execute(f"DELETE FROM cloudwatch_logs WHERE {_SAME_STREAM} AND NOT {_SHARED}", (stream, stream))
                 execute("DELETE FROM collection_log_seen WHERE stream = ?", (stream,))
                 execute("DELETE FROM collection_log_span WHERE stream = ?", (stream,))
                 execute("DELETE FROM collection_log_stream WHERE id = ?", (stream,))
 
-    def _insert(
-        self, execute: Execute, group: Group, account: str, name: str, span: Span, read_any: bool
-    ) -> None:
+    def _insert(self, execute: Execute, group: Group, account: str, name: str, span: Span, read_any: bool) -> None:
         cursor = execute(
-            "INSERT INTO collection_log_stream (account, region, log_group, log_stream, read_any, token_start, looked) "
-            "VALUES (?, ?, ?, ?, ?, 0, 0)",
+            "INSERT INTO collection_log_stream (account, region, log_group, log_stream, read_any, "
+            "token_start, read, looked) VALUES (?, ?, ?, ?, ?, 0, 0, 0)",
             (account, group.region, group.name, name, read_any),
         )
         assert cursor.lastrowid is not None
         _put_spans(execute, cursor.lastrowid, (span,))
 
 
-# The row of the existing module goes with the last account that has a stream of that name.
 _SAME_STREAM = (
     "(aws_region, aws_log_group, aws_log_stream) = "
     "(SELECT region, log_group, log_stream FROM collection_log_stream WHERE id = ?)"
 )
+_SHARED = (
+    "EXISTS (SELECT 1 FROM collection_log_stream WHERE id != ? "
+    "AND region = aws_region AND log_group = aws_log_group AND log_stream = aws_log_stream)"
+)
+"""Whether another account has a stream of that name: then the row of the existing module is also its."""
 
 
 def _adoptable(execute: Execute, group: Group, names: Collection[str]) -> dict[str, Span]:

@@ -56,9 +56,7 @@ def _rows(body: IO[bytes]) -> Iterator[Event]:
     from pyarrow.parquet import ParquetFile
 
     # Of each column only what the next rows need is read, not the whole row group.
-    with ParquetFile(
-        body, buffer_size=_READ_BUFFER, pre_buffer=False, coerce_int96_timestamp_unit="us"
-    ) as parquet:
+    with ParquetFile(body, buffer_size=_READ_BUFFER, pre_buffer=False, coerce_int96_timestamp_unit="us") as parquet:
         columns = [(field, *_plan(field.type)) for field in parquet.schema_arrow]
         schema = pyarrow.schema([field.with_type(kind) for field, kind, _ in columns])
         converters = {field.name: convert for field, _, convert in columns if convert}

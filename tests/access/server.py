@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,9 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+S = TypeVar("S", bound="Server")
+
+
 class Server:
     """A server on a free port of this machine, as a context; over TLS if `tls` is given."""
 
@@ -41,7 +44,7 @@ class Server:
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
-    def __enter__(self) -> "Server":
+    def __enter__(self: S) -> S:
         self._thread.start()
         return self
 

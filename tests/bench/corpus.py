@@ -20,36 +20,34 @@ _DIFFERENT_BODIES = 16
 
 @dataclass
 class Corpus:
-    """Objects by key, each the name of a body; `events` and `bytes` are totals, the bytes uncompressed."""
+    """Objects by key, each the name of a body; `events` is how many they hold in all."""
 
     bodies: dict[str, bytes] = field(default_factory=dict)
     objects: dict[str, str] = field(default_factory=dict)
     events: int = 0
-    bytes: int = 0
 
-    def add_body(self, name: str, content: bytes) -> int:
-        """Store a body compressed, and return its size before."""
+    def add_body(self, name: str, content: bytes) -> None:
+        """Store a body, compressed."""
         self.bodies[name] = gzip.compress(content, 6, mtime=0)
-        return len(content)
 
 
 def cloudtrail(objects: int, records: int, accounts: int = 1, regions: int = 1, day: date = DAY) -> Corpus:
     """Return `objects` objects of `records` records each, spread over accounts and regions of one day."""
     random = Random(7)
     corpus = Corpus()
-    sizes = []
     for number in range(min(_DIFFERENT_BODIES, objects)):
         content = {"Records": [_record(random, index) for index in range(records)]}
-        sizes.append(corpus.add_body(f"trail{number}", json.dumps(content, separators=(",", ":")).encode()))
+        corpus.add_body(f"trail{number}", json.dumps(content, separators=(",", ":")).encode())
     for number in range(objects):
         account = f"{_ACCOUNT + number % accounts}"
         region = _REGIONS[number // accounts % regions]
         minute = number * 1440 // objects
         stamp = f"{day:%Y%m%d}T{minute // 60:02}{minute % 60:02}Z_{random.getrandbits(64):016x}"
         folder = f"AWSLogs/{account}/CloudTrail/{region}/{day:%Y/%m/%d}"
-        corpus.objects[f"{folder}/{account}_CloudTrail_{region}_{stamp}.json.gz"] = f"trail{number % len(sizes)}"
+        corpus.objects[f"{folder}/{account}_CloudTrail_{region}_{stamp}.json.gz"] = (
+            f"trail{number % len(corpus.bodies)}"
+        )
         corpus.events += records
-        corpus.bytes += sizes[number % len(sizes)]
     return corpus
 
 
@@ -78,10 +76,10 @@ def load_balancer(objects: int, lines: int) -> Corpus:
 
 def _repeated(text: str, name: str, ending: str, objects: int, lines: int) -> Corpus:
     corpus = Corpus()
-    size = corpus.add_body("lines", text.encode())
+    corpus.add_body("lines", text.encode())
     for number in range(objects):
         corpus.objects[f"{name}_{DAY:%Y%m%d}T{number // 60:02}{number % 60:02}Z{ending}"] = "lines"
-    corpus.events, corpus.bytes = objects * lines, objects * size
+    corpus.events = objects * lines
     return corpus
 
 

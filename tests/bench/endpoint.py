@@ -19,7 +19,7 @@ from tests.bench.corpus import BUCKET, Corpus
 
 _BEHIND_ALL = "\U0010ffff"
 _LENGTH = re.compile(rb"(?im)^content-length:\s*(\d+)")
-_RANGE = re.compile(rb"(?im)^range:\s*bytes=(\d+)-")
+_RANGE = re.compile(rb"(?im)^range:\s*bytes=(\d+)-(\d*)")
 _IDENTITY = (
     b'<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
     b"<Arn>arn:aws:iam::123456789012:user/x</Arn><UserId>X</UserId><Account>123456789012</Account>"
@@ -59,13 +59,16 @@ class Endpoint:
         asked = _RANGE.search(head)
         if asked is None:
             return _response("200 OK", body)
-        return _response("206 Partial Content", body[int(asked[1]) :])
+        first, part = int(asked[1]), body[int(asked[1]) : int(asked[2]) + 1 if asked[2] else None]
+        place = f"Content-Range: bytes {first}-{first + len(part) - 1}/{len(body)}\r\n"
+        return _response("206 Partial Content", part, place)
 
     def _list(self, query: dict[str, list[str]]) -> bytes:
         prefix, delimiter = query.get("prefix", [""])[0], query.get("delimiter", [""])[0]
         after = query.get("continuation-token", query.get("start-after", [""]))[0]
         limit = int(query.get("max-keys", ["1000"])[0])
-        entries, last = [], ""
+        entries: list[str] = []
+        last = ""
         at = max(bisect_left(self._keys, prefix), bisect_right(self._keys, after) if after else 0)
         while at < len(self._keys) and self._keys[at].startswith(prefix) and len(entries) < limit:
             key = self._keys[at]
@@ -98,9 +101,9 @@ def _page(entries: list[str], token: str) -> bytes:
     ).encode()
 
 
-def _response(status: str, body: bytes) -> bytes:
+def _response(status: str, body: bytes, header: str = "") -> bytes:
     return (
-        f'HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nETag: "e"\r\n'
+        f'HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nETag: "e"\r\n{header}'
         "Last-Modified: Wed, 03 Jan 2024 00:00:00 GMT\r\nx-amz-request-id: 1\r\n\r\n"
     ).encode() + body
 

@@ -17,19 +17,19 @@ NAME = f"{ACCOUNT}_CloudTrail_{REGION}_20210610T0115Z_DgrtLuV9YQvGGdN1.json.gz"
 FOLDER = f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/2021/06/10"
 [TRAIL] = CloudTrail.layouts
 
+_AWS = f"AWSLogs/{ACCOUNT}"
+_BALANCER = f"{_AWS}/elasticloadbalancing/{REGION}/2021/06/10/{ACCOUNT}_elasticloadbalancing_{REGION}"
+
 KEYS = {
     "cloudtrail": f"{FOLDER}/{NAME}",
-    "vpcflow": f"AWSLogs/{ACCOUNT}/vpcflowlogs/{REGION}/2021/06/10/{ACCOUNT}_vpcflowlogs_{REGION}_fl-0a_20210610T0115Z_h.log.gz",
-    "config": f"AWSLogs/{ACCOUNT}/Config/{REGION}/2021/6/10/ConfigHistory/{ACCOUNT}_Config_{REGION}_ConfigHistory_x_1.json.gz",
-    "guardduty": f"AWSLogs/{ACCOUNT}/GuardDuty/{REGION}/2021/06/10/uuid.jsonl.gz",
-    "alb": f"AWSLogs/{ACCOUNT}/elasticloadbalancing/{REGION}/2021/06/10/"
-    f"{ACCOUNT}_elasticloadbalancing_{REGION}_app.a.0a_20210610T0115Z_192.0.2.1_r.log.gz",
-    "nlb": f"AWSLogs/{ACCOUNT}/elasticloadbalancing/{REGION}/2021/06/10/"
-    f"{ACCOUNT}_elasticloadbalancing_{REGION}_net.a.0a_20210610T0115Z_r.log.gz",
-    "clb": f"AWSLogs/{ACCOUNT}/elasticloadbalancing/{REGION}/2021/06/10/"
-    f"{ACCOUNT}_elasticloadbalancing_{REGION}_a_20210610T0115Z_192.0.2.1_r.log",
+    "vpcflow": f"{_AWS}/vpcflowlogs/{REGION}/2021/06/10/{ACCOUNT}_vpcflowlogs_{REGION}_fl-0a_20210610T0115Z_h.log.gz",
+    "config": f"{_AWS}/Config/{REGION}/2021/6/10/ConfigHistory/{ACCOUNT}_Config_{REGION}_ConfigHistory_x_1.json.gz",
+    "guardduty": f"{_AWS}/GuardDuty/{REGION}/2021/06/10/uuid.jsonl.gz",
+    "alb": f"{_BALANCER}_app.a.0a_20210610T0115Z_192.0.2.1_r.log.gz",
+    "nlb": f"{_BALANCER}_net.a.0a_20210610T0115Z_r.log.gz",
+    "clb": f"{_BALANCER}_a_20210610T0115Z_192.0.2.1_r.log",
     "custom": "2021/06/10/01/firehose_a-1-2021-06-10-01-15-00-r.gz",
-    "waf": f"AWSLogs/{ACCOUNT}/WAFLogs/cloudfront/acl/2021/06/10/01/15/{ACCOUNT}_waflogs_cloudfront_acl_20210610T0115Z_h.log.gz",
+    "waf": f"{_AWS}/WAFLogs/cloudfront/acl/2021/06/10/01/15/{ACCOUNT}_waflogs_cloudfront_acl_20210610T0115Z_h.log.gz",
     "server_access": "2021-06-10-01-15-00-3E57427F33A59F07",
     "cisco_umbrella": "dnslogs/2021-06-10/2021-06-10-01-15-r.csv.gz",
 }

@@ -1,7 +1,8 @@
 """Objects arrive in any order, runs end anyhow, options change: the model says what each run must send."""
 
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -10,9 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, note, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from aws_s3.buckets.layout import SLASHED, Partition
 from aws_s3.errors import SinkConnectError, StorageError, UnavailableError
@@ -83,93 +83,91 @@ def partition(region: str) -> Partition:
     return Partition(f"AWSLogs/{ACCOUNT}/CloudTrail/{region}/", SLASHED, ACCOUNT, region)
 
 
-class Collecting(RuleBasedStateMachine):
+@dataclass(frozen=True)
+class Round:
+    """What happens, then the run with its options and its end.
+
+    An arrival is an object's age in days, the start of its name, its region and how many events it
+    holds; `toggles` are numbers of objects that break or are mended.
+    """
+
+    days: int
+    arrivals: list[tuple[int, str, str, int]]
+    toggles: list[int]
+    job: BucketJob
+    since: int | None
+    end: str
+    moments: int
+
+
+ARRIVALS = st.tuples(
+    st.sampled_from((0, 0, 1, 1, 2, 3, 6, -2)), st.sampled_from("abcdef"), st.sampled_from(REGIONS), st.integers(0, 3)
+)
+JOBS = st.builds(
+    replace,
+    st.just(JOB),
+    lookback_days=st.sampled_from((1, 1, 1, 0, 2, 4)),
+    discard=st.sampled_from((None, None, SECOND_EVENTS)),
+    skip_on_error=st.booleans(),
+    reparse=st.sampled_from((False, False, False, True)),
+)
+ROUNDS = st.builds(
+    Round,
+    days=st.sampled_from((0, 0, 1, 2, 4)),
+    arrivals=st.lists(ARRIVALS, max_size=5),
+    toggles=st.lists(st.integers(0, 30), max_size=2),
+    job=JOBS,
+    since=st.sampled_from((None, None, None, 12, 2, 1, 0, -3)),
+    end=st.sampled_from(("whole", "whole", "killed", "no listener")),
+    moments=st.integers(0, 40),
+)
+
+
+class Collecting:
     """Runs the real collector, worklist and state; only the bucket, the socket and death are made up."""
 
-    @initialize()
-    def begin(self) -> None:
-        self.folder = TemporaryDirectory(prefix="state")
-        self.collection = Collection(Path(self.folder.name))
-        self.patch = pytest.MonkeyPatch()
-        self.fate = Fate()
-        self.patch.setattr("aws_s3.state.rows._NEWEST_KEPT", KEPT)
-        self.patch.setattr("aws_s3.state.buckets.Database", mortal_database(self))
+    def __init__(self, folder: Path, fate: Fate) -> None:
+        self.collection = Collection(folder)
+        self.fate = fate
         self.items: dict[str, Item] = {}
         self.model = Model()
-
-    def teardown(self) -> None:
-        if hasattr(self, "folder"):
-            self.patch.undo()
-            self.folder.cleanup()
 
     @property
     def today(self) -> date:
         return self.collection.now.date()
 
-    @rule(
-        age=st.integers(-2, 6),
-        name=st.sampled_from("abcdef"),
-        region=st.sampled_from(REGIONS),
-        events=st.integers(0, 3),
-    )
-    def arrive(self, age: int, name: str, region: str, events: int) -> None:
+    def play(self, round_: Round) -> None:
+        self.collection.now += timedelta(round_.days)
+        for arrival in round_.arrivals:
+            self._arrive(*arrival)
+        for number in round_.toggles:
+            if number < len(self.items):
+                self._toggle(list(self.items)[number])
+        if not self.items:
+            return
+        since = None if round_.since is None else self.today - timedelta(round_.since)
+        job = replace(round_.job, only_logs_after=since)
+        starts, steps = self._expected(job)
+        if round_.end == "killed":
+            self._run_killed(job, steps, round_.moments)
+        elif round_.end == "no listener":
+            self._run_without_listener(job, starts, steps, round_.moments // 4)
+        else:
+            self._run_whole(job, starts, steps)
+
+    def _arrive(self, age: int, name: str, region: str, events: int) -> None:
         day = self.today - timedelta(age)
         name = f"{name}{len(self.items)}"
         key = trail_key(name, day, region)
         self.items[key] = Item(key, day, region, tuple(f"{name}-{number}" for number in range(events)))
         self.collection.store.objects[key] = trail_body(name, events)
 
-    @rule(days=st.integers(1, 4))
-    def time_goes_by(self, days: int) -> None:
-        self.collection.now += timedelta(days)
-
-    @precondition(lambda self: self.items)
-    @rule(data=st.data(), is_broken=st.booleans())
-    def object_breaks_or_is_mended(self, data: st.DataObject, is_broken: bool) -> None:
-        key = data.draw(st.sampled_from(sorted(self.items)))
-        self.collection.store.failures.pop(key, None)
-        if is_broken:
+    def _toggle(self, key: str) -> None:
+        if not self.collection.store.failures.pop(key, None):
             self.collection.store.failures[key] = UNAVAILABLE
-
-    @precondition(lambda self: self.items)
-    @rule(
-        lookback=st.integers(0, 4),
-        since=st.none() | st.integers(-3, 12),
-        discard=st.sampled_from([None, None, SECOND_EVENTS]),
-        skip=st.booleans(),
-        reparse=st.sampled_from([False, False, False, True]),
-        end=st.sampled_from(["whole", "whole", "killed", "no listener"]),
-        moments=st.integers(0, 60),
-    )
-    def run(
-        self,
-        lookback: int,
-        since: int | None,
-        discard: DiscardRule | None,
-        skip: bool,
-        reparse: bool,
-        end: str,
-        moments: int,
-    ) -> None:
-        job = replace(
-            JOB,
-            lookback_days=lookback,
-            only_logs_after=None if since is None else self.today - timedelta(since),
-            discard=discard,
-            skip_on_error=skip,
-            reparse=reparse,
-        )
-        starts, steps = self._expected(job)
-        if end == "killed":
-            self._run_killed(job, steps, moments)
-        elif end == "no listener":
-            self._run_without_listener(job, starts, steps, moments // 4)
-        else:
-            self._run_whole(job, starts, steps)
 
     def _run_whole(self, job: BucketJob, starts: dict[str, Start], steps: list[Step]) -> None:
         ended = self.collection.run(**changes(job))
-        note(f"{job} sent {ended.events}")
         assert ended.events == [event for step in steps for event in step.events]
         has_failed = any(step.is_broken for step in steps) and not job.skip_on_error
         assert ended.code == (UNAVAILABLE.exit_code if has_failed else 0)
@@ -244,20 +242,21 @@ class Collecting(RuleBasedStateMachine):
         steps: list[Step] = []
         with closing(self.collection.state(job)) as state:
             due = {region: state.leftovers.due(partition(region), 1000) for region in REGIONS}
+            # A reparse sends again what was forgotten too: as if it was new.
+            settled = (self._rows(state) if job.reparse else self.model.done) | self.model.failed
         for region in sorted({item.region for item in self.items.values()}):
             starts[region] = start_of(self.model.known.get(region, Known()), history, asked)
             again = [] if job.reparse else [self.items[failed.key] for failed in due[region]]
             steps += [self._step(item, job, in_turn=False) for item in again]
-            steps += self._new_steps(region, starts[region], job)
+            steps += self._new_steps(region, starts[region], job, settled)
         return starts, steps
 
-    def _new_steps(self, region: str, start: Start, job: BucketJob) -> Iterator[Step]:
+    def _new_steps(self, region: str, start: Start, job: BucketJob, settled: set[str]) -> Iterator[Step]:
         listed = (item for item in self.items.values() if item.region == region and item.day >= start.day)
         for item in sorted(listed, key=lambda item: item.key):
-            is_settled = item.key in self.model.done | self.model.failed
-            if is_settled and not job.reparse:
+            if item.key in settled and not job.reparse:
                 continue
-            step = self._step(item, job, in_turn=not is_settled)
+            step = self._step(item, job, in_turn=item.key not in settled)
             yield step
             if step.is_broken and not job.skip_on_error:
                 return
@@ -277,7 +276,7 @@ class Collecting(RuleBasedStateMachine):
         for step in steps:
             key, region = step.item.key, step.item.region
             if step.is_broken:
-                if key not in self.model.done and job.skip_on_error:
+                if step.in_turn and job.skip_on_error:
                     self.model.failed.add(key)
                 continue
             self.model.done.add(key)
@@ -298,7 +297,7 @@ class Collecting(RuleBasedStateMachine):
                 assert replace(known, pruned=None) == replace(expected, pruned=None)
                 if known.pruned != expected.pruned:
                     assert not job.reparse
-                    assert known.place and known.pruned == known.place - timedelta(job.lookback_days)
+                    assert known.pruned and known.place and known.pruned <= known.place - timedelta(job.lookback_days)
                 forgotten = {key for key in self.model.done - rows if self.items[key].region == region}
                 assert all(self.items[key].day < (known.pruned or date.min) for key in forgotten)
                 self.model.known[region] = known
@@ -310,18 +309,17 @@ class Collecting(RuleBasedStateMachine):
         return set(state.leftovers.failed(sorted(self.items)) if self.items else ())
 
 
-def mortal_database(machine: Collecting) -> type[Database]:
+def mortal_database(fate: Fate) -> type[Database]:
     """Return a database whose process can die before and after each commit."""
 
     class MortalDatabase(Database):
         @contextmanager
         def transaction(self) -> Iterator[Execute]:
-            moment: Callable[[], None] = machine.fate.moment
-            moment()
+            fate.moment()
             with super().transaction() as execute:
                 yield execute
-                moment()
-            moment()
+                fate.moment()
+            fate.moment()
 
     return MortalDatabase
 
@@ -340,10 +338,13 @@ def split(steps: list[Step], accepted: int) -> tuple[list[Step], Step, int]:
     raise AssertionError("all was accepted")
 
 
-Collecting.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-)
-
-
-class TestCollecting(Collecting.TestCase):  # type: ignore[misc]
-    """Each run sends what it must, once."""
+@settings(max_examples=int(os.environ.get("MUT_N") or 60), deadline=None, phases=[Phase.generate] if "MUT_N" in os.environ else list(Phase))
+@given(st.lists(ROUNDS, min_size=1, max_size=12))
+def test_each_run_sends_what_it_must_once(rounds: list[Round]) -> None:
+    fate = Fate()
+    with TemporaryDirectory(prefix="state") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aws_s3.state.rows._NEWEST_KEPT", KEPT)
+        patch.setattr("aws_s3.state.buckets.Database", mortal_database(fate))
+        collecting = Collecting(Path(folder), fate)
+        for round_ in rounds:
+            collecting.play(round_)

@@ -1,0 +1,423 @@
+"""What can go wrong, each as a story that ends well: a run, its fault, and the runs that make good for it.
+
+A story asserts exit codes and lines; losses and repeats are counted for all of them alike.
+"""
+
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.command import wait_until
+from tests.faults import front
+from tests.faults.front import Answer, Fault, after, fault, of, refusal, share
+from tests.faults.ground import Ended, Ground, SlowListener
+from tests.listener import Listener
+
+MANY = 240
+"""Objects: enough for worker processes to be used."""
+
+FEW = 30
+SKIP = "--skip_on_error"
+
+_WITHOUT_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A story, with how many workers it is told, and whether the disk took the state's memory from it.
+
+    `forgets` is how many objects the state could not remember: their events may come again.
+    """
+
+    name: str
+    play: Callable[[Ground], None]
+    workers: Sequence[int] = (1,)
+    forgets: int = 0
+
+
+def passing(*faults: Fault) -> Callable[[Ground], None]:
+    """Faults that pass after some attempts: the run does not even end with an error."""
+
+    def play(ground: Ground) -> None:
+        ground.put(MANY)
+        ground.front.faults = faults
+        is_told(ground.run(), 0)
+        assert is_told(ground.run(), 0).events == []
+
+    return play
+
+
+def lasting(code: int, *faults: Fault, objects: int = FEW, ok: bool = False) -> Callable[[Ground], None]:
+    """Faults that last for a run, which ends in `code`; the next run completes it."""
+
+    def play(ground: Ground) -> None:
+        ground.put(objects)
+        ground.front.faults = faults
+        first = is_told(ground.run(), code)
+        assert ok or len(first.events) < objects * 3
+        ground.front.heal()
+        is_told(ground.run(), 0)
+
+    return play
+
+
+def one_object(code: int, change: Callable[[Answer], Answer], objects: int = FEW) -> Callable[[Ground], None]:
+    """One object that cannot be had: its region stops there, the other goes on."""
+
+    def play(ground: Ground) -> None:
+        key = ground.put(objects)[3]
+        ground.front.faults = [fault(of("GET", key), change)]
+        ended = is_told(ground.run(), code)
+        assert len(ended.events) == (3 + objects // 2) * 3
+        assert key in ended.output
+        ground.front.heal()
+        is_told(ground.run(), 0)
+
+    return play
+
+
+def skipped(change: Callable[[Answer], Answer], objects: int = FEW) -> Callable[[Ground], None]:
+    """One object that cannot be had is passed over, never deleted, and sent once it can be had."""
+
+    def play(ground: Ground) -> None:
+        key = ground.put(objects)[3]
+        for _ in range(2):
+            ground.front.faults = [fault(of("GET", key), change)]
+            ended = ground.run(SKIP, "--remove")
+            assert ended.code == 0 and key in ended.output and ended.reasons == []
+            assert list(ground.front.objects) == [key]
+        ground.front.heal()
+        _make_due(ground)
+        assert len(is_told(ground.run(SKIP, "--remove"), 0).events) == 3
+        assert ground.front.objects == {}
+
+    return play
+
+
+def listed_and_gone(ground: Ground) -> None:
+    key = ground.put(FEW)[3]
+    body = ground.front.objects[key]
+    ground.front.faults = [refusal(of("GET", key), "NoSuchKey", 404)]
+    assert ground.run(SKIP).code == 0
+    ground.front.heal()
+    assert ground.front.objects[key] == body
+    assert len(is_told(ground.run(SKIP), 0).events) == 3
+
+
+def listed_late(ground: Ground) -> None:
+    keys = ground.put(FEW)
+    ground.front.hidden = {keys[0], keys[7], keys[-1]}
+    assert len(is_told(ground.run(), 0).events) == (FEW - 3) * 3
+    ground.front.heal()
+    assert len(is_told(ground.run(), 0).events) == 9
+
+
+def broken(ground: Ground) -> None:
+    """A malformed object is one error event, stays where it is, and stops nothing."""
+    key = ground.put(FEW)[3]
+    ground.front.objects[key] = ground.front.objects[key][:-9]
+    ground.expect_less(3)
+    ended = ground.run(SKIP, "--remove")
+    assert (ended.code, len(ended.reasons), list(ground.front.objects)) == (0, 1, [key])
+    assert ground.run(SKIP, "--remove").reasons == []
+
+
+def interrupted(number: signal.Signals, code: int, times: int) -> Callable[[Ground], None]:
+    """Asked to stop at random moments, each run records what was accepted."""
+
+    def play(ground: Ground) -> None:
+        ground.put(MANY, 5)
+        for _ in range(times):
+            run = ground.start()
+            run.wait_for(ground.dice.randint(1, MANY * 5 // times))
+            time.sleep(ground.dice.random() * 0.01)
+            ended = run.signal(number)
+            assert ended.code in (0, code), ended.output
+        is_told(ground.run(), 0)
+
+    return play
+
+
+def interrupted_while_hanging(ground: Ground) -> None:
+    key = ground.put(MANY)[9]
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 2)):
+        ground.front.faults = [fault(of("GET", key), front.hang)]
+        run = ground.start()
+        wait_until(lambda: ground.front.asked("GET", key))
+        run.wait_for(1 if number == signal.SIGTERM else 0)
+        assert run.signal(number).code == code
+        ground.front.heal()
+    is_told(ground.run(), 0)
+
+
+def killed(objects: int, kills: int) -> Callable[[Ground], None]:
+    """Killed at random moments: while listing, sending, recording, starting workers."""
+
+    def play(ground: Ground) -> None:
+        ground.put(objects, 5)
+        for _ in range(kills):
+            run = ground.start()
+            if ground.dice.random() < 0.2:
+                time.sleep(ground.dice.random())
+            else:
+                run.wait_for(ground.dice.randint(1, max(objects * 8 // kills, 1)))
+                time.sleep(ground.dice.random() * 0.005)
+            run.kill()
+            run.end()
+        is_told(ground.run(), 0)
+        assert ground.run().events == []
+
+    return play
+
+
+def worker_killed(ground: Ground) -> None:
+    ground.put(MANY * 3, 5)
+    for which in (0, -1):
+        run = ground.start()
+        run.wait_for(100)
+        workers = psutil.Process(run.process.pid).children(recursive=True)
+        assert len(workers) == 3
+        workers[which].kill()
+        ended = run.end()
+        assert ended.code == 1 and ended.output.count("\n") == 1, ended.output
+        assert ended.output.startswith("ERROR: A worker process ended unexpectedly")
+        psutil.wait_procs(workers, 2)
+        assert not any(worker.is_running() for worker in workers)
+    is_told(ground.run(), 0)
+
+
+def orphaned(ground: Ground) -> None:
+    """Workers end with their parent, and nobody waits for its stdout."""
+    ground.put(MANY * 3, 5)
+    for hanging in (False, True):
+        ground.front.faults = [fault(share(3, 0.2), front.hang)] if hanging else []
+        run = ground.start()
+        run.wait_for(20 if not hanging else 1)
+        time.sleep(0.1)
+        workers = psutil.Process(run.process.pid).children(recursive=True)
+        run.kill()
+        began = time.monotonic()
+        run.end()
+        _, alive = psutil.wait_procs(workers, 2)
+        assert (len(workers), alive) == (3, [])
+        assert time.monotonic() - began < 2
+        ground.front.heal()
+    is_told(ground.run(), 0)
+
+
+def listener_away(seconds: float) -> Callable[[Ground], None]:
+    """Nobody listens for a while; what is sent then waits."""
+
+    def play(ground: Ground) -> None:
+        ground.put(MANY, 5)
+        run = ground.start()
+        for _ in range(2):
+            run.wait_for(150)
+            run.stop_listening()
+            time.sleep(seconds)
+            run.listen()
+        is_told(run.end(), 0)
+
+    return play
+
+
+def listener_gone(ground: Ground) -> None:
+    ground.put(MANY, 20)
+    run = ground.start()
+    run.wait_for(150)
+    run.stop_listening()
+    is_told(run.end(), 11)
+    is_told(ground.run(), 0)
+
+
+def listener_slow(ground: Ground) -> None:
+    ground.put(MANY)
+    is_told(ground.run(listener=SlowListener(ground.socket)), 0)
+
+
+def disk_full(ground: Ground) -> None:
+    """A limit on the size of files, which the journal soon meets."""
+    ground.put(MANY)
+    for kilobytes in (0, 120, 200):
+        ended = is_told(ground.run(prefix=("prlimit", f"--fsize={kilobytes * 1024}")), 5)
+        assert str(ground.state) in ended.output
+    is_told(ground.run(), 0)
+
+
+def state_damaged(ground: Ground) -> None:
+    ground.put(FEW)
+    ground.state.write_bytes(b"no database" * 1000)
+    assert is_told(ground.run(), 5).events == []
+    ground.state.unlink()
+    is_told(ground.run(), 0)
+
+
+def state_read_only(ground: Ground) -> None:
+    ground.put(FEW)
+    is_told(ground.run(), 0)
+    ground.put(FEW, first=FEW)
+    ground.state.chmod(0o440)
+    prefix = () if os.geteuid() else _WITHOUT_OVERRIDE
+    assert is_told(ground.run(prefix=prefix), 5).events == []
+    ground.state.chmod(0o660)
+    is_told(ground.run(), 0)
+
+
+def at_once(count: int, objects: int = MANY) -> Callable[[Ground], None]:
+    """Several runs on one source: some of them find nothing left to do."""
+
+    def play(ground: Ground) -> None:
+        ground.put(objects)
+        listener = Listener(ground.socket)
+        runs = [ground.start() for _ in range(count)]
+        runs[0].listener = listener
+        for run in reversed(runs):
+            is_told(run.end(), 0)
+
+    return play
+
+
+def clock_wrong(ground: Ground) -> None:
+    ground.put(FEW)
+    ground.front.faults = [refusal(lambda _: True, "RequestTimeTooSkewed", 403)]
+    assert is_told(ground.run(), 19).events == []
+    ground.front.faults = [refusal(of("GET", ""), "RequestTimeTooSkewed", 403)]
+    assert is_told(ground.run(), 19).events == []
+    ground.front.heal()
+    is_told(ground.run(), 0)
+
+
+def stdout_shut(ground: Ground) -> None:
+    """Nobody can read the lines, and there are many."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    for index, prefix in enumerate((("sh", "-c", 'exec "$@" >&-', "sh"), ("sh", "-c", 'exec "$@" >&- 2>&- <&-', "sh"))):
+        ground.put(FEW, first=FEW * index)
+        assert ground.run("--debug", "3", prefix=prefix).code == 0
+    for index, stdout in enumerate((writing, os.open("/dev/full", os.O_WRONLY)), 2):
+        ground.put(FEW, first=FEW * index)
+        assert ground.run("--debug", "3", stdout=stdout, stderr=stdout).code == 0
+        os.close(stdout)
+
+
+def stdout_unread(ground: Ground) -> None:
+    """A pipe that is full and stays so."""
+    ground.put(MANY)
+    reading, writing = os.pipe()
+    began = time.monotonic()
+    assert ground.run("--debug", "3", stdout=writing).code == 0
+    assert time.monotonic() - began < 15
+    os.close(reading)
+    os.close(writing)
+
+
+def strange_surroundings(ground: Ground) -> None:
+    """A folder that cannot be written to, or is gone; time zones and languages of any kind."""
+    gone = ground.home / "gone"
+    surroundings: list[tuple[Path, dict[str, str]]] = [
+        (Path("/proc"), {"TZ": "Pacific/Kiritimati"}),
+        (gone, {"TZ": ":/no/such/zone", "LC_ALL": "tr_TR.UTF-8"}),
+        (Path("/"), {"TZ": "<-12>12", "LC_ALL": "C", "PYTHONUTF8": "0", "LANG": "xx_YY"}),
+    ]
+    for index, (folder, environment) in enumerate(surroundings):
+        ground.put(FEW, first=FEW * index)
+        # The shell goes there, and the folder goes away under it.
+        there = ("sh", "-c", f'cd "{folder}"; rm -rf "{gone}"; exec "$@"', "sh")
+        gone.mkdir(exist_ok=True)
+        is_told(ground.run(environment=environment, prefix=there), 0)
+
+
+def is_told(ended: Ended, code: int) -> Ended:
+    """Check the exit code: nothing is printed with 0, and at least one ERROR line with others."""
+    assert ended.code == code, ended.output
+    assert bool(ended.output) == bool(code), ended.output
+    assert all(line.startswith(("ERROR: ", "WARNING: ")) for line in ended.output.splitlines()), ended.output
+    return ended
+
+
+def _make_due(ground: Ground) -> None:
+    """Let the waiting time of failed objects be over."""
+    with sqlite3.connect(ground.state) as database:
+        database.execute("UPDATE collection_failed SET next_attempt = ''")
+
+
+def throttle(answer: Answer) -> Answer:
+    del answer
+    return front.error("SlowDown", 503)
+
+
+def deny(answer: Answer) -> Answer:
+    del answer
+    return front.error("AccessDenied", 403)
+
+
+def fail(answer: Answer) -> Answer:
+    del answer
+    return front.error("InternalError", 500)
+
+
+def not_aws(answer: Answer) -> Answer:
+    del answer
+    return Answer(body=b"<html><body>Welcome to our WLAN</body></html>", headers={"Content-Type": "text/html"})
+
+
+ONE, BOTH = (1,), (1, 3)
+
+SCENARIOS = [
+    Scenario(
+        "throttled, 429 and 500, at first",
+        passing(
+            refusal(share(1, 0.1), "SlowDown", 503),
+            refusal(share(2, 0.1), "TooManyRequests", 429),
+            refusal(share(3, 0.1), "InternalError", 500),
+            refusal(share(4, 1, "LIST"), "SlowDown", 503),
+        ),
+        BOTH,
+    ),
+    Scenario("connection cut in bodies", passing(fault(share(1, 0.3), front.cut)), BOTH),
+    Scenario("connection cut before answers", passing(fault(share(1, 0.1), front.nothing)), BOTH),
+    Scenario("Content-Length too long", passing(fault(share(1, 0.2), front.overlong))),
+    Scenario("Content-Length too short", passing(fault(share(1, 0.2), front.short)), BOTH),
+    Scenario("slow bodies", passing(fault(share(1, 0.2), front.slow)), BOTH),
+    Scenario("one object throttled", one_object(16, throttle, MANY), BOTH),
+    Scenario("one object denied", one_object(3, deny)),
+    Scenario("one object fails", one_object(7, fail)),
+    Scenario("one object always cut", one_object(7, front.cut)),
+    Scenario("throttled, skipped, --remove", skipped(throttle, MANY), BOTH),
+    Scenario("denied, skipped, --remove", skipped(deny)),
+    Scenario("always cut, skipped, --remove", skipped(front.cut)),
+    Scenario("everything throttled", lasting(16, refusal(after(2), "SlowDown", 503))),
+    Scenario("credentials expire", lasting(3, refusal(after(140), "ExpiredToken", 400), objects=MANY), BOTH),
+    Scenario("a region cannot be listed", lasting(7, fault(of("LIST", "CloudTrail/us-east-1/2"), fail))),
+    Scenario("a listing is denied", lasting(3, fault(of("LIST", "CloudTrail/us-east-1/2"), deny))),
+    Scenario("a listing is cut", lasting(7, fault(of("LIST", "CloudTrail/us-east-1/"), front.cut))),
+    Scenario("a portal answers listings", lasting(7, fault(of("LIST", "CloudTrail/us-east-1/"), not_aws))),
+    Scenario("a listing lacks keys", listed_late),
+    Scenario("listed and gone", listed_and_gone),
+    Scenario("malformed, skipped, --remove", broken),
+    Scenario("listener restarts", listener_away(1), BOTH),
+    Scenario("listener away for 3 s", listener_away(3)),
+    Scenario("listener gone for good", listener_gone, BOTH),
+    Scenario("listener slow", listener_slow),
+    Scenario("6 SIGTERM", interrupted(signal.SIGTERM, 143, 6), BOTH),
+    Scenario("6 SIGINT", interrupted(signal.SIGINT, 2, 6), BOTH),
+    Scenario("signals while downloads hang", interrupted_while_hanging, BOTH),
+    Scenario("10 SIGKILL", killed(MANY, 10), BOTH),
+    Scenario("workers killed", worker_killed, (3,)),
+    Scenario("workers without parent", orphaned, (3,)),
+    Scenario("disk full", disk_full, ONE, forgets=2),
+    Scenario("state damaged", state_damaged),
+    Scenario("state read-only", state_read_only),
+    Scenario("two runs at once", at_once(2), BOTH),
+    Scenario("five runs at once", at_once(5)),
+    Scenario("clock wrong", clock_wrong),
+    Scenario("stdout closed, broken, full", stdout_shut),
+    Scenario("stdout not read", stdout_unread),
+    Scenario("odd folder, zone, language", strange_surroundings),
+]

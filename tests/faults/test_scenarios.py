@@ -1,0 +1,17 @@
+"""The promise under faults: nothing is lost; nothing is repeated, unless a process was killed."""
+
+import pytest
+
+from tests.faults.ground import new_ground
+from tests.faults.scenarios import SCENARIOS, Scenario
+
+ROWS = [pytest.param(row, workers, id=f"{row.name}-{workers}") for row in SCENARIOS for workers in row.workers]
+
+
+@pytest.mark.parametrize(("scenario", "workers"), ROWS)
+def test_nothing_is_lost_or_repeated(scenario: Scenario, workers: int) -> None:
+    with new_ground(workers) as ground:
+        scenario.play(ground)
+        tally = ground.tally()
+    assert tally.losses == 0
+    assert tally.repeated <= tally.kills + scenario.forgets
