@@ -70,6 +70,17 @@ class Proxy:
     url: str = field(repr=False)
     settings: Mapping[str, Any]
 
+    @property
+    def forwards(self) -> bool:
+        """Whether requests over https go to it as they are: its TLS is then the only one there is."""
+        return bool(self.settings.get("proxy_use_forwarding_for_https"))
+
+    @property
+    def client_cert(self) -> str | None:
+        """What forwarded requests present: older urllib3 leaves `settings` aside for them."""
+        found: str | None = self.settings.get("proxy_client_cert") if self.forwards else None
+        return found
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -187,7 +198,7 @@ class _Section:
         region = self._read("region", _region) or self._read("region_name", _region)
         ca_bundle = self._read("ca_bundle", _file)
         proxy = self._proxy()
-        if proxy is None or not proxy.settings:
+        if proxy is None or not proxy.settings or proxy.forwards:
             # Behind a proxy that speaks plain HTTP, the certificates to trust are those of the endpoints,
             # as the proxy presents them: one that opens TLS signs them itself.
             ca_bundle = ca_bundle or self._read("proxy.ca_bundle", _file)

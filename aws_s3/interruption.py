@@ -21,9 +21,10 @@ class Interruption:
         self._shields = 0
 
     def listen(self) -> None:
-        """Handle the signals from now on; only the main thread may."""
+        """Handle the signals from now on; only the main thread may. A terminal that goes away ends nothing."""
         for number in _EXIT_CODES:
             signal.signal(number, self._handle)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def end(self) -> None:
         """Let no signal do anything from now on: the run is over, and Python is about to end."""

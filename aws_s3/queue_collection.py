@@ -4,6 +4,7 @@ import logging
 import time
 from contextlib import closing
 from datetime import datetime
+from functools import cache, partial
 
 from aws_s3.buckets import BUCKET_TYPES
 from aws_s3.errors import Interrupted, UnknownRegionError

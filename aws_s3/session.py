@@ -21,7 +21,7 @@ from botocore.credentials import (
 )
 from botocore.exceptions import ConfigParseError, NoCredentialsError
 from botocore.loaders import create_loader
-from botocore.parsers import DEFAULT_TIMESTAMP_PARSER
+from botocore.parsers import ResponseParserFactory
 from dateutil.parser import isoparse
 
 from aws_s3 import __version__
@@ -42,6 +42,7 @@ _ADVISORY_REFRESH = 900
 _MANDATORY_REFRESH = 600
 """Seconds before a role's credentials expire: botocore's own, for those that last long enough."""
 
+_PARSERS = "response_parser_factory"
 _HOME_PARTITION = "aws"
 _REGIONAL_BY_OPTION = ("s3", "sts")
 """The services that serve a whole partition from any of its regions, so that none need be given."""
@@ -114,12 +115,15 @@ class Session:
             raise translate(error, "the account of the credentials (GetCallerIdentity)") from error
 
     def _choose_region(self, asked: tuple[str, ...]) -> str | None:
-        """Return the profile's region, else the environment's; the first asked for if of another partition."""
+        """Return the one region asked for; of several, the first if they are of another partition.
+
+        Else the profile's, else the environment's: of the regions whose logs lie in one bucket, the
+        first by name may well be one that the caller's account has not enabled.
+        """
         environment = os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
         configured = self._profile.region or environment
-        if asked and partition_of(asked[0]) != partition_of(configured or self._home_region()):
-            return asked[0]
-        return configured
+        other_partition = asked and partition_of(asked[0]) != partition_of(configured or self._home_region())
+        return asked[0] if len(asked) == 1 or other_partition else configured
 
     def _home_region(self) -> str:
         """Return the region that stands for the whole partition: the role's partition, if there is a role."""
@@ -132,6 +136,7 @@ class Session:
         """Return what holds for every client, also for those of botocore's credential providers."""
         retries, proxy = self._profile.retries, self._profile.proxy
         return Config(
+            client_cert=proxy.client_cert if proxy else None,
             connect_timeout=_CONNECT_TIMEOUT,
             max_pool_connections=self.downloads.max_concurrent_requests + _LISTINGS,
             proxies={"http": proxy.url, "https": proxy.url} if proxy else None,
@@ -210,10 +215,17 @@ class _Core(botocore.session.Session):  # type: ignore[misc]
         if service_name == "sts" and self._sts_url:
             region = _region_in(self._sts_url) or kwargs.get("region_name")
             kwargs |= {"endpoint_url": self._sts_url, "region_name": region}
+        if service_name != "s3":
+            return super().create_client(service_name, *args, **kwargs)
+        usual = self.get_component(_PARSERS)
         # Nobody reads the times of a listing, and each costs as much as the rest of its object.
-        read_time = str if service_name == "s3" else DEFAULT_TIMESTAMP_PARSER
-        self.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=read_time)
-        return super().create_client(service_name, *args, **kwargs)
+        timeless = ResponseParserFactory()
+        timeless.set_parser_defaults(timestamp_parser=str)
+        self.register_component(_PARSERS, timeless)
+        try:
+            return super().create_client(service_name, *args, **kwargs)
+        finally:
+            self.register_component(_PARSERS, usual)
 
     def use_profile(self) -> Profile:
         """Read the profile, let botocore know it as we do, and return it.

@@ -36,9 +36,10 @@ _BYTES_AHEAD = 64 << 20
 _USUAL_SIZE = 4 << 20
 """Bytes that an object is taken to have when its message does not tell."""
 
+_UNKNOWN_SIZE = -1
 _REMEMBERED = 100_000
 _SLICE = 0.2
-_LAST_RECEIVE = 1.0
+_LAST_RECEIVE = 0.5
 _PAUSE = 1.0
 
 
@@ -205,7 +206,8 @@ class Subscription:
 
     def _get(self, wanted: _Wanted) -> IO[bytes]:
         notified = wanted.object
-        return self._around.store(notified.bucket).get(S3Object(notified.key, notified.size or 0, ""))
+        size = _UNKNOWN_SIZE if notified.size is None else notified.size
+        return self._around.store(notified.bucket).get(S3Object(notified.key, size, ""))
 
     def _collect(self, wanted: _Wanted, download: Future[IO[bytes]]) -> None:
         task = wanted.task

@@ -24,7 +24,7 @@ from itertools import count
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, Generic, NoReturn, TypeVar
 
-from aws_s3.errors import CollectorError, ObjectError
+from aws_s3.errors import CollectorError
 from aws_s3.loading import Loader, messages_of
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ class Crew(Generic[T]):
 
         Raises CollectorError when a process was killed; the messages raise what reading the item raised.
         """
-        self._pipes[0].tasks_out.send_bytes(_START)
+        _checked(lambda: self._pipes[0].tasks_out.send_bytes(_START))
         pending: deque[tuple[T, _Pipes]] = deque()
         held = 0
         for number, item in enumerate(items):
@@ -106,7 +106,8 @@ def _taken(item: T, pipes: _Pipes) -> Iterator[tuple[T, Iterator[bytes]]]:
     """Yield the item with its messages, then read what the caller left of them."""
     messages = _received(pipes.results_in)
     yield item, messages
-    with suppress(ObjectError):
+    # How an object ends that the caller gave up is of no interest; a process that has gone shows again.
+    with suppress(CollectorError):
         deque(messages, maxlen=0)
 
 
@@ -215,6 +216,7 @@ class _Results(logging.Handler):
         """Send an object's messages in batches, then how it ended."""
         batch: list[bytes] = []
         size = 0
+        ending = (_DONE, b"")
         try:
             for message in messages:
                 batch.append(message)
@@ -222,13 +224,13 @@ class _Results(logging.Handler):
                 if size > _BATCH:
                     self._send(_MESSAGES, b"\n".join(batch))
                     batch, size = [], 0
-            if batch:
-                self._send(_MESSAGES, b"\n".join(batch))
-            self._send(_DONE, b"")
         except CollectorError as error:
-            self._send(_FAILED, pickle.dumps(error))
+            ending = (_FAILED, pickle.dumps(error))
         except Exception as error:
-            self._send(_FAILED, pickle.dumps(CollectorError(f"{type(error).__name__}: {error}")))
+            ending = (_FAILED, pickle.dumps(CollectorError(f"Unknown error: {type(error).__name__}: {error}")))
+        if batch:
+            self._send(_MESSAGES, b"\n".join(batch))
+        self._send(*ending)
 
     def _send(self, kind: bytes, content: bytes) -> None:
         self.acquire()

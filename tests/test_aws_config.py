@@ -228,6 +228,15 @@ def test_files_and_forwarding_are_for_tls_with_the_proxy(tmp_path: Path) -> None
         "proxy_client_cert": str(pem),
         "proxy_use_forwarding_for_https": True,
     }
+    assert (found.proxy.client_cert, found.section["ca_bundle"]) == (str(pem), str(pem))
+
+
+def test_files_of_a_proxy_that_tunnels_are_not_the_endpoints(tmp_path: Path) -> None:
+    pem = tmp_path / "some.pem"
+    pem.touch()
+    keys = f"dev.proxy.ca_bundle = {pem}\ndev.proxy.client_cert = {pem}\n"
+    found = profile(tmp_path, f"[profile dev]\ndev.proxy.host = https://p.example\n{keys}")
+    assert found.proxy is not None and found.proxy.client_cert is None
     assert "ca_bundle" not in found.section
 
 

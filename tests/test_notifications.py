@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 from hypothesis import given, settings
@@ -191,12 +192,12 @@ _VALUES = st.recursive(
             max_size=4,
         )
     ),
-    max_leaves=12,
+    max_leaves=8,
 )
 
 
 @given(_VALUES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_any_body_is_known_or_unknown(value: Any) -> None:
     try:
         for found in notified_objects(json.dumps(value)):
@@ -209,6 +210,4 @@ def test_any_body_is_known_or_unknown(value: Any) -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
 @settings(max_examples=100, deadline=None)
 def test_any_key_comes_back_from_its_encoding(key: str) -> None:
-    from urllib.parse import quote_plus
-
     assert keys(put(quote_plus(key))) == [key]

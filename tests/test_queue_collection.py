@@ -1,7 +1,6 @@
 """Tests of the command on queues: several collectors at once, signals, what is missing."""
 
 import json
-import signal
 import subprocess
 import time
 from collections import Counter
@@ -66,11 +65,13 @@ class Lab:
         processes = [self.home.start(*FOLLOWING) for _ in range(count)]
         try:
             yield processes
-            for process in processes:
-                if process.poll() is None:
-                    process.terminate()
-                    output, _ = process.communicate(timeout=10)
-                    assert (process.returncode, output) == (0, "")
+            running = [process for process in processes if process.poll() is None]
+            for process in running:
+                process.terminate()
+            outputs = [process.communicate(timeout=10)[0] for process in running]
+            assert [(process.returncode, output) for process, output in zip(running, outputs, strict=True)] == [
+                (0, "") for _ in running
+            ]
         finally:
             for process in processes:
                 process.kill()
@@ -135,16 +136,15 @@ def test_no_event_is_lost_when_a_collector_is_killed(lab: Lab) -> None:
     assert sum(counted.values()) - len(expected) <= 2 * 20
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 2)])
-def test_signal_ends_the_wait_for_messages(lab: Lab, number: signal.Signals, code: int) -> None:
+def test_signal_ends_the_wait_for_messages(lab: Lab) -> None:
     lab.create()
     lab.fill(1)
     with listening(lab) as events:
         process = lab.home.start(*FOLLOWING[:-1])
         wait_until(lab.is_empty)
-        process.send_signal(number)
+        process.terminate()
         output, _ = process.communicate(timeout=5)
-    assert (process.returncode, output) == (code, f"ERROR: {number.name} received.\n")
+    assert (process.returncode, output) == (143, "ERROR: SIGTERM received.\n")
     assert events == ["0-0", "0-1"]
 
 
@@ -153,17 +153,6 @@ def test_queue_that_does_not_exist_is_told_at_once(lab: Lab) -> None:
 
     assert ended.code == 20
     assert "nowhere" in ended.errors[0]
-
-
-def test_nothing_is_received_while_wazuh_is_down(lab: Lab) -> None:
-    lab.create()
-    lab.fill(1)
-    process = lab.home.start(*FOLLOWING)
-    output, _ = process.communicate(timeout=20)
-
-    assert process.returncode == 11
-    assert output.startswith("ERROR: Cannot connect to Wazuh")
-    assert lab.queued() == 1
 
 
 def test_type_and_arn_are_taken_and_the_type_gives_its_envelope(lab: Lab) -> None:

@@ -272,7 +272,9 @@ class TestRegion:
             (("us-gov-west-1",), None, None, "us-gov-west-1"),
             (("us-gov-east-1", "us-gov-west-1"), "us-east-1", "eu-west-1", "us-gov-east-1"),
             (("cn-north-1",), "us-east-1", None, "cn-north-1"),
-            (("us-gov-east-1",), "us-gov-west-1", None, "us-gov-west-1"),
+            (("us-gov-east-1",), "us-gov-west-1", None, "us-gov-east-1"),
+            (("us-west-2",), "eu-west-1", None, "us-west-2"),
+            (("ap-east-1", "us-west-2"), "eu-west-1", None, "eu-west-1"),
             (("us-iso-east-1",), None, "us-gov-west-1", "us-iso-east-1"),
         ],
     )

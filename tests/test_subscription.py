@@ -16,6 +16,7 @@ from typing import IO, Any
 import pytest
 
 from aws_s3 import subscription as module
+from aws_s3.aws_config import Downloads
 from aws_s3.aws_errors import translate
 from aws_s3.buckets.cloudtrail import CloudTrail
 from aws_s3.errors import CredentialsError, Interrupted, QueueMissingError, SinkConnectError, SinkSendError
@@ -139,7 +140,7 @@ class RememberingStore(S3Store):
     """A bucket that remembers which objects were asked for."""
 
     def __init__(self, client: Any, bucket: str, read: list[str]) -> None:
-        super().__init__(client, bucket)
+        super().__init__(client, bucket, Downloads())
         self._read = read
 
     def get(self, wanted: S3Object) -> IO[bytes]:
@@ -326,7 +327,7 @@ def test_malformed_object_is_read_once_however_often_its_message_comes(brief: La
     brief.emulator.put_object(BUCKET, "bad", b'{"id')
     brief.notify("bad")
     with terminated(brief, lambda: "later" in brief.sink.events):
-        threading.Timer(2.5, lambda: brief.add("later")).start()
+        threading.Timer(1.5, lambda: brief.add("later")).start()
         brief.run(FOLLOW)
 
     assert brief.read == ["bad", "later"]
@@ -365,7 +366,7 @@ def test_object_that_takes_longer_than_the_visibility_is_shown_to_nobody(brief: 
     seen: list[str] = []
 
     def slow() -> None:
-        for _ in range(25):
+        for _ in range(20):
             time.sleep(0.1)
             seen.extend(brief.receive(brief.url))
 
@@ -380,7 +381,7 @@ def test_object_that_takes_longer_than_the_visibility_is_shown_to_nobody(brief: 
 
 def test_messages_received_ahead_are_shown_to_nobody_either(brief: Lab) -> None:
     brief.add(*map(str, range(30)))
-    times = iter([2.5])
+    times = iter([1.8])
     brief.sink.fail = lambda: time.sleep(next(times, 0))
 
     assert brief.run() == 0

@@ -275,7 +275,7 @@ def test_a_reader_that_leaves_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("length", [200, 10_000, 100_000])
 def test_a_reader_that_never_reads_does_not_stop_the_run(tmp_path: Path, length: int) -> None:
-    process = start(tmp_path, "", 2000, length)
+    process = start(tmp_path, "", 500, length)
     assert process.wait(timeout=20) == 7
     assert (tmp_path / "done").exists()
     process.communicate()

@@ -48,7 +48,7 @@ class Inspector:
             new = [finding for finding in findings if _sighting(finding) not in seen]
             sent += self._around.deliver(new, self._message, partial(self._record, place))
         log.debug("+++ Sent %d events to Analysisd", sent)
-        self._state.complete(place, self._around.began, _text(self._around.began - _OVERLAP))
+        self._state.complete(place, self._around.began, _exact(self._around.began - _OVERLAP))
 
     def finish(self) -> None:
         """Nothing is left to tell."""
@@ -82,7 +82,8 @@ class Inspector:
                 return
 
     def _message(self, finding: Finding) -> bytes | None:
-        event = {**_with_texts(finding), "updatedAt": _text(finding["updatedAt"]), "source": "inspector2"}
+        updated = finding["updatedAt"].astimezone(timezone.utc).strftime(_UPDATED)
+        event = {**_with_texts(finding), "updatedAt": updated, "source": "inspector2"}
         if self._job.discard and discards(self._job.discard, event):
             return None
         message = {"integration": "aws", "aws": event}
@@ -98,11 +99,12 @@ class Inspector:
 
 
 def _sighting(finding: Finding) -> Sighting:
-    return finding["findingArn"], finding["updatedAt"].astimezone(timezone.utc).isoformat()
+    return finding["findingArn"], _exact(finding["updatedAt"])
 
 
-def _text(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).strftime(_UPDATED)
+def _exact(moment: datetime) -> str:
+    """Return a text that sorts as the moments do."""
+    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
 
 
 def _with_texts(value: Any) -> Any:

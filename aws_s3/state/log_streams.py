@@ -25,7 +25,8 @@ MIGRATIONS = (
         """CREATE TABLE collection_log_stream (
             id INTEGER PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, log_group TEXT NOT NULL,
             log_stream TEXT NOT NULL, read_any INTEGER NOT NULL, token TEXT, token_start INTEGER NOT NULL,
-            read INTEGER NOT NULL, looked INTEGER NOT NULL, ingested INTEGER, UNIQUE (region, log_group, log_stream, account))""",
+            read INTEGER NOT NULL, looked INTEGER NOT NULL, ingested INTEGER,
+            UNIQUE (region, log_group, log_stream, account))""",
     ),
     (
         "log spans",
@@ -232,8 +233,9 @@ def _adoptable(execute: Execute, group: Group, names: Collection[str]) -> dict[s
     rows = execute(
         "SELECT log_stream, first, last FROM collection_log_adoptable WHERE region = ? AND log_group = ?", place
     ).fetchall()
+    asked = set(names)
     # Which events of its last millisecond it has sent, nobody knows: it asks for none of them again.
-    spans = {name: Span(min(first, last), last, last + 1) for name, first, last in rows if name in names}
+    spans = {name: Span(min(first, last), last, last + 1) for name, first, last in rows if name in asked}
     for name in spans:
         execute(
             "DELETE FROM collection_log_adoptable WHERE region = ? AND log_group = ? AND log_stream = ?",

@@ -15,6 +15,8 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import psutil
+
 from tests.command import COMMAND, wait_until
 from tests.faults.front import BUCKET, Front
 from tests.listener import Listener
@@ -118,8 +120,8 @@ class Ground:
 
     def count(self, messages: Sequence[bytes]) -> tuple[list[str], list[str]]:
         """Count what arrived in one run; return its events, and the reasons of error events."""
-        decoded = [json.loads(message.removeprefix(_HEADER))["aws"] for message in messages]
-        events = [message["eventID"] for message in decoded if "eventID" in message]
+        decoded = [json.loads(message.removeprefix(_HEADER)) for message in messages]
+        events = [message["aws"]["eventID"] for message in decoded if "eventID" in message["aws"]]
         again = []
         for event in events:
             if self._arrived[event]:
@@ -201,6 +203,18 @@ def new_ground(workers: int, seed: int = 8) -> Iterator[Ground]:
     """Give a ground with an empty bucket."""
     with Front() as front, TemporaryDirectory(prefix="home") as folder:
         yield Ground(Path(folder), front, workers, seed)
+
+
+def end_soon(processes: Sequence[psutil.Process]) -> None:
+    """Check that the processes end within the time that a run has for it; their entries may stay for longer."""
+    wait_until(lambda: not any(map(_is_alive, processes)), SECONDS_TO_END)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _environment(home: Path, url: str) -> dict[str, str]:

@@ -143,6 +143,7 @@ class ListSink:
     def close(self) -> None:
         pass
 
+
 @dataclass
 class Ran:
     """What a run sent, and how it failed."""

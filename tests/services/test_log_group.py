@@ -210,8 +210,8 @@ def test_two_accounts_with_the_same_names_have_each_their_place(collecting: Coll
     sent = []
     groups: dict[str, Any] = {"111111111111": {}, "222222222222": {}}
     for number in range(4):
-        for account in groups:
-            collecting.logs.account, collecting.logs.groups = account, groups[account]
+        for account, own in groups.items():
+            collecting.logs.account, collecting.logs.groups = account, own
             collecting.put(f"{account} {number}", ago=number, ingested_ago=0)
             sent += collecting.run().messages
     assert Counter(sent) == Counter(f"{account} {number}" for account in groups for number in range(4))
@@ -219,8 +219,8 @@ def test_two_accounts_with_the_same_names_have_each_their_place(collecting: Coll
 
 def test_stream_that_is_gone_is_forgotten_of_its_account_only(collecting: Collecting) -> None:
     groups: dict[str, Any] = {"111111111111": {}, "222222222222": {}}
-    for account in groups:
-        collecting.logs.account, collecting.logs.groups = account, groups[account]
+    for account, own in groups.items():
+        collecting.logs.account, collecting.logs.groups = account, own
         for stream in ("keep", "go"):
             collecting.put(f"{account} {stream}", stream=stream)
         collecting.run()

@@ -88,7 +88,7 @@ class Round:
     """What happens, then the run with its options and its end.
 
     An arrival is an object's age in days, the start of its name, its region and how many events it
-    holds; `toggles` are numbers of objects that break or are mended.
+    holds; `toggles` are objects that break or are mended, counted from the last to arrive.
     """
 
     days: int
@@ -115,7 +115,7 @@ ROUNDS = st.builds(
     Round,
     days=st.sampled_from((0, 0, 1, 2, 4)),
     arrivals=st.lists(ARRIVALS, max_size=5),
-    toggles=st.lists(st.integers(0, 30), max_size=2),
+    toggles=st.lists(st.integers(0, 9), max_size=2),
     job=JOBS,
     since=st.sampled_from((None, None, None, 12, 2, 1, 0, -3)),
     end=st.sampled_from(("whole", "whole", "killed", "no listener")),
@@ -131,6 +131,7 @@ class Collecting:
         self.fate = fate
         self.items: dict[str, Item] = {}
         self.model = Model()
+        self.rows_before: set[str] = set()
 
     @property
     def today(self) -> date:
@@ -142,7 +143,7 @@ class Collecting:
             self._arrive(*arrival)
         for number in round_.toggles:
             if number < len(self.items):
-                self._toggle(list(self.items)[number])
+                self._toggle(list(self.items)[-1 - number])
         if not self.items:
             return
         since = None if round_.since is None else self.today - timedelta(round_.since)
@@ -217,20 +218,18 @@ class Collecting:
             failed = self._failed(state)
             known = {region: state.known(partition(region)) for region in REGIONS}
             last_run = state.history().last_run
-        counted = rows | failed
-        before = self.model.done | self.model.failed
-        new = [step for step in steps if step.item.key not in before or step.item.key in self.model.failed]
-        recorded = [step for step in new if step.item.key in counted and not step.is_broken]
-        unrecorded = [step for step in new if step.item.key in self.items and step.item.key not in rows]
+        old = self.rows_before | self.model.done - self.model.failed
+        new = [step for step in steps if not step.is_broken and step.item.key not in old]
+        pruned = {region: now.pruned if now.pruned and not job.reparse else date.min for region, now in known.items()}
+        recorded = [step for step in new if step.item.key in rows or step.item.day < pruned[step.item.region]]
         sent = set(sink.events)
-        partly = [step for step in unrecorded if sent.intersection(step.events)]
-        assert len(partly) <= 1
-        assert all(sent.issuperset(step.events) for step in recorded if step.item.key not in self.model.failed)
-        self.model.done |= rows
+        assert all(sent.issuperset(step.events) for step in recorded)
+        assert len([step for step in new if step not in recorded and sent.intersection(step.events)]) <= 1
+        self.model.done |= {step.item.key for step in recorded}
         self.model.failed = failed
         self.model.known = {region: now for region, now in known.items() if now != Known()}
         self.model.last_run = last_run
-        for key in rows:
+        for key in self.model.done:
             self.model.partial.pop(key, None)
 
     def _expected(self, job: BucketJob) -> tuple[dict[str, Start], list[Step]]:
@@ -242,8 +241,9 @@ class Collecting:
         steps: list[Step] = []
         with closing(self.collection.state(job)) as state:
             due = {region: state.leftovers.due(partition(region), 1000) for region in REGIONS}
-            # A reparse sends again what was forgotten too: as if it was new.
-            settled = (self._rows(state) if job.reparse else self.model.done) | self.model.failed
+            self.rows_before = self._rows(state)
+        # A reparse sends again what was forgotten too: as if it was new.
+        settled = (self.rows_before if job.reparse else self.model.done) | self.model.failed
         for region in sorted({item.region for item in self.items.values()}):
             starts[region] = start_of(self.model.known.get(region, Known()), history, asked)
             again = [] if job.reparse else [self.items[failed.key] for failed in due[region]]

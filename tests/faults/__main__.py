@@ -1,0 +1,56 @@
+"""Play all scenarios, also the long ones, and print what came of them: `python -m tests.faults [WORD …]`.
+
+With words, those scenarios only whose names contain one of them.
+"""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+from tests.faults.ground import Tally, new_ground
+from tests.faults.scenarios import LONG, SCENARIOS, Scenario
+
+_WIDTHS = "{:34} {:>7} {:>5} {:>6} {:>7} {:>7} {:>8} {:>8} {:>6}  {}"
+_HEADINGS = ("scenario", "workers", "runs", "kills", "events", "losses", "repeats", "of objs", "s", "held")
+
+
+def rows(words: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """Play, and yield a line for each scenario and number of workers, and whether the promise was held."""
+    for scenario in [*SCENARIOS, *LONG]:
+        for workers in scenario.workers:
+            if not words or any(word in scenario.name for word in words):
+                yield _row(scenario, workers)
+
+
+def _row(scenario: Scenario, workers: int) -> tuple[str, bool]:
+    began = time.monotonic()
+    with new_ground(workers) as ground:
+        try:
+            scenario.play(ground)
+            failure = ""
+        except AssertionError as error:
+            failure = (str(error).splitlines() or ["AssertionError"])[0]
+        tally = ground.tally()
+    held = not failure and is_held(tally, scenario)
+    figures = (tally.runs, tally.kills, tally.events, tally.losses, tally.repeats, tally.repeated)
+    line = _WIDTHS.format(scenario.name, workers, *figures, round(time.monotonic() - began), held or failure or False)
+    return line, held
+
+
+def is_held(tally: Tally, scenario: Scenario) -> bool:
+    """Tell whether nothing was lost, and nothing repeated but an object for each kill."""
+    return tally.losses == 0 and tally.repeated <= tally.kills + scenario.forgets
+
+
+def main() -> int:
+    """Print the table; return 1 when a promise was broken."""
+    print(_WIDTHS.format(*_HEADINGS))
+    broken = False
+    for line, held in rows(sys.argv[1:]):
+        print(line, flush=True)
+        broken |= not held
+    return int(broken)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""The README says what is so: its tables against the parser and the registry, its commands against both."""
+
+import argparse
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from aws_s3 import errors
+from aws_s3.arguments import TYPE_ALIASES, build_parser, parse
+from aws_s3.buckets import BUCKET_TYPES
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def option_rows() -> list[str]:
+    """Return the README's option table as the parser has it."""
+    rows = []
+    for action in build_parser()._actions:
+        if not isinstance(action, argparse._HelpAction | argparse._VersionAction):
+            metavar = f" {action.metavar}" if action.metavar else ""
+            names = " ".join(action.option_strings)
+            rows.append(f"| `{names}{metavar}` | {action.help} |")
+    return rows
+
+
+def commands() -> list[str]:
+    return re.findall(r"^(?:\$ |.* )?(?:/usr/local/bin/)?(aws-s3 -.*?)(?: +#.*)?$", README, re.MULTILINE)
+
+
+def test_option_table_is_what_help_says() -> None:
+    table = [line for line in README.splitlines() if re.match(r"\| `--?\w", line)]
+    assert table == option_rows()
+
+
+def test_every_type_is_in_the_table() -> None:
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \|", README, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
+    assert {*BUCKET_TYPES, *TYPE_ALIASES} <= named
+
+
+def test_every_exit_code_is_in_the_table() -> None:
+    codes = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", README, re.MULTILINE) for code in row.split(",")}
+    raised = {error.exit_code for error in vars(errors).values() if isinstance(getattr(error, "exit_code", None), int)}
+    assert raised | {0, 143} == codes
+
+
+def test_there_are_commands() -> None:
+    assert len(commands()) > 5
+
+
+@pytest.mark.parametrize("command", commands())
+def test_command_is_understood(command: str) -> None:
+    parse(shlex.split(command)[1:])
+
+
+@pytest.mark.parametrize("target", re.findall(r"^\$ make (\w+)", README, re.MULTILINE))
+def test_make_target_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
