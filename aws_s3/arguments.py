@@ -13,6 +13,7 @@ from aws_s3 import __version__
 from aws_s3.buckets import BUCKET_TYPES
 from aws_s3.buckets.layout import REGION_NAME
 from aws_s3.errors import InvalidTypeError, QueueError, UsageError
+from aws_s3.queue_address import QueueAddress
 from aws_s3.settings import (
     Access,
     BucketJob,
@@ -33,7 +34,6 @@ DEFAULT_HOME = Path("/var/ossec")
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _BUCKET_NAME = re.compile(r"(?!xn--)(?!.*(-s3alias|--ol-s3)$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
-_QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?", re.ASCII)
 _DATE = re.compile(r"([1-9]\d{3})-([A-Za-z]{3})-(\d{2})", re.ASCII)
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _LOG_GROUP = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}(:[^:*]{1,512})?", re.ASCII)
@@ -96,6 +96,14 @@ def _path(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{_shown(text)} holds {found[0]!r}, which is not allowed in a path")
     path = text.replace("\\", "/").removeprefix("/")
     return path if not path or path.endswith("/") else f"{path}/"
+
+
+def _queue(text: str) -> str:
+    try:
+        QueueAddress.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def _date(text: str) -> date:
@@ -164,12 +172,14 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     source.add_argument("-b", "--bucket", type=bucket_name, metavar="NAME", help="S3 bucket")
     source.add_argument("-sr", "--service", type=str.lower, metavar="NAME", help=" or ".join(SERVICES))
     source.add_argument("-sb", "--subscriber", type=str.lower, metavar="NAME", help=", ".join(SUBSCRIBERS))
-    queue_name = _checked(_QUEUE_NAME, "a queue name")
-    group.add_argument("-q", "--queue", type=queue_name, metavar="NAME", help="SQS queue of the subscriber")
+    group.add_argument(
+        "-q", "--queue", type=_queue, metavar="QUEUE", help="SQS queue of the subscriber: its name, URL or ARN"
+    )
     types = ", ".join(sorted([*BUCKET_TYPES, *TYPE_ALIASES]))
     group.add_argument(
-        "-t", "--type", type=str.lower, metavar="TYPE", default=DEFAULT_TYPE,
-        help=f"type of the bucket's logs, {DEFAULT_TYPE} unless given: {types}",
+        "-t", "--type", type=str.lower, metavar="TYPE",
+        help=f"type of the bucket's logs, {DEFAULT_TYPE} unless given; with -sb buckets, read all objects as "
+        f"logs of that type: {types}",
     )  # fmt: skip
 
 
@@ -208,6 +218,10 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 
 def _add_processing(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how to process them")
+    group.add_argument("--follow", action="store_true", help="with -sb: go on when the queue is empty, until SIGTERM")
+    group.add_argument(
+        "--cloudwatch-envelope", action="store_true", help="put log events into an envelope that tells their origin"
+    )
     group.add_argument("-o", "--reparse", action="store_true", help="process again what was processed before")
     group.add_argument("-R", "--remove", action="store_true", help="delete processed objects from the bucket")
     group.add_argument("-e", "--skip_on_error", action="store_true", help="go on after an object that cannot be read")
@@ -258,9 +272,7 @@ def _add_surroundings(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--wazuh-home", type=Path, metavar="DIR", help=f"Wazuh's folder ($WAZUH_HOME, {DEFAULT_HOME})")
     group.add_argument("--state-dir", type=Path, metavar="DIR", help="folder of the state files (HOME/wodles/aws)")
-    group.add_argument(
-        "--workers", type=_within(1, 64), metavar="N", help="processes that read objects (the cores)"
-    )
+    group.add_argument("--workers", type=_within(1, 64), metavar="N", help="processes that read objects (the cores)")
 
 
 def parse(arguments: Sequence[str]) -> Settings:
@@ -292,6 +304,8 @@ def check_job(settings: Settings) -> None:
         _check_known(job.name, SERVICES, "service")
     else:
         _check_known(job.name, SUBSCRIBERS, "subscriber")
+        if job.type is not None:
+            _check_known(job.type, BUCKET_TYPES, "type of bucket")
         needed: dict[str, str | None] = {"--queue": job.queue}
         if job.name == "security_lake":
             needed |= {"--iam_role_arn": access.role_arn, "--external_id": access.external_id}
@@ -329,6 +343,12 @@ def _check_together(options: argparse.Namespace) -> None:
     reads_text = options.subscriber is not None or options.service == "cloudwatchlogs"
     if options.discard_regex and not options.discard_field and not reads_text:
         raise UsageError("--discard-regex needs --discard-field")
+    if options.follow and options.subscriber is None:
+        raise UsageError("--follow goes with --subscriber")
+    if options.cloudwatch_envelope and options.service != "cloudwatchlogs":
+        raise UsageError("--cloudwatch-envelope goes with --service cloudwatchlogs")
+    if options.type and options.subscriber not in (None, "buckets"):
+        raise UsageError("--type goes with --bucket, or with --subscriber buckets")
 
 
 def _job(options: argparse.Namespace) -> Job:
@@ -339,6 +359,9 @@ def _job(options: argparse.Namespace) -> Job:
     return SubscriberJob(
         name=options.subscriber,
         queue=options.queue or "",
+        type=options.type and TYPE_ALIASES.get(options.type, options.type),
+        follow=options.follow,
+        account_alias=options.aws_account_alias,
         regions=options.regions,
         skip_on_error=options.skip_on_error,
         discard=_discard(options),
@@ -348,7 +371,7 @@ def _job(options: argparse.Namespace) -> Job:
 def _bucket_job(options: argparse.Namespace) -> BucketJob:
     return BucketJob(
         source=Source(
-            type=TYPE_ALIASES.get(options.type, options.type),
+            type=TYPE_ALIASES.get(options.type, options.type or DEFAULT_TYPE),
             bucket=options.bucket,
             path=options.trail_prefix,
             suffix=options.trail_suffix,
@@ -374,6 +397,7 @@ def _service_job(options: argparse.Namespace) -> ServiceJob:
         only_logs_after=options.only_logs_after,
         reparse=options.reparse,
         remove_log_streams=options.remove_log_streams,
+        envelope=options.cloudwatch_envelope,
         skip_on_error=options.skip_on_error,
         discard=_discard(options),
     )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from aws_s3.arguments import check_job, parse
-from aws_s3.errors import CollectorError, Interrupted, InvalidTypeError, UnknownRegionError, UsageError
+from aws_s3.errors import CollectorError, Interrupted, UsageError
 from aws_s3.interruption import Interruption
-from aws_s3.settings import BucketJob, Settings
+from aws_s3.settings import BucketJob, ServiceJob, Settings
 from aws_s3.terminal import STDERR, STDOUT, Lines, Terminal, open_standard_streams, printable
 
 log = logging.getLogger(__name__)
@@ -47,15 +47,17 @@ def _guarded(arguments: Sequence[str], terminal: Terminal, interruption: Interru
 
 
 def _run(settings: Settings, interruption: Interruption) -> int:
+    """Run the job; of the program, only what it needs is imported."""
     check_job(settings)
-    job = settings.job
+    job, began = settings.job, datetime.now(timezone.utc)
     if isinstance(job, BucketJob):
         from aws_s3.collection import collect_bucket
 
-        return collect_bucket(settings, job, interruption, datetime.now(timezone.utc))
-    from aws_s3.session import Session, known_regions
+        return collect_bucket(settings, job, interruption, began)
+    if isinstance(job, ServiceJob):
+        from aws_s3.service_collection import collect_service
 
-    Session(settings.access, job.regions)
-    if unknown := set(job.regions) - known_regions():
-        raise UnknownRegionError(f"Unknown region: {', '.join(sorted(unknown))}. Check --regions.")
-    raise InvalidTypeError(f"{job.name} is not supported yet.")
+        return collect_service(settings, job, interruption, began)
+    from aws_s3.queue_collection import collect_queue
+
+    return collect_queue(settings, job, interruption, began)

@@ -48,7 +48,13 @@ def comma_fields(record: str) -> list[str]:
 
     A single quote inside quotes stays; a field that is never closed is the rest of the record.
     """
-    return _regular(record, ",") or [quoted.replace('""', '"') or plain for quoted, plain in _COMMA.findall(record)]
+    return separated_fields(record, ",")
+
+
+def separated_fields(record: str, delimiter: str) -> list[str]:
+    """Return the fields of a record like those of CSV, with one of `,` `;` `|` or a tab between them."""
+    regular = _regular(record, delimiter)
+    return regular or [quoted.replace('""', '"') or plain for quoted, plain in _SEPARATED[delimiter].findall(record)]
 
 
 def csv_records(lines: Iterable[str], starts: re.Pattern[str]) -> Iterator[str]:
@@ -94,4 +100,6 @@ def _irregular(delimiter: str, closed_before: str, doubled: str = "") -> re.Patt
 
 
 _SPACED = _irregular(" ", closed_before=r' [^"]*(?:(?<= )"|\Z)|\Z')
-_COMMA = _irregular(",", closed_before=r",|\Z", doubled='""|')
+_SEPARATED = {
+    mark: _irregular(re.escape(mark), closed_before=rf"{re.escape(mark)}|\Z", doubled='""|') for mark in ",;\t|"
+}

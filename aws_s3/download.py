@@ -38,13 +38,13 @@ class Downloader:
         self._taking = threading.Lock()
 
     def get(self, key: str, size: int) -> IO[bytes]:
-        """Return the content of an object of `size` bytes; one over 32 MB is a temporary file."""
+        """Return the content of an object of `size` bytes, -1 for unknown; one over 32 MB is a temporary file."""
         large = size >= self._settings.multipart_threshold and self._rate is None
         parts = math.ceil(size / self._settings.multipart_chunksize) if large else 1
         with self._permits(min(parts, self._settings.max_concurrent_requests)) as requests:
             if large:
                 return self._in_ranges(key, size, requests)
-            direct = size <= IN_MEMORY and self._rate is None
+            direct = 0 <= size <= IN_MEMORY and self._rate is None
             if direct and (content := self._direct.get(key)) is not None:
                 return io.BytesIO(content)
             return self._through_client(key)

@@ -51,7 +51,8 @@ def _collect(settings: Settings, job: SubscriberJob, interruption: Interruption)
     with closing(open_sink(settings.output, _Patience(interruption).check)) as sink:
         surroundings = Surroundings(
             queue=queue,
-            store=lambda bucket: S3Store(s3, bucket, session.downloads),
+            # One for each bucket: each learns where its bucket is.
+            store=cache(partial(S3Store, s3, downloads=session.downloads)),
             sink=sink,
             receives=DaemonExecutor(1, "receive"),
             downloads=DaemonExecutor(session.downloads.max_concurrent_requests, "download"),

@@ -13,7 +13,7 @@ _LARGEST_BATCH = 1000
 
 @dataclass(frozen=True)
 class S3Object:
-    """An object as a listing shows it; `size` in bytes, as stored."""
+    """An object as a listing shows it; `size` in bytes, as stored, -1 where nobody told."""
 
     key: str
     size: int

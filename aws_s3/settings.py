@@ -75,10 +75,17 @@ class ServiceJob:
 
 @dataclass(frozen=True)
 class SubscriberJob:
-    """A collection of the objects that a queue's messages name."""
+    """A collection of the objects that a queue's messages name.
+
+    `queue` is a name, URL or ARN. With a bucket `type` the objects are read as that type's, and carry
+    `account_alias`. `follow`: go on when the queue is empty.
+    """
 
     name: str
     queue: str
+    type: str | None = None
+    follow: bool = False
+    account_alias: str = ""
     regions: tuple[str, ...] = ()
     skip_on_error: bool = False
     discard: DiscardRule | None = None

@@ -32,6 +32,9 @@ class Sink(Protocol):
     def limit(self) -> int | None:
         """The largest message in bytes."""
 
+    def connect(self) -> None:
+        """Find out whether anybody takes messages, before there are any."""
+
     def send(self, message: bytes) -> None:
         """Hand the message over; when this returns, it was accepted."""
 
@@ -65,14 +68,22 @@ class UnixSink:
         self._patience = patience
         self._socket: socket.socket | None = None
 
+    def connect(self) -> None:
+        """Connect; while nobody listens, wait as for sending."""
+        self._patiently(lambda: self._socket or self._connect())
+
     def send(self, message: bytes) -> None:
         """Send one datagram: the header, then `message`."""
         data = HEADER + message
+        self._patiently(lambda: self._send_connected(self._socket or self._connect(), data))
+
+    def _patiently(self, use: Callable[[], object]) -> None:
         give_up = 0.0
         pause = _FIRST_PAUSE
         while True:
             try:
-                return self._send_connected(self._socket or self._connect(), data)
+                use()
+                return
             except SinkConnectError:
                 self.close()
                 now = time.monotonic()
@@ -139,6 +150,9 @@ class LineSink:
         # A write of more may wait for the reader with nothing to interrupt it; a file's lines stay whole.
         is_file = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         self._at_once = None if is_file else select.PIPE_BUF
+
+    def connect(self) -> None:
+        """Do nothing: it was opened in the beginning."""
 
     def send(self, message: bytes) -> None:
         """Write one line; it has left the process when this returns."""

@@ -5,7 +5,6 @@ It knows interfaces and no kind of content. It alone decides what a failure mean
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from functools import partial
 from typing import IO, TypeVar
 
 from aws_s3.content import ContentReader
-from aws_s3.errors import CollectorError, ObjectError, UnavailableError
+from aws_s3.errors import ObjectError, UnavailableError
 from aws_s3.interruption import Interruption
 from aws_s3.leases import Leases
 from aws_s3.levels import DEBUG_2
@@ -23,6 +22,7 @@ from aws_s3.settings import SubscriberJob
 from aws_s3.sink import Sink
 from aws_s3.sqs import Message, Queue
 from aws_s3.subscribers.base import Subscriber
+from aws_s3.window import Window
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,10 @@ class Surroundings:
 
 @dataclass
 class _Task:
-    """A message in work: how many of its objects are not finished, and what became of the others."""
+    """A message in work: how many of its objects are not finished, and what became of the others.
+
+    `sent`: events of it were; `failed`: an object did; `hopeful`: one that may be had another time.
+    """
 
     message: Message
     unfinished: int
@@ -96,12 +99,14 @@ class Subscription:
         self._leases = Leases(surroundings.queue)
         limit = surroundings.sink.limit
         self._reader = ContentReader(subscriber, job.skip_on_error, job.discard, limit, subscriber.discards)
-        self._window = _Window(surroundings.downloads, self._get)
+        self._window: Window[_Wanted, IO[bytes]] = Window(
+            surroundings.downloads, self._get, lambda wanted: wanted.size, _OBJECTS_AHEAD, _BYTES_AHEAD
+        )
         self._upcoming: Future[list[Message]] | None = None
         self._tasks: dict[str, _Task] = {}
         self._accepted: _Memory[tuple[str, ...], None] = _Memory()
-        self._hopeful: _Memory[str, bool] = _Memory()
-        self._failures: list[CollectorError] = []
+        self._failed: _Memory[str, bool] = _Memory()
+        self._code = 0
         self._counts = _Counts()
         self._ended = False
         self._midway = False
@@ -147,7 +152,7 @@ class Subscription:
 
     def _admit(self, messages: Sequence[Message]) -> None:
         """Take the messages in, unless they end the run: there are none, or only such as failed before."""
-        all_failed = all(message.id in self._hopeful for message in messages)
+        all_failed = all(message.id in self._failed for message in messages)
         if all_failed and not self._job.follow:
             self._ended = True
             for message in messages:
@@ -162,7 +167,7 @@ class Subscription:
         """Begin to work on a message; False when there is nothing to be done about it."""
         if message.id in self._tasks:
             return False
-        if self._hopeful.get(message.id) is False:
+        if self._failed.get(message.id) is False:  # reading it again would not help
             self._leases.leave(message.id)
             return False
         try:
@@ -176,12 +181,11 @@ class Subscription:
         # Of two records about the same writing of an object, one is enough.
         wanted = {_token(message, item): item for item in notified if self._accepts(item)}
         missing = {token: item for token, item in wanted.items() if token not in self._accepted}
-        task = _Task(message, len(missing))
         if not missing:
             log.debug("Message %s names nothing that is still to be read, and is deleted", message.id)
             self._leases.done(message.id)
             return
-        self._tasks[message.id] = task
+        task = self._tasks[message.id] = _Task(message, len(missing))
         for token, item in missing.items():
             log.log(DEBUG_2, "++ Found new log: %s", item.key)
             self._window.add(_Wanted(task, item, token))
@@ -195,7 +199,7 @@ class Subscription:
         return False
 
     def _leave_unknown(self, message: Message, error: UnknownNotification) -> None:
-        self._hopeful[message.id] = False
+        self._failed[message.id] = False
         self._leases.leave(message.id)
         log.warning(
             "Message %s is no notification of S3, EventBridge or SNS: %s. It stays in queue %s for its redrive policy.",
@@ -237,7 +241,7 @@ class Subscription:
         task.failed = True
         task.hopeful |= isinstance(error, UnavailableError) and not error.gone
         if not self._job.skip_on_error:
-            self._failures.append(error)
+            self._code = self._code or error.exit_code
         log.error(
             "%s. The message stays in queue %s (delivery %d).",
             str(error).rstrip("."),
@@ -249,10 +253,10 @@ class Subscription:
         message_id = task.message.id
         del self._tasks[message_id]
         if task.failed:
-            self._hopeful[message_id] = task.hopeful
+            self._failed[message_id] = task.hopeful
             self._leases.leave(message_id)
         else:
-            self._hopeful.pop(message_id, None)
+            self._failed.pop(message_id, None)
             self._leases.done(message_id)
 
     def _result(self, future: Future[T]) -> T:
@@ -278,17 +282,16 @@ class Subscription:
             self._around.interruption.check()
 
     def _finish(self) -> int:
-        if self._hopeful:
+        if self._failed:
             log.warning(
                 "%d messages stay in queue %s: what they name could not be read. Its redrive policy decides "
                 "what becomes of them.",
-                len(self._hopeful),
+                len(self._failed),
                 self._queue.name,
             )
         if self._counts.passed_over and not self._counts.accepted:
             log.warning("None of the objects was of the type asked for. Check --type and the queue.")
-        failures = [*self._failures, *self._leases.failures]
-        return failures[0].exit_code if failures else 0
+        return self._code or next((failure.exit_code for failure in self._leases.failures), 0)
 
 
 @dataclass
@@ -297,42 +300,6 @@ class _Counts:
 
     accepted: int = 0
     passed_over: int = 0
-
-
-class _Window:
-    """Downloads objects ahead of their turn, as many as fit into memory, and gives them out in order."""
-
-    def __init__(self, executor: Executor, get: Callable[[_Wanted], IO[bytes]]) -> None:
-        self._executor = executor
-        self._get = get
-        self._waiting: deque[_Wanted] = deque()
-        self._started: deque[tuple[_Wanted, Future[IO[bytes]]]] = deque()
-        self._bytes = 0
-
-    def __len__(self) -> int:
-        return len(self._waiting) + len(self._started)
-
-    def add(self, wanted: _Wanted) -> None:
-        """Download the object when its turn is near."""
-        self._waiting.append(wanted)
-        self._start()
-
-    def pop(self) -> tuple[_Wanted, Future[IO[bytes]]]:
-        """Return the next object, and its download."""
-        wanted, download = self._started.popleft()
-        self._bytes -= wanted.size
-        self._start()
-        return wanted, download
-
-    def _start(self) -> None:
-        """An object larger than all that is allowed has its turn alone."""
-        while self._waiting and len(self._started) < _OBJECTS_AHEAD:
-            size = self._waiting[0].size
-            if self._started and self._bytes + size > _BYTES_AHEAD:
-                return
-            wanted = self._waiting.popleft()
-            self._bytes += size
-            self._started.append((wanted, self._executor.submit(self._get, wanted)))
 
 
 class _Memory(dict[K, V]):

@@ -18,7 +18,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from multiprocessing.connection import Connection, Pipe
@@ -68,9 +68,10 @@ class Crew(Generic[T]):
         self._pipes = [_Pipes.open() for _ in range(size)]
         self._size_of = loader.size_of
         self._bytes_ahead = bytes_ahead
-        self._first = os.fork()
-        if self._first == 0:
-            _run_first(self._pipes, loader, threads)
+        with _no_signals():
+            self._first = os.fork()
+            if self._first == 0:
+                _run_first(self._pipes, loader, threads)
         for pipes in self._pipes:
             pipes.close_workers()
 
@@ -135,6 +136,16 @@ def _checked(use: Callable[[], Any]) -> Any:
             "A worker process ended unexpectedly: it was killed, or memory ran out. What was sent until then "
             "is recorded; the next run goes on. Use --workers 1 where memory is short."
         ) from error
+
+
+@contextmanager
+def _no_signals() -> Iterator[None]:
+    """Hold signals back: what their handlers raise in the midst of a fork, Python prints and forgets."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _run_first(pipes: Sequence[_Pipes], loader: Loader[T], threads: Callable[[], Executor]) -> NoReturn:

@@ -54,6 +54,9 @@ class ListSink:
     messages: list[dict[str, Any]] = field(default_factory=list)
     limit: int | None = None
 
+    def connect(self) -> None:
+        """Be there."""
+
     def send(self, message: bytes) -> None:
         self.fail()
         self.messages.append(json.loads(message))
@@ -123,9 +126,7 @@ class Collection:
         return lambda items: load(items, loader, AtOnce(), self.objects_ahead, 1 << 20)
 
 
-def trail_key(
-    name: str, day: date = DAY, region: str = REGION, account: str = ACCOUNT, base: str = "AWSLogs/"
-) -> str:
+def trail_key(name: str, day: date = DAY, region: str = REGION, account: str = ACCOUNT, base: str = "AWSLogs/") -> str:
     """Return the key of a CloudTrail object; within a day it sorts by `name`."""
     return f"{base}{account}/CloudTrail/{region}/{day:%Y/%m/%d}/{account}_CloudTrail_{region}_{day:%Y%m%d}T{name}.json"
 

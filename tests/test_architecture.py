@@ -15,13 +15,28 @@ PACKAGE = "aws_s3"
 
 LAYERS = (
     ("", "errors", "settings", "levels"),
-    ("compression", "formats", "flowlogs", "delimited", "reshape", "discard", "message", "place"),
+    ("notifications", "queue_address"),
+    ("compression", "formats", "flowlogs", "delimited", "reshape", "discard", "message", "place", "spans"),
     ("buckets.base", "buckets.layout"),
     ("buckets",),
-    ("aws_config", "aws_errors", "direct", "download", "interruption", "session", "s3", "state", "sink"),
+    (
+        "aws_config",
+        "aws_errors",
+        "direct",
+        "download",
+        "interruption",
+        "session",
+        "s3",
+        "service_api",
+        "sqs",
+        "state",
+        "sink",
+    ),
+    ("content", "leases", "window"),
     ("reader", "fetch", "loading", "workers", "discovery", "listing", "worklist"),
     ("collector", "services", "subscribers"),
-    ("arguments", "terminal", "collection", "cli", "__main__"),
+    ("subscription",),
+    ("arguments", "terminal", "collection", "queue_collection", "service_collection", "cli", "__main__"),
 )
 """The modules, lowest first; a folder's name stands for all of it. A module imports of its layer or below."""
 
@@ -29,6 +44,7 @@ ONLY_IN = {
     "boto3": ("session",),
     "botocore": ("aws_errors", "direct", "download", "session"),
     "s3transfer": ("download",),
+    "pyarrow": ("subscribers.security_lake",),
     "sqlite3": ("state",),
     "socket": ("sink",),
 }

@@ -97,9 +97,17 @@ def test_every_option_of_a_service_arrives() -> None:
 
 
 def test_every_option_of_a_subscriber_arrives() -> None:
-    options = "-sb security_hub -q q -r us-east-1 -e -dr x"
-    expected = SubscriberJob("security_hub", "q", ("us-east-1",), True, DiscardRule("", re.compile("x")))
-    assert subscriber_job(*options.split()) == expected
+    options = "-sb buckets -q q -t vpc -n prod --follow -r us-east-1 -e -dr x"
+    assert subscriber_job(*options.split()) == SubscriberJob(
+        "buckets",
+        "q",
+        type="vpcflow",
+        follow=True,
+        account_alias="prod",
+        regions=("us-east-1",),
+        skip_on_error=True,
+        discard=DiscardRule("", re.compile("x")),
+    )
 
 
 def test_every_option_of_the_access_arrives() -> None:

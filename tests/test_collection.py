@@ -134,7 +134,9 @@ def test_secret_is_never_printed(home: Home, emulator: Emulator, level: str) -> 
 
 
 def test_key_with_control_characters_forges_no_line(home: Home, emulator: Emulator) -> None:
-    put_all(emulator, BUCKET, {key.replace(".json", "\x1b[2K\u2028ERROR: forged.json"): b"no gzip" for key in trail("a")})
+    put_all(
+        emulator, BUCKET, {key.replace(".json", "\x1b[2K\u2028ERROR: forged.json"): b"no gzip" for key in trail("a")}
+    )
     ended = home.run(*SINCE)
     assert ended.code == 8
     assert len(ended.errors) == 1

@@ -131,9 +131,7 @@ def test_more_lookback_never_starts_later(known: Known, history: History, asked:
 
 
 @given(knowns, histories, runs, past_days)
-def test_a_place_that_moves_on_never_starts_earlier(
-    known: Known, history: History, asked: Asked, place: date
-) -> None:
+def test_a_place_that_moves_on_never_starts_earlier(known: Known, history: History, asked: Asked, place: date) -> None:
     if known.floor and place >= (known.place or date.min):
         moved = Known(known.floor, place, known.resume, known.pruned)
         assert start_of(moved, history, asked).day >= start_of(known, history, asked).day

@@ -2,12 +2,11 @@
 
 import io
 import logging
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -201,6 +200,10 @@ def test_no_more_messages_are_made_ahead_than_the_pipes_hold(tmp_path: Path) -> 
         assert made == count.stat().st_size <= 20
 
 
+def open_files() -> list[str]:
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
+
+
 def children() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
 
@@ -217,7 +220,7 @@ def test_a_crew_without_work_is_one_process_that_sleeps() -> None:
 
 
 def test_nothing_is_left_of_a_crew_that_is_closed_at_work() -> None:
-    open_before = sorted(os.listdir("/proc/self/fd"))
+    open_before = open_files()
     for _ in range(3):
         with crew(3, read=lambda number, body: iter([b"x" * 100_000] * 1000)) as working:
             _, messages = next(working.load(range(100)))
@@ -226,7 +229,7 @@ def test_nothing_is_left_of_a_crew_that_is_closed_at_work() -> None:
             began = time.monotonic()
         assert time.monotonic() - began < 2
     assert children() == []
-    assert sorted(os.listdir("/proc/self/fd")) == open_before
+    assert open_files() == open_before
 
 
 def test_a_crew_ends_while_its_downloads_hang() -> None:
@@ -249,7 +252,7 @@ def test_a_worker_that_is_killed_is_told(which: int) -> None:
         next(loaded)
         wait_until(lambda: len(children()) == 3)
         sorted(children(), key=lambda worker: worker.pid)[which].kill()
-        with pytest.raises(CollectorError, match="^A worker process ended unexpectedly: .* --workers 1 ") as raised:
+        with pytest.raises(CollectorError, match=r"^A worker process ended unexpectedly: .* --workers 1 ") as raised:
             for _, messages in loaded:
                 taken_or_lost(messages)
     assert raised.value.exit_code == 1
@@ -258,10 +261,8 @@ def test_a_worker_that_is_killed_is_told(which: int) -> None:
 
 def taken_or_lost(messages: Iterator[bytes]) -> None:
     """Take the messages; of failures, pass on only that of a process."""
-    try:
+    with suppress(UnavailableError, ParseError):
         list(messages)
-    except (UnavailableError, ParseError):
-        pass
 
 
 def test_a_crew_that_is_killed_before_there_is_work_is_told() -> None:
@@ -269,7 +270,7 @@ def test_a_crew_that_is_killed_before_there_is_work_is_told() -> None:
         [idle] = children()
         idle.kill()
         wait_until(lambda: idle.status() == psutil.STATUS_ZOMBIE)
-        with pytest.raises(CollectorError, match="^A worker process ended unexpectedly"):
+        with pytest.raises(CollectorError, match=r"^A worker process ended unexpectedly"):
             next(working.load(range(10)))
 
 
@@ -306,3 +307,24 @@ def test_workers_end_with_their_parent_and_do_not_hold_its_stdout(get: str, work
     parent.communicate(timeout=10)
     assert time.monotonic() - began < SECONDS_TO_END
     end_soon(workers)
+
+
+FORK = """
+import io, os, signal
+from aws_s3.errors import Interrupted
+from aws_s3.interruption import Interruption
+from aws_s3.loading import Loader
+from aws_s3.workers import Crew
+parent = os.getpid()
+os.register_at_fork(after_in_parent=lambda: os.kill(parent, signal.SIGTERM))
+Interruption().listen()
+try:
+    Crew(2, Loader(io.BytesIO, lambda item, body: iter(body), len), None, 1)
+except Interrupted:
+    print("interrupted")
+"""
+
+
+def test_a_signal_during_the_fork_is_not_lost() -> None:
+    ended = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=20)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("interrupted\n", "", 0)

@@ -104,7 +104,7 @@ class GroupRun:
             log.debug("+++ Sent %d events to Analysisd", self._sent)
         else:
             log.debug('There are no new events in the "%s" group', self._group.name)
-        if streams and not self._failed:
+        if not self._failed:
             self._state.complete(self._group, account, self._asked.now)
 
     def _reading(self, stream: LogStream, known: Known) -> _Reading:

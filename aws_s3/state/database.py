@@ -47,7 +47,8 @@ class Database:
             if not _is_ours(execute):
                 for statement in take_over:
                     execute(statement)
-                _make_ours(execute)
+            # At each start: what cannot be written is told before anything is sent.
+            _make_ours(execute)
 
     @contextmanager
     def transaction(self) -> Iterator[Execute]:

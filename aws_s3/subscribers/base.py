@@ -21,9 +21,8 @@ class Subscriber(ABC):
     name: ClassVar[str]
 
     def accepts(self, notified: NotifiedObject) -> bool:
-        """Tell whether the object is one of this kind; the others are passed over."""
-        del notified
-        return True
+        """Tell whether the object is one of this kind; the others, such as markers of folders, are passed over."""
+        return not notified.key.endswith("/")
 
     @abstractmethod
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import signal
 import sqlite3
+import subprocess
 import termios
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ import psutil
 from tests.command import wait_until
 from tests.faults import front
 from tests.faults.front import Answer, Fault, after, fault, of, refusal, share
-from tests.faults.ground import SECONDS_TO_END, Ended, Ground, SlowListener, end_soon
+from tests.faults.ground import SECONDS_TO_END, Ended, Ground, Run, SlowListener, end_soon
 from tests.listener import Listener
 
 MANY = 240
@@ -152,7 +153,7 @@ def interrupted_while_hanging(ground: Ground) -> None:
     for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 2)):
         ground.front.faults = [fault(of("GET", key), front.hang)]
         run = ground.start()
-        wait_until(lambda: ground.front.asked("GET", key))
+        wait_until(lambda: ground.front.asked("GET", key), 30)
         run.wait_for(1 if number == signal.SIGTERM else 0)
         assert run.signal(number).code == code
         ground.front.heal()
@@ -177,6 +178,51 @@ def killed(objects: int, kills: int) -> Callable[[Ground], None]:
         assert ground.run().events == []
 
     return play
+
+
+def everything(objects: int, rounds: int) -> Callable[[Ground], None]:
+    """Faults, options and ends of all kinds together; objects arrive meanwhile, before and behind others."""
+
+    def play(ground: Ground) -> None:
+        keys = ground.put(objects, 5)
+        ground.front.hidden = set(ground.dice.sample(keys, objects // 2))
+        for number in range(rounds):
+            ground.front.hidden -= set(ground.dice.sample(keys, objects // rounds))
+            ground.front.faults = _mixed(number)
+            options = [option for option in (SKIP, "--remove") if ground.dice.random() < 0.5]
+            _ended_somehow(ground, ground.start(*options), objects * 5 // rounds)
+            if ground.state.exists() and ground.dice.random() < 0.5:
+                _make_due(ground)
+        ground.front.heal()
+        _make_due(ground)
+        is_told(ground.run("--remove"), 0)
+        assert ground.front.objects == {}
+
+    return play
+
+
+def _mixed(seed: int) -> Sequence[Fault]:
+    return (
+        refusal(share(seed, 0.02, attempts=9), "SlowDown", 503),
+        refusal(share(seed + 1000, 0.01, attempts=9), "AccessDenied", 403),
+        refusal(share(seed + 2000, 0.01), "NoSuchKey", 404),
+        fault(share(seed + 3000, 0.1), front.cut),
+        fault(share(seed + 4000, 0.1, "LIST", 9), front.cut),
+    )
+
+
+def _ended_somehow(ground: Ground, run: Run, messages: int) -> None:
+    run.wait_for(ground.dice.randint(1, 2 * messages))
+    how = ground.dice.choice(("kill", "signal", "restart", "end"))
+    if how == "kill":
+        run.kill()
+    elif how == "signal" and run.process.poll() is None:
+        run.signal(signal.SIGTERM)
+        return
+    elif how == "restart":
+        run.stop_listening()
+        run.listen()
+    assert run.end().code in (-signal.SIGKILL, 0, 3, 7, 16)
 
 
 def worker_killed(ground: Ground) -> None:
@@ -314,6 +360,17 @@ def stdout_shut(ground: Ground) -> None:
         os.close(stdout)
 
 
+def events_unwritable(ground: Ground) -> None:
+    """Events go to a file on a full disk, or to a stdout that nobody reads any more."""
+    ground.put(FEW)
+    is_told(ground.run("--output", "file:/dev/full"), 13)
+    reading, writing = os.pipe()
+    os.close(reading)
+    assert ground.run("--output", "stdout", stdout=writing, stderr=subprocess.DEVNULL).code == 13
+    os.close(writing)
+    is_told(ground.run(), 0)
+
+
 def stdout_unread(ground: Ground) -> None:
     """A pipe that is full and stays so."""
     ground.put(MANY)
@@ -329,8 +386,9 @@ def terminal_gone(ground: Ground) -> None:
     """The terminal that the command was started from is closed: SIGHUP, and no stdout any more."""
     ground.put(MANY, 5)
     master, slave = os.openpty()
-    streams = {"stdin": slave, "stdout": slave, "stderr": slave}
-    run = ground.start("--debug", "3", start_new_session=True, preexec_fn=_own_terminal, **streams)
+    run = ground.start(
+        *("--debug", "3"), stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=_own_terminal
+    )
     os.close(slave)
     assert run.listener
     while len(run.listener.received) < 200:
@@ -413,11 +471,11 @@ SCENARIOS = [
     Scenario("Content-Length too long", passing(fault(share(1, 0.2), front.overlong))),
     Scenario("Content-Length too short", passing(fault(share(1, 0.2), front.short))),
     Scenario("slow bodies", passing(fault(share(1, 0.2), front.slow))),
-    Scenario("one object throttled", one_object(16, throttle, MANY), BOTH),
+    Scenario("one object throttled", one_object(16, throttle, MANY), (3,)),
     Scenario("one object denied", one_object(3, deny)),
     Scenario("one object fails", one_object(7, fail)),
     Scenario("one object always cut", one_object(7, front.cut)),
-    Scenario("throttled, skipped, --remove", skipped(throttle, MANY), BOTH),
+    Scenario("throttled, skipped, --remove", skipped(throttle, MANY), (3,)),
     Scenario("denied, skipped, --remove", skipped(deny)),
     Scenario("always cut, skipped, --remove", skipped(front.cut)),
     Scenario("everything throttled", lasting(16, refusal(after(2), "SlowDown", 503))),
@@ -436,6 +494,7 @@ SCENARIOS = [
     Scenario("4 signals", interrupted(4), BOTH),
     Scenario("signals while downloads hang", interrupted_while_hanging, BOTH),
     Scenario("10 SIGKILL", killed(MANY, 10), BOTH),
+    Scenario("everything at once", everything(MANY, 8), BOTH),
     Scenario("workers killed", worker_killed, (3,)),
     Scenario("workers without parent", orphaned, (3,)),
     Scenario("disk full", disk_full, forgets=2),
@@ -446,12 +505,14 @@ SCENARIOS = [
     Scenario("clock wrong", clock_wrong),
     Scenario("stdout closed, broken, full", stdout_shut),
     Scenario("stdout not read", stdout_unread),
-    Scenario("terminal gone", terminal_gone, BOTH),
+    Scenario("events cannot be written", events_unwritable),
+    Scenario("terminal gone", terminal_gone, (3,)),
     Scenario("odd folder, zone, language", strange_surroundings),
 ]
 
 LONG = [
     Scenario("200 SIGKILL, 5,000 objects", killed(5000, 200), (1, 4)),
+    Scenario("everything at once, 100 runs", everything(3000, 100), (1, 4)),
     Scenario("100 signals", interrupted(100), (1, 4)),
     Scenario("listener away for 30 s", listener_gone(30), (1, 4)),
 ]

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,16 +16,21 @@ from tests.emulator import ACCOUNT, Emulator
 _HOP_BY_HOP = {"connection", "content-length", "transfer-encoding", "date", "server"}
 _GET = "GetLogEvents"
 
-Fault = Callable[[str, dict[str, Any]], Answer | None]
+
+@dataclass(frozen=True)
+class Call:
+    """A request: its operation, its members, and the region that it was signed for."""
+
+    operation: str
+    members: dict[str, Any]
+    region: str
 
 
-def no_fault(operation: str, request: dict[str, Any]) -> Answer | None:
-    """Let every request through."""
-    return None
+Fault = Callable[[Call], Answer | None]
 
 
 class Front(Server):
-    """Passes requests on to the emulator, unless `fault` answers one: it is given the operation and its members.
+    """Passes requests on to the emulator, unless `fault` answers one.
 
     `page` is how many events GetLogEvents gives at once, since the emulator gives 10,000; with `sparse`
     every other page is empty, as AWS's may be.
@@ -35,14 +41,15 @@ class Front(Server):
         self._host = urlsplit(emulator.url).netloc
         self.page: int | None = None
         self.sparse = False
-        self.fault: Fault = no_fault
+        self.fault: Fault = lambda call: None
         self.calls: Counter[str] = Counter()
 
     def _pass_on(self, request: Request) -> Answer:
         operation = request.headers.get("x-amz-target", request.target).rpartition(".")[2]
         members = json.loads(request.body) if request.body.startswith(b"{") else {}
+        scope = request.headers.get("authorization", "").split("/")
         self.calls[operation] += 1
-        if (answer := self.fault(operation, members)) is not None:
+        if (answer := self.fault(Call(operation, members, scope[2] if len(scope) > 2 else ""))) is not None:
             return answer
         if operation == _GET and self.sparse:
             return self._sparse(request, members)

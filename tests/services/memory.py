@@ -133,6 +133,9 @@ class ListSink:
     left: int | None = None
     fail: Callable[[], None] = lambda: None
 
+    def connect(self) -> None:
+        pass
+
     def send(self, message: bytes) -> None:
         if self.left is not None:
             self.left -= 1

@@ -18,7 +18,7 @@ from tests.access.server import Answer
 from tests.command import Ended, Home, decoded, kill, new_home, wait_until
 from tests.emulator import Emulator
 from tests.listener import Listener
-from tests.services.front import Front, no_fault, put_events, refusal, streams_of
+from tests.services.front import Call, Front, put_events, refusal, streams_of
 
 GROUP = "/aws/app"
 SINCE = ("-s", "2018-JAN-01")
@@ -192,9 +192,7 @@ def test_missing_group_is_told_and_the_others_are_read(home: Home) -> None:
 def test_denied_group_is_told_and_the_others_are_read(home: Home, front: Front) -> None:
     for number, group in enumerate("abc"):
         put_events(group, "s", numbered(number, 1, now()))
-    front.fault = lambda operation, request: (
-        refusal("AccessDeniedException") if request.get("logGroupName") == "b" else None
-    )
+    front.fault = lambda call: refusal("AccessDeniedException") if call.members["logGroupName"] == "b" else None
     ended = logs(home, groups="a,b,c")
     assert (ended.code, numbers(ended)) == (16, [0, 2])
     [error] = ended.errors
@@ -205,7 +203,7 @@ def test_throttling_is_waited_for(home: Home, front: Front) -> None:
     put_events(GROUP, "s", numbered(0, 3, now()))
     refused = iter([True, False, True, False])
 
-    def throttle(operation: str, request: dict[str, Any]) -> Answer | None:
+    def throttle(call: Call) -> Answer | None:
         return refusal("ThrottlingException") if next(refused, False) else None
 
     front.fault = throttle
@@ -218,11 +216,11 @@ def test_throttled_after_all_retries_the_place_is_kept(home: Home, front: Front)
     (home.path / ".aws/config").write_text("[default]\nmax_attempts = 2\nretry_mode = standard\n")
     front.page = 10
     put_events(GROUP, "s", numbered(0, 50, now() - 60 * MINUTE))
-    front.fault = lambda operation, request: refusal("ThrottlingException") if front.calls["GetLogEvents"] > 3 else None
+    front.fault = lambda call: refusal("ThrottlingException") if front.calls["GetLogEvents"] > 3 else None
     ended = logs(home)
     assert (ended.code, numbers(ended)) == (16, list(range(30)))
     assert "ThrottlingException" in ended.errors[0] and "max_attempts" in ended.errors[0]
-    front.fault = no_fault
+    front.fault = lambda call: None
     assert numbers(logs(home)) == list(range(30, 50))
 
 
@@ -238,8 +236,8 @@ def test_expired_token_restarts_from_the_recorded_time(home: Home, front: Front)
     put_events(GROUP, "s", numbered(0, 45, now() - 60 * MINUTE))
     expired = iter([False] * 3 + [True] + [False] * 100)
 
-    def expire(operation: str, request: dict[str, Any]) -> Answer | None:
-        return refusal("InvalidParameterException") if operation == "GetLogEvents" and next(expired) else None
+    def expire(call: Call) -> Answer | None:
+        return refusal("InvalidParameterException") if call.operation == "GetLogEvents" and next(expired) else None
 
     front.fault = expire
     assert numbers(logs(home)) == list(range(45))
@@ -301,14 +299,27 @@ def test_what_the_existing_module_read_is_not_sent_again(home: Home) -> None:
     assert numbers(logs(home, *SINCE)) == [0, 1, 2]
 
 
-def test_all_regions_are_looked_at_where_none_is_given(home: Home, front: Front) -> None:
-    put_events(GROUP, "s", numbered(1, 1, now()), "us-east-1")
-    put_events(GROUP, "s", numbered(2, 1, now()), "eu-west-1")
-    environment = {"AWS_DEFAULT_REGION": ""}
-    front.fault = lambda operation, request: None
-    ended = logs(home, "-d", "1", environment=environment)
-    assert (ended.code, sorted(numbers(ended))) == (0, [1, 2])
+def test_all_regions_are_looked_at_where_none_is_given_but_for_those_opted_out_of(home: Home, front: Front) -> None:
+    for number, region in enumerate(("us-east-1", "eu-west-1")):
+        put_events(GROUP, "s", numbered(number, 1, now()), region)
+    front.fault = lambda call: refusal("UnrecognizedClientException") if call.region.startswith("ap-") else None
+    ended = logs(home, "-d", "1", environment={"AWS_DEFAULT_REGION": ""})
+    assert (ended.code, ended.errors, sorted(numbers(ended))) == (0, [], [0, 1])
     assert "INFO: No region is given" in ended.output
+
+
+def test_credentials_that_every_region_refuses_are_told(home: Home, front: Front) -> None:
+    front.fault = lambda call: refusal("UnrecognizedClientException")
+    ended = logs(home, environment={"AWS_DEFAULT_REGION": ""})
+    assert (ended.code, len(ended.errors)) == (3, 1)
+
+
+def test_region_that_fails_does_not_keep_the_others_from_being_read(home: Home, front: Front) -> None:
+    for number, region in enumerate(("us-east-1", "us-west-1")):
+        put_events(GROUP, "s", numbered(number, 1, now()), region)
+    front.fault = lambda call: refusal("UnrecognizedClientException") if call.region == "us-east-1" else None
+    ended = logs(home, "-r", "us-east-1,us-west-1")
+    assert (ended.code, numbers(ended)) == (3, [1])
 
 
 def test_example_of_the_documentation_for_inspector(home: Home, emulator: Emulator) -> None:

@@ -19,7 +19,7 @@ from aws_s3.errors import SinkConnectError, StorageError, UnavailableError
 from aws_s3.place import Asked, History, Known, Start, start_of
 from aws_s3.settings import BucketJob, DiscardRule
 from aws_s3.state.database import Database, Execute
-from tests.collecting import ACCOUNT, JOB, NOW, REGION, Collection, ListSink, trail_body, trail_key
+from tests.collecting import ACCOUNT, JOB, REGION, Collection, ListSink, trail_body, trail_key
 
 REGIONS = ("eu-west-1", REGION)
 KEPT = 2
@@ -177,9 +177,7 @@ class Collecting:
             self.model.last_run = self.today
         self._compare(job)
 
-    def _run_without_listener(
-        self, job: BucketJob, starts: dict[str, Start], steps: list[Step], accepted: int
-    ) -> None:
+    def _run_without_listener(self, job: BucketJob, starts: dict[str, Start], steps: list[Step], accepted: int) -> None:
         """The listener goes after some messages: what it took of the object in hand is remembered."""
         if accepted >= sum(len(step.events) for step in steps):
             return self._run_whole(job, starts, steps)
@@ -338,7 +336,11 @@ def split(steps: list[Step], accepted: int) -> tuple[list[Step], Step, int]:
     raise AssertionError("all was accepted")
 
 
-@settings(max_examples=int(os.environ.get("MUT_N") or 60), deadline=None, phases=[Phase.generate] if "MUT_N" in os.environ else list(Phase))
+@settings(
+    max_examples=int(os.environ.get("MUT_N") or 60),
+    deadline=None,
+    phases=[Phase.generate] if "MUT_N" in os.environ else list(Phase),
+)
 @given(st.lists(ROUNDS, min_size=1, max_size=12))
 def test_each_run_sends_what_it_must_once(rounds: list[Round]) -> None:
     fate = Fate()

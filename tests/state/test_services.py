@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -76,11 +77,15 @@ def test_what_the_existing_module_read_since_counts_as_read(tmp_path: Path) -> N
     with closing(ServiceState(tmp_path)) as state:
         for stream in state.streams.known(GROUP, ONE).values():
             state.streams.record(stream.id, (Span(5000, 6000, 5000),), {(6000, b"x"): 1})
+            state.streams.finish(replace(stream, token="before what it read"))
     leave(tmp_path, [("s", None, 5000, 7000)])
     assert spans(tmp_path, ONE, "s", "t") == {
         "s": (Span(5000, 7000, 7001),),
         "t": (Span(5000, 6000, 5000),),
     }
+    with closing(ServiceState(tmp_path)) as state:
+        tokens = {name: known.token for name, known in state.streams.known(GROUP, ONE).items()}
+    assert tokens == {"s": None, "t": "before what it read"}
 
 
 def test_row_that_is_ours_is_not_taken_over_by_another_account(tmp_path: Path) -> None:

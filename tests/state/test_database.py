@@ -1,0 +1,289 @@
+import os
+import resource
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+
+import pytest
+
+from aws_s3.errors import StateCreateError, StateError
+from aws_s3.state.database import FORM, Database
+from tests.collecting import Collection
+
+ROOT = Path(__file__).parent.parent.parent
+NOBODY = 65534
+THINGS = (("things", "CREATE TABLE thing (name TEXT PRIMARY KEY)"),)
+OPEN = """
+import os, sys
+from pathlib import Path
+from aws_s3.errors import StateError
+from aws_s3.state.database import Database
+if sys.argv[2:]:
+    os.setuid(int(sys.argv[2]))
+try:
+    Database(Path(sys.argv[1]), ()).close()
+except StateError as error:
+    print(error.exit_code, error)
+"""
+FILL = """
+import sys
+from pathlib import Path
+from aws_s3.errors import StateError
+from aws_s3.state.database import Database
+database = Database(Path(sys.argv[1]), (("things", "CREATE TABLE thing (name TEXT PRIMARY KEY)"),))
+try:
+    for number in range(100_000):
+        with database.transaction() as execute:
+            execute("INSERT INTO thing VALUES (?)", (f"{number:050}",))
+        print(number, flush=True)
+except StateError as error:
+    print(error.exit_code, error)
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that every user may look into, which pytest's are not."""
+    with TemporaryDirectory(prefix="state") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+
+
+def names(database: Database) -> list[str]:
+    return [name for (name,) in database.query("SELECT name FROM thing ORDER BY name")]
+
+
+def put(database: Database, name: str) -> None:
+    with database.transaction() as execute:
+        execute("INSERT INTO thing VALUES (?)", (name,))
+
+
+def open_as_user(path: Path) -> str:
+    """Open the file as a user whose permissions count, which root's do not; return what that told."""
+    user = [str(NOBODY)] if os.geteuid() == 0 else []
+    command = [sys.executable, "-c", OPEN, str(path), *user]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=True, cwd=ROOT).stdout
+
+
+def test_another_connection_sees_what_a_transaction_committed(tmp_path: Path) -> None:
+    with (
+        closing(Database(tmp_path / "db", THINGS)) as one,
+        closing(Database(tmp_path / "db", THINGS)) as other,
+    ):
+        put(one, "a")
+        assert names(other) == ["a"]
+
+
+def test_failed_transaction_leaves_nothing_and_the_next_one_works(tmp_path: Path) -> None:
+    with closing(Database(tmp_path / "db", THINGS)) as database:
+        with pytest.raises(KeyboardInterrupt), database.transaction() as execute:
+            execute("INSERT INTO thing VALUES ('a')")
+            raise KeyboardInterrupt
+        put(database, "b")
+        assert names(database) == ["b"]
+
+
+def test_commit_that_fails_is_taken_back(tmp_path: Path) -> None:
+    schema = (
+        ("a", "CREATE TABLE a (x PRIMARY KEY)"),
+        ("b", "CREATE TABLE b (x REFERENCES a DEFERRABLE INITIALLY DEFERRED)"),
+    )
+    with closing(Database(tmp_path / "db", schema)) as database:
+        database.query("PRAGMA foreign_keys = ON")
+        with pytest.raises(StateError, match="FOREIGN KEY"), database.transaction() as execute:
+            execute("INSERT INTO b VALUES (1)")
+        with database.transaction() as execute:
+            execute("INSERT INTO a VALUES (1)")
+        assert database.query("SELECT count(*) FROM b") == [(0,)]
+
+
+def test_each_migration_is_applied_once_and_in_order(tmp_path: Path) -> None:
+    more = (*THINGS, ("colour", "ALTER TABLE thing ADD COLUMN colour TEXT"))
+    for migrations in (THINGS, THINGS, more, more):
+        Database(tmp_path / "db", migrations).close()
+    with closing(Database(tmp_path / "db", more)) as database:
+        assert [row[1] for row in database.query("PRAGMA table_info(thing)")] == ["name", "colour"]
+
+
+def test_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    Database(tmp_path / "db", THINGS).close()
+    with pytest.raises(StateError):
+        Database(tmp_path / "db", (*THINGS, ("good", "CREATE TABLE good (x)"), ("bad", "CREATE GARBAGE")))
+    with closing(Database(tmp_path / "db", (*THINGS, ("good", "CREATE TABLE good (x)")))) as database:
+        assert database.query("SELECT count(*) FROM good") == [(0,)]
+
+
+def test_journal_is_a_write_ahead_log(tmp_path: Path) -> None:
+    with closing(Database(tmp_path / "db", THINGS)) as database:
+        assert database.query("PRAGMA journal_mode") == [("wal",)]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
+def test_files_are_shared_with_the_group_of_the_folder_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    if os.geteuid() == 0:
+        os.chown(tmp_path, -1, NOBODY)
+    old = os.umask(umask)
+    try:
+        with closing(Database(tmp_path / "db", THINGS)) as database:
+            put(database, "a")
+            files = sorted(tmp_path.iterdir())
+            assert [path.name for path in files] == ["db", "db-shm", "db-wal"]
+            for path in files:
+                assert stat.S_IMODE(path.stat().st_mode) == 0o660, path
+                assert path.stat().st_gid == tmp_path.stat().st_gid, path
+    finally:
+        os.umask(old)
+
+
+def test_mode_that_an_administrator_gave_stays(tmp_path: Path) -> None:
+    Database(tmp_path / "db", THINGS).close()
+    (tmp_path / "db").chmod(0o600)
+    Database(tmp_path / "db", THINGS).close()
+    assert stat.S_IMODE((tmp_path / "db").stat().st_mode) == 0o600
+
+
+def test_folder_that_is_missing_is_told_as_a_file_that_cannot_be_created(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "db"
+    with pytest.raises(StateCreateError, match=str(path)) as told:
+        Database(path, THINGS)
+    assert told.value.exit_code == 6
+
+
+def test_folder_in_the_files_place_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    path.mkdir()
+    with pytest.raises(StateError, match=str(path)) as told:
+        Database(path, THINGS)
+    assert told.value.exit_code == 5
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_damaged_file_is_told_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "db"
+    path.write_bytes(content)
+    with pytest.raises(StateError, match=str(path)) as told:
+        Database(path, THINGS)
+    assert told.value.exit_code == 5
+    assert path.read_bytes() == content
+
+
+def test_page_damaged_in_the_middle_is_told_when_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    with closing(Database(path, THINGS)) as database, database.transaction() as execute:
+        for number in range(5000):
+            execute("INSERT INTO thing VALUES (?)", (f"{number:050}",))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 :] = b"\xaa" * (len(content) - len(content) // 2)
+    path.write_bytes(content)
+    with closing(Database(path, THINGS)) as database, pytest.raises(StateError, match=str(path)):
+        names(database)
+
+
+def test_file_that_may_not_be_written_is_told(folder: Path) -> None:
+    path = folder / "db"
+    Database(path, THINGS).close()
+    path.chmod(0o444)
+    folder.chmod(0o777)
+    told = open_as_user(path)
+    assert told.startswith("5 ") and str(path) in told
+
+
+def test_folder_that_may_not_be_written_is_told(folder: Path) -> None:
+    folder.chmod(0o555)
+    told = open_as_user(folder / "db")
+    assert told.startswith("6 ") and str(folder / "db") in told
+
+
+def test_folder_that_may_not_be_written_with_a_file_that_may_is_told(folder: Path) -> None:
+    path = folder / "db"
+    Database(path, THINGS).close()
+    path.chmod(0o666)
+    folder.chmod(0o555)
+    told = open_as_user(path)
+    assert told.startswith("5 ") and str(path) in told
+
+
+def test_disk_that_fills_up_is_told_and_what_was_committed_stays(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    ended = subprocess.run(
+        [sys.executable, "-c", FILL, str(path)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)),
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        cwd=ROOT,
+    )
+    *committed, told = ended.stdout.splitlines()
+    assert told.startswith("5 ") and str(path) in told
+    with closing(Database(path, THINGS)) as database:
+        assert names(database) == [f"{int(number):050}" for number in committed]
+        assert len(committed) > 10
+        assert database.query("PRAGMA integrity_check") == [("ok",)]
+
+
+def test_lock_of_another_program_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    Database(path, THINGS).close()
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+
+    def release() -> None:
+        time.sleep(0.3)
+        other.execute("COMMIT")
+
+    thread = Thread(target=release)
+    thread.start()
+    with closing(Database(path, THINGS)) as database:
+        put(database, "a")
+    thread.join()
+    other.close()
+
+
+def test_lock_that_never_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "db"
+    Database(path, THINGS).close()
+    monkeypatch.setattr("aws_s3.state.database._BUSY_TIMEOUT_S", 0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StateError, match="locked"):
+            Database(path, THINGS)
+
+
+def test_many_programs_may_create_the_file_at_once(tmp_path: Path) -> None:
+    script = OPEN + "\nprint('done')"
+    command = [sys.executable, "-c", script, str(tmp_path / "db")]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", cwd=ROOT) for _ in range(5)]
+    assert [process.communicate()[0] for process in running] == ["done\n"] * 5
+
+
+def test_a_file_of_the_existing_module_becomes_ours_once(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    with closing(sqlite3.connect(path)) as theirs:
+        theirs.executescript(
+            "CREATE TABLE metadata (key 'text' NOT NULL, value 'text' NOT NULL, PRIMARY KEY (key, value));"
+            "INSERT INTO metadata VALUES ('version', '4.14.7');"
+            "CREATE TABLE log_progress (x); CREATE TABLE trail_progress (x);"
+            "CREATE TABLE thing (name TEXT PRIMARY KEY);"
+        )
+    take_over = ("INSERT INTO thing VALUES ('taken over')",)
+    for _ in range(2):
+        with closing(Database(path, (), take_over)) as database:
+            assert names(database) == ["taken over"]
+            assert database.query("SELECT * FROM metadata") == [("version", FORM)]
+            tables = {name for (name,) in database.query("SELECT name FROM sqlite_master")}
+            assert not tables & {"log_progress", "trail_progress"}
+
+
+def test_the_whole_state_is_told_unusable_before_anything_is_sent(tmp_path: Path) -> None:
+    collection = Collection(tmp_path / "missing")
+    with pytest.raises(StateCreateError):
+        collection.run()
+    assert collection.store.lists == []

@@ -1,0 +1,100 @@
+import os
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from aws_s3.errors import StateCreateError, StateError
+from aws_s3.state.locks import Locks
+
+ROOT = Path(__file__).parent.parent.parent
+HOLD = """
+import sys
+from pathlib import Path
+from aws_s3.state.locks import Locks
+locks = Locks(Path(sys.argv[1]))
+print(*(locks.acquire(name) for name in sys.argv[2:]), flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def holder(path: Path, *names: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """Run a process that takes the locks and keeps them until its stdin ends; give it and what it got."""
+    command = [sys.executable, "-c", HOLD, str(path), *names]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", cwd=ROOT
+    ) as process:
+        assert process.stdout
+        yield process, process.stdout.readline().strip()
+
+
+def test_lock_has_one_holder_and_others_are_free(tmp_path: Path) -> None:
+    with closing(Locks(tmp_path / "lock")) as locks:
+        assert locks.acquire("a")
+        assert locks.acquire("a")
+        with holder(tmp_path / "lock", "a", "b") as (_, got):
+            assert got == "False True"
+            assert not locks.acquire("b")
+            assert locks.acquire("c")
+
+
+def test_lock_dies_with_its_holder(tmp_path: Path) -> None:
+    with closing(Locks(tmp_path / "lock")) as locks, holder(tmp_path / "lock", "a") as (process, got):
+        assert got == "True"
+        assert not locks.acquire("a")
+        process.kill()
+        process.wait()
+        assert locks.acquire("a")
+
+
+def test_lock_ends_when_it_is_closed(tmp_path: Path) -> None:
+    locks = Locks(tmp_path / "lock")
+    assert locks.acquire("a")
+    locks.close()
+    with holder(tmp_path / "lock", "a") as (_, got):
+        assert got == "True"
+
+
+def test_child_process_does_not_keep_the_lock(tmp_path: Path) -> None:
+    with closing(Locks(tmp_path / "lock")) as locks, holder(tmp_path / "lock", "a") as (process, _):
+        command = [sys.executable, "-c", f"import os, time; os.kill({process.pid}, 9); time.sleep(5)"]
+        with subprocess.Popen(command) as child:
+            deadline = time.monotonic() + 5
+            while not locks.acquire("a") and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert locks.acquire("a")
+            child.kill()
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o777])
+def test_file_is_shared_with_the_group_of_the_folder_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    old = os.umask(umask)
+    try:
+        Locks(tmp_path / "lock").close()
+    finally:
+        os.umask(old)
+    found = (tmp_path / "lock").stat()
+    assert stat.S_IMODE(found.st_mode) == 0o660
+    assert found.st_gid == tmp_path.stat().st_gid
+
+
+def test_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StateCreateError, match=str(tmp_path / "missing" / "lock")):
+        Locks(tmp_path / "missing" / "lock")
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(StateCreateError, match=str(tmp_path / "lock")):
+        Locks(tmp_path / "lock")
+
+
+def test_file_system_without_locks_is_told(tmp_path: Path) -> None:
+    locks = Locks(tmp_path / "lock")
+    # No file system here lacks them: a descriptor that is closed fails likewise.
+    locks.close()
+    with pytest.raises(StateError, match=str(tmp_path / "lock")):
+        locks.acquire("a")
