@@ -359,7 +359,7 @@ def _job(options: argparse.Namespace) -> Job:
     return SubscriberJob(
         name=options.subscriber,
         queue=options.queue or "",
-        type=options.type and TYPE_ALIASES.get(options.type, options.type),
+        type=None if options.type is None else TYPE_ALIASES.get(options.type, options.type),
         follow=options.follow,
         account_alias=options.aws_account_alias,
         regions=options.regions,
@@ -371,7 +371,7 @@ def _job(options: argparse.Namespace) -> Job:
 def _bucket_job(options: argparse.Namespace) -> BucketJob:
     return BucketJob(
         source=Source(
-            type=TYPE_ALIASES.get(options.type, options.type or DEFAULT_TYPE),
+            type=DEFAULT_TYPE if options.type is None else TYPE_ALIASES.get(options.type, options.type),
             bucket=options.bucket,
             path=options.trail_prefix,
             suffix=options.trail_suffix,

@@ -30,7 +30,8 @@ class _Reading:
     """A stream being read.
 
     `is_look`: it is to be deleted, if nothing more is found. `passed` counts the events of the last
-    page that can be on the next one too, `newest` is their time. `found`: how many events were new.
+    page that can be on the next one too, `newest` is their time; `resent` are those that reparse has
+    sent before its token expired. `found`: how many events were new.
     """
 
     stream: LogStream
@@ -40,6 +41,7 @@ class _Reading:
     is_look: bool = False
     passed: dict[Sighting, int] = field(default_factory=dict)
     newest: int = 0
+    resent: Mapping[Sighting, int] = field(default_factory=dict)
     found: int = 0
 
     def is_dormant(self, now: int) -> bool:
@@ -183,8 +185,8 @@ class GroupRun:
         for event in page.events:
             number = reading.passed.get(event.sighting, 0) + 1
             reading.passed[event.sighting] = number
-            before = seen.get(event.sighting, 0)
-            judged.append(_Judged(event, max(number, before), page.range.again or number > before))
+            before = (reading.resent if page.range.again else seen).get(event.sighting, 0)
+            judged.append(_Judged(event, max(number, seen.get(event.sighting, 0)), number > before))
         reading.passed = {sighting: count for sighting, count in reading.passed.items() if sighting[0] >= newest}
         reading.newest = newest
         return judged
@@ -203,12 +205,14 @@ class GroupRun:
             reading.spans = spans
 
     def _replanned(self, reading: _Reading, asked: Asked) -> _Reading:
-        """Return the reading from what is recorded on; a second time nothing is sent again, also under reparse."""
+        """Return the reading from what is recorded on; reparse goes on where it was."""
         ranges = missing(reading.spans, asked)
+        again = _Reading(reading.stream, reading.known, ranges, reading.spans)
         if asked.reparse:
             ahead = (wanted for wanted in ranges if wanted.end is None or wanted.end > reading.newest)
-            ranges = [replace(wanted, start=max(wanted.start, reading.newest)) for wanted in ahead]
-        return _Reading(reading.stream, reading.known, ranges, reading.spans)
+            again.ranges = [replace(wanted, start=max(wanted.start, reading.newest)) for wanted in ahead]
+            again.newest, again.resent = reading.newest, reading.passed or reading.resent
+        return again
 
     def _remove(self, reading: _Reading) -> _Reading | None:
         """Delete the stream, if one more look found nothing new; nothing of which was accepted stays."""

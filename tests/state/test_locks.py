@@ -1,8 +1,8 @@
 import os
+import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -21,12 +21,22 @@ locks = Locks(Path(sys.argv[1]))
 print(*(locks.acquire(name) for name in sys.argv[2:]), flush=True)
 sys.stdin.read()
 """
+HOLD_AND_FORK = """
+import os, sys, time
+from pathlib import Path
+from aws_s3.state.locks import Locks
+locks = Locks(Path(sys.argv[1]))
+assert locks.acquire(sys.argv[2])
+if child := os.fork():
+    print(child, flush=True)
+time.sleep(30)
+"""
 
 
 @contextmanager
-def holder(path: Path, *names: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """Run a process that takes the locks and keeps them until its stdin ends; give it and what it got."""
-    command = [sys.executable, "-c", HOLD, str(path), *names]
+def holder(path: Path, *names: str, script: str = HOLD) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """Run a process that takes the locks and keeps them until its stdin ends; give it and what it told."""
+    command = [sys.executable, "-c", script, str(path), *names]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", cwd=ROOT
     ) as process:
@@ -62,14 +72,16 @@ def test_lock_ends_when_it_is_closed(tmp_path: Path) -> None:
 
 
 def test_child_process_does_not_keep_the_lock(tmp_path: Path) -> None:
-    with closing(Locks(tmp_path / "lock")) as locks, holder(tmp_path / "lock", "a") as (process, _):
-        command = [sys.executable, "-c", f"import os, time; os.kill({process.pid}, 9); time.sleep(5)"]
-        with subprocess.Popen(command) as child:
-            deadline = time.monotonic() + 5
-            while not locks.acquire("a") and time.monotonic() < deadline:
-                time.sleep(0.01)
-            assert locks.acquire("a")
-            child.kill()
+    with (
+        closing(Locks(tmp_path / "lock")) as locks,
+        holder(tmp_path / "lock", "a", script=HOLD_AND_FORK) as (holding, child),
+    ):
+        assert not locks.acquire("a")
+        holding.kill()
+        holding.wait()
+        assert locks.acquire("a")
+        # It was there all the time.
+        os.kill(int(child), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o777])
