@@ -88,6 +88,8 @@ class Collection:
     job: BucketJob = JOB
     now: datetime = NOW
     objects_ahead: int = 10
+    interruption: Interruption = field(default_factory=Interruption)
+    account: Callable[[], str] = lambda: ACCOUNT
 
     def run(self, sink: ListSink | None = None, **changes: Any) -> Ended:
         """Collect once; `changes` are options of this run only."""
@@ -104,8 +106,8 @@ class Collection:
                 sink=sink,
                 listings=AtOnce(),
                 load=self._load(job, sink),
-                interruption=Interruption(),
-                account=lambda: ACCOUNT,
+                interruption=self.interruption,
+                account=self.account,
                 known_regions=lambda: frozenset({REGION, "eu-west-1"}),
             )
             code = Collector(job, self.bucket, surroundings, self.now.date()).run()

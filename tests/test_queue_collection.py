@@ -116,7 +116,7 @@ def atomic(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("atomic")
 def test_three_collectors_share_a_queue_and_send_each_event_once(lab: Lab) -> None:
     lab.create()
-    expected = lab.fill(150)
+    expected = lab.fill(90)
     with listening(lab) as events, lab.collectors(3):
         wait_until(lab.is_empty, 30)
     assert sorted(events) == expected
@@ -125,9 +125,9 @@ def test_three_collectors_share_a_queue_and_send_each_event_once(lab: Lab) -> No
 @pytest.mark.usefixtures("atomic")
 def test_no_event_is_lost_when_a_collector_is_killed(lab: Lab) -> None:
     lab.create(visibility=2)
-    expected = lab.fill(100)
+    expected = lab.fill(60)
     with listening(lab) as events, lab.collectors(3) as processes:
-        wait_until(lambda: lab.queued() < 80, 30)
+        wait_until(lambda: lab.queued() < 50, 30)
         kill(processes[0])
         wait_until(lab.is_empty, 30)
     counted = Counter(events)

@@ -1,10 +1,13 @@
 """The README says what is so: its tables against the parser and the registry, its commands against both."""
 
 import argparse
+import json
 import re
 import shlex
 from pathlib import Path
 
+import botocore.session
+import hcl2
 import pytest
 
 from aws_s3 import errors
@@ -59,3 +62,32 @@ def test_command_is_understood(command: str) -> None:
 @pytest.mark.parametrize("target", re.findall(r"^\$ make (\w+)", README, re.MULTILINE))
 def test_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def blocks(language: str) -> list[str]:
+    """Return the README's fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("block", blocks("json"))
+def test_json_is_valid_also_inside_its_strings(block: str) -> None:
+    for value in json.loads(block).values():
+        if isinstance(value, str) and value.startswith("{"):
+            json.loads(value)
+
+
+@pytest.mark.parametrize("block", blocks("hcl"))
+def test_terraform_is_valid(block: str) -> None:
+    assert hcl2.loads(block)["resource"]
+
+
+@pytest.mark.parametrize("command", re.findall(r"^\$ (aws (?:sqs|s3api) .*)$", README, re.MULTILINE))
+def test_command_of_the_aws_cli_exists(command: str) -> None:
+    _, service, operation, *words = command.split()
+    model = botocore.session.get_session().get_service_model(service.removesuffix("api"))
+    members = model.operation_model(_camel(operation)).input_shape.members
+    assert {_camel(word) for word in words if word.startswith("--")} <= set(members)
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.strip("-").split("-"))

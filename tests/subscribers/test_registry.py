@@ -2,12 +2,13 @@
 
 import pytest
 
+from aws_s3 import arguments
 from aws_s3.subscribers import SUBSCRIBERS
 from aws_s3.subscribers.base import Subscriber
 
 
 def test_names_are_those_of_the_command_line() -> None:
-    assert sorted(SUBSCRIBERS) == ["buckets", "security_hub", "security_lake"]
+    assert sorted(SUBSCRIBERS) == sorted(arguments.SUBSCRIBERS) == ["buckets", "security_hub", "security_lake"]
 
 
 @pytest.mark.parametrize("subscriber", SUBSCRIBERS.values(), ids=lambda subscriber: subscriber.name)
