@@ -132,6 +132,7 @@ class Collector:
     def _send(self, wanted: Wanted, messages: Iterator[bytes]) -> int:
         """Send the messages and record it: all of them, or how many when something ends the run."""
         key = wanted.object.key
+        self._state.ensure_room()
         version = f"{wanted.object.etag} {self._job.discard}"
         accepted = 0 if self._job.reparse else self._state.leftovers.partial(key, version)
         sent = 0

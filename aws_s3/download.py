@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
 from aws_s3.aws_config import Downloads
 from aws_s3.compression import IN_MEMORY, spool
@@ -45,9 +45,9 @@ class Downloader:
             if large:
                 return self._in_ranges(key, size, requests)
             direct = 0 <= size <= IN_MEMORY and self._rate is None
-            if direct and (content := self._direct.get(key)) is not None:
+            if direct and (content := self._direct.get(key)) is not None and len(content) >= size:
                 return io.BytesIO(content)
-            return self._through_client(key)
+            return self._through_client(key, size)
 
     @contextmanager
     def _permits(self, count: int) -> Iterator[int]:
@@ -60,25 +60,33 @@ class Downloader:
         finally:
             self._free.release(count)
 
-    def _through_client(self, key: str) -> IO[bytes]:
+    def _through_client(self, key: str, size: int) -> IO[bytes]:
         self._direct.forget()
         self._direct.expect(key)
-        content = spool(self._chunks(key))
+        content = spool(self._chunks(key, size))
         self._direct.expect(None)
         return content
 
-    def _chunks(self, key: str) -> Iterator[bytes]:
-        """Yield the object's content; a body that is cut continues where it broke (SPEC 5)."""
+    def _chunks(self, key: str, size: int) -> Iterator[bytes]:
+        """Yield the object's content; a body that is cut, or shorter than listed, continues there (SPEC 5)."""
         request: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
         received = resumes = 0
         while True:
-            answer = self._client.get_object(**request)
+            try:
+                answer = self._client.get_object(**request)
+            except ClientError as error:
+                # It was written again, shorter, after it was listed: there is no more of it.
+                if received and error.response.get("Error", {}).get("Code") == "InvalidRange":
+                    return
+                raise
             try:
                 for chunk in answer["Body"].iter_chunks(_RATED_CHUNK if self._rate else _CHUNK):
                     received += len(chunk)
                     if self._rate:
                         self._rate.wait_for(len(chunk))
                     yield chunk
+                if received < size:
+                    raise IncompleteReadError(actual_bytes=received, expected_bytes=size)
                 return
             except _CUT_BODY:
                 resumes += 1

@@ -7,6 +7,7 @@ from typing import IO, Any, Protocol
 from aws_s3.aws_config import Downloads
 from aws_s3.aws_errors import FAILURES, translate, translate_object
 from aws_s3.download import Downloader
+from aws_s3.errors import StorageError
 
 _LARGEST_BATCH = 1000
 
@@ -63,7 +64,7 @@ class S3Store:
 
     def holds(self, prefix: str) -> bool:
         """Tell whether any key begins with `prefix`."""
-        return bool(next(self._list(Prefix=prefix, MaxKeys=1)).get("KeyCount"))
+        return bool(next(self._list(Prefix=prefix, MaxKeys=1)).get("Contents"))
 
     def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
         """Yield the objects under `prefix` that sort after `start_after`, in key order, by the page."""
@@ -105,6 +106,9 @@ class S3Store:
                 page = self._client.list_objects_v2(**request)
             except FAILURES as error:
                 raise translate(error, f"bucket {self._bucket}") from error
+            if "IsTruncated" not in page:
+                # A portal or proxy on the way answers 200 too: an empty listing would say that all is well.
+                raise StorageError(f"Bucket {self._bucket}: what answered is not S3: check the endpoint and the proxy.")
             yield page
             if not page.get("IsTruncated"):
                 return

@@ -19,7 +19,7 @@ from aws_s3.compression import decompress, spool
 from aws_s3.errors import DecompressError, StorageError
 
 TEXT = "one line of a log, ñ\n".encode() * 50
-GZIP = gzip.compress(TEXT)
+GZIP = gzip.compress(TEXT, mtime=0)
 
 
 def zipped(*contents: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -51,11 +51,11 @@ def reason(body: bytes, key: str) -> str:
         (GZIP, "log.json.gz"),
         (GZIP, "log"),
         (GZIP, "log.csv"),
-        (gzip.compress(TEXT, 0), "log.gz"),
-        (gzip.compress(TEXT[:100]) + gzip.compress(TEXT[100:]), "log.gz"),
-        (gzip.compress(b"") + GZIP + gzip.compress(b""), "log"),
+        (gzip.compress(TEXT, 0, mtime=0), "log.gz"),
+        (gzip.compress(TEXT[:100], mtime=0) + gzip.compress(TEXT[100:], mtime=0), "log.gz"),
+        (gzip.compress(b"", mtime=0) + GZIP + gzip.compress(b"", mtime=0), "log"),
         (GZIP + b"\0" * 100_000, "log.gz"),
-        (gzip.compress(TEXT[:100]) + b"\0" * 100_000 + gzip.compress(TEXT[100:]), "log.gz"),
+        (gzip.compress(TEXT[:100], mtime=0) + b"\0" * 100_000 + gzip.compress(TEXT[100:], mtime=0), "log.gz"),
         (zipped(TEXT), "log.zip"),
         (zipped(TEXT, method=zipfile.ZIP_STORED), "log.zip"),
         (zipped(TEXT, b"another"), "log.zip"),
@@ -65,7 +65,7 @@ def test_the_content_is_what_was_compressed(body: bytes, key: str) -> None:
     assert content(body, key) == TEXT
 
 
-@pytest.mark.parametrize(("body", "key"), [(b"", "log"), (b"", "log.gz"), (gzip.compress(b""), "log.gz")])
+@pytest.mark.parametrize(("body", "key"), [(b"", "log"), (b"", "log.gz"), (gzip.compress(b"", mtime=0), "log.gz")])
 def test_what_holds_nothing_is_empty(body: bytes, key: str) -> None:
     assert content(body, key) == b""
 
@@ -140,7 +140,9 @@ def test_a_member_that_is_damaged_is_told() -> None:
     assert "CRC" in reason(bytes(body), "log.zip")
 
 
-@pytest.mark.parametrize(("body", "key"), [(gzip.compress(bytes(5000)), "log.gz"), (zipped(bytes(5000)), "log.zip")])
+@pytest.mark.parametrize(
+    ("body", "key"), [(gzip.compress(bytes(5000), mtime=0), "log.gz"), (zipped(bytes(5000)), "log.zip")]
+)
 def test_a_bomb_does_not_fill_the_disk(body: bytes, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compression, "_LARGEST", 5000)
     assert len(content(body, key)) == 5000
@@ -209,7 +211,7 @@ def test_a_full_disk_is_not_the_object_s_fault() -> None:
     with disk_of(33 << 20), pytest.raises(StorageError, match=r"temporary file.*TMPDIR") as raised:
         spool(megabytes(40))
     assert raised.value.exit_code == 7
-    body = gzip.compress(bytes(40 << 20), 1)
+    body = gzip.compress(bytes(40 << 20), 1, mtime=0)
     with disk_of(33 << 20), pytest.raises(StorageError, match="temporary file"):
         decompress(io.BytesIO(body), "log.gz")
 

@@ -130,8 +130,8 @@ def test_small_objects_go_the_short_way_once_the_client_has_shown_it() -> None:
 def test_any_key_is_asked_for_as_the_client_would(key: str) -> None:
     with serving({}) as server:
         there = store(server)
-        get(there, key, 1)
-        get(there, key, 1)
+        get(there, key, 0)
+        get(there, key, 0)
         assert server.agents == {"client": 1, "direct": 1}
         assert server.keys[0] == server.keys[1]
 
@@ -152,6 +152,16 @@ def test_body_that_is_cut_goes_on_where_it_broke() -> None:
         assert get(there, "AWSLogs/a1.gz", 1000) == BODIES["AWSLogs/a1.gz"]
         assert server.ranges == ["bytes=500-"]
         server.cuts = 1
+        assert get(there, "AWSLogs/a2.gz", 1000) == BODIES["AWSLogs/a2.gz"]
+
+
+def test_body_shorter_than_its_listing_told_goes_on_where_it_ended() -> None:
+    with serving(BODIES) as server:
+        there = store(server)
+        server.failures.append((200, BODIES["AWSLogs/a1.gz"][:300]))
+        assert get(there, "AWSLogs/a1.gz", 1000) == BODIES["AWSLogs/a1.gz"]
+        assert server.ranges == ["bytes=300-"]
+        server.failures.append((200, b""))
         assert get(there, "AWSLogs/a2.gz", 1000) == BODIES["AWSLogs/a2.gz"]
 
 

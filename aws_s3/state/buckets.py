@@ -100,6 +100,10 @@ class BucketState:
             return set()
         return self._rows.processed(keys).intersection(keys) - self.leftovers.failed(keys)
 
+    def ensure_room(self) -> None:
+        """Raise StateError when `mark_done` would, for want of space."""
+        self._database.ensure_room()
+
     def mark_done(self, partition: Partition, key: str, account: str) -> None:
         """Record that all events of the object were accepted, in one committed transaction.
 

@@ -16,6 +16,7 @@ AFTER_ANY_KEY = "\U0010ffff"
 """Behind a prefix, what sorts after every key with that prefix."""
 
 _MODE = 0o660
+_ROOM = 1 << 20
 _BUSY_TIMEOUT_S = 30
 _DEPRECATED_TABLES = ("log_progress", "trail_progress")
 
@@ -71,6 +72,15 @@ class Database:
         """Yield the rows of a SELECT, as they are read."""
         with self._errors():
             yield from self._connection.execute(sql, parameters)
+
+    def ensure_room(self) -> None:
+        """Raise StateError while the disk has no room to record what would be done next."""
+        disk = os.statvfs(self._path.parent)
+        if disk.f_bavail * disk.f_frsize < _ROOM:
+            raise StateError(
+                f"The state database {self._path} cannot be used: its disk has less than {_ROOM >> 20} MB left. "
+                "Free some, or give another folder with --state-dir."
+            )
 
     def close(self) -> None:
         """Close the file."""

@@ -6,6 +6,7 @@ With words, those scenarios only whose names contain one of them.
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from subprocess import SubprocessError
 
 from tests.faults.ground import Tally, new_ground
 from tests.faults.scenarios import LONG, SCENARIOS, Scenario
@@ -28,8 +29,8 @@ def _row(scenario: Scenario, workers: int) -> tuple[str, bool]:
         try:
             scenario.play(ground)
             failure = ""
-        except AssertionError as error:
-            failure = (str(error).splitlines() or ["AssertionError"])[0]
+        except (AssertionError, TimeoutError, SubprocessError) as error:
+            failure = (str(error).splitlines() or [type(error).__name__])[0]
         tally = ground.tally()
     held = not failure and is_held(tally, scenario)
     figures = (tally.runs, tally.kills, tally.events, tally.losses, tally.repeats, tally.repeated)

@@ -197,6 +197,8 @@ class Front:
         if request.headers.get("if-match", headers["ETag"]) != headers["ETag"]:
             return error("PreconditionFailed", 412)
         first = int(request.headers.get("range", "bytes=0-")[6:-1])
+        if first >= len(body) > 0:
+            return error("InvalidRange", 416)
         return Answer(206 if "range" in request.headers else 200, body[first:], headers)
 
     def _delete(self, request: Request) -> Answer:

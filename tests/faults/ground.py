@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -67,6 +67,7 @@ class Ground:
         self.environment = _environment(home, front.url)
         self.runs: list[Ended] = []
         self.kills = 0
+        self._started: list[subprocess.Popen[str]] = []
         self._exist: set[str] = set()
         self._arrived: Counter[str] = Counter()
         self._destroyed = 0
@@ -112,7 +113,14 @@ class Ground:
             errors="replace",
             **how,
         )
+        self._started.append(process)
         return Run(self, process, listener)
+
+    def close(self) -> None:
+        """End what a story that failed left behind."""
+        for process in self._started:
+            process.kill()
+            process.wait()
 
     def expect_less(self, events: int) -> None:
         """Expect fewer events than were put: they were destroyed in the bucket."""
@@ -201,8 +209,12 @@ class SlowListener(Listener):
 @contextmanager
 def new_ground(workers: int, seed: int = 8) -> Iterator[Ground]:
     """Give a ground with an empty bucket."""
-    with Front() as front, TemporaryDirectory(prefix="home") as folder:
-        yield Ground(Path(folder), front, workers, seed)
+    with (
+        Front() as front,
+        TemporaryDirectory(prefix="home") as folder,
+        closing(Ground(Path(folder), front, workers, seed)) as ground,
+    ):
+        yield ground
 
 
 def end_soon(processes: Sequence[psutil.Process]) -> None:

@@ -66,7 +66,7 @@ def test_object_that_came_back_is_not_given_up(at: At) -> None:
 
 
 def test_those_that_wait_longest_are_due_first_and_come_in_key_order(at: At) -> None:
-    keys = [trail_key(name, date(2021, 6, day)) for day, name in ((10, "c"), (9, "z"), (10, "a"), (11, "b"))]
+    keys = [trail_key(name, date(2021, 6, day)) for day, name in ((10, "c"), (11, "z"), (10, "a"), (9, "b"))]
     with closing(at(timedelta())) as state:
         for key in keys[:3]:
             state.leftovers.put_off(failed(key), UNAVAILABLE)

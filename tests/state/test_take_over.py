@@ -16,7 +16,7 @@ from aws_s3.buckets.base import Bucket
 from aws_s3.buckets.cloudtrail import CloudTrail
 from aws_s3.buckets.layout import Layout, Partition
 from aws_s3.errors import StorageError, UnavailableError
-from aws_s3.place import History
+from aws_s3.place import History, Known
 from aws_s3.settings import BucketJob, Source
 from aws_s3.state.buckets import FILE
 from tests.collecting import ACCOUNT, DAY, JOB, REGION, Collection, trail_body, trail_key
@@ -241,6 +241,16 @@ def test_what_counted_as_done_before_still_does(tmp_path: Path) -> None:
     module.kept = 500
     module.write(TRAIL, keys_of(names)[:1])
     assert collection.run().events == []
+
+
+def test_what_we_know_outlives_rows_that_it_forgot(tmp_path: Path) -> None:
+    collection = collection_of(tmp_path, {"a": DAY, "b": DAY + timedelta(4)})
+    collection.run(only_logs_after=DAY - timedelta(3))
+    with closing(sqlite3.connect(tmp_path / FILE)) as database, database:
+        database.execute("DELETE FROM cloudtrail WHERE log_key = ?", (trail_key("b", DAY + timedelta(4)),))
+    ExistingModule(tmp_path).write(TRAIL, [])
+    with closing(collection.state()) as state:
+        assert state.known(TRAIL) == Known(floor=DAY - timedelta(3), place=DAY + timedelta(4))
 
 
 @settings(max_examples=40, deadline=None)
