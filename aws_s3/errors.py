@@ -85,6 +85,28 @@ class ThrottledError(CollectorError):
     exit_code = 16
 
 
+class RequestError(CollectorError):
+    """A request of a service failed for another reason than those with a code of their own."""
+
+    exit_code = 16
+
+
+class MissingError(RequestError):
+    """What was asked for does not exist."""
+
+
+class InvalidRequestError(RequestError):
+    """The service does not accept a value of the request."""
+
+
+class ExpiredTokenError(InvalidRequestError):
+    """A token is not valid any more: reading has to go on by time."""
+
+
+class DeniedError(CredentialsError):
+    """The credentials are valid, but may not do this."""
+
+
 class ConfigFileError(CollectorError):
     """A value in the AWS configuration file is invalid."""
 

@@ -5,29 +5,18 @@ import time
 from typing import Any
 
 from aws_s3.aws_errors import FAILURES, translate
-from aws_s3.errors import CollectorError, CredentialsError, StorageError
+from aws_s3.errors import (
+    CollectorError,
+    DeniedError,
+    InvalidRequestError,
+    MissingError,
+    RequestError,
+    StorageError,
+)
 
 _DENIALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _CREDIT = 0.2
 """Seconds: after a pause, this many seconds' requests may be made at once."""
-
-
-class RequestError(CollectorError):
-    """A request of a service failed for another reason than those with a code of their own."""
-
-    exit_code = 16
-
-
-class MissingError(RequestError):
-    """What was asked for does not exist."""
-
-
-class InvalidRequestError(RequestError):
-    """The service does not accept a value of the request: a token that expired, for one."""
-
-
-class DeniedError(CredentialsError):
-    """The credentials are valid, but may not do this."""
 
 
 class Pace:

@@ -5,10 +5,18 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from datetime import datetime
 
-from aws_s3.errors import CollectorError, CredentialsError, EndpointError, ThrottledError, UnknownRegionError
+from aws_s3.errors import (
+    CollectorError,
+    CredentialsError,
+    DeniedError,
+    EndpointError,
+    RequestError,
+    ThrottledError,
+    UnknownRegionError,
+)
 from aws_s3.fetch import DaemonExecutor
 from aws_s3.interruption import Interruption
-from aws_s3.service_api import DeniedError, RequestError, ServiceApi
+from aws_s3.service_api import ServiceApi
 from aws_s3.services import SERVICES
 from aws_s3.services.base import Service, Surroundings
 from aws_s3.services.log_group import STREAMS_AT_ONCE

@@ -6,9 +6,18 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from aws_s3.errors import CollectorError, CredentialsError, EndpointError, ThrottledError
+from aws_s3.errors import (
+    CollectorError,
+    CredentialsError,
+    DeniedError,
+    EndpointError,
+    InvalidRequestError,
+    MissingError,
+    RequestError,
+    ThrottledError,
+)
 from aws_s3.fetch import DaemonExecutor
-from aws_s3.service_api import DeniedError, InvalidRequestError, MissingError, Pace, RequestError, ServiceApi
+from aws_s3.service_api import Pace, ServiceApi
 
 
 class Client:

@@ -2,8 +2,7 @@
 
 import logging
 
-from aws_s3.errors import UsageError
-from aws_s3.service_api import DeniedError, MissingError, RequestError
+from aws_s3.errors import DeniedError, MissingError, RequestError, UsageError
 from aws_s3.services.base import Surroundings
 from aws_s3.services.log_group import GroupRun
 from aws_s3.services.log_streams import REQUESTS_A_SECOND, LogGroupApi

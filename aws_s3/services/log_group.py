@@ -7,12 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timezone
 from functools import partial
 
-from aws_s3.errors import CollectorError
-from aws_s3.service_api import MissingError, RequestError
+from aws_s3.errors import CollectorError, ExpiredTokenError, MissingError, RequestError
 from aws_s3.services.base import Surroundings
 from aws_s3.services.interleave import interleave
 from aws_s3.services.log_messages import LogMessages
-from aws_s3.services.log_streams import ExpiredTokenError, LogEvent, LogGroupApi, LogStream, Page
+from aws_s3.services.log_streams import LogEvent, LogGroupApi, LogStream, Page
 from aws_s3.settings import ServiceJob
 from aws_s3.spans import Asked, Known, Range, Span, missing, union, with_token
 from aws_s3.state.log_streams import Group, Sighting

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from aws_s3.errors import CollectorError
-from aws_s3.service_api import InvalidRequestError, ServiceApi
+from aws_s3.errors import CollectorError, ExpiredTokenError, InvalidRequestError
+from aws_s3.service_api import ServiceApi
 from aws_s3.spans import LATE, Range
 from aws_s3.state.log_streams import Group, Sighting
 
@@ -15,10 +15,6 @@ REQUESTS_A_SECOND = 25
 
 _STREAMS_A_PAGE = 50
 _DIGEST_BYTES = 16
-
-
-class ExpiredTokenError(InvalidRequestError):
-    """A token is not valid any more: reading has to go on by time."""
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from aws_s3.errors import CollectorError, SinkSendError
+from aws_s3.errors import CollectorError, InvalidRequestError, MissingError, SinkSendError
 from aws_s3.interruption import Interruption
-from aws_s3.service_api import InvalidRequestError, MissingError, ServiceApi
+from aws_s3.service_api import ServiceApi
 from aws_s3.services.base import Surroundings
 from aws_s3.services.cloudwatchlogs import CloudWatchLogs
 from aws_s3.settings import ServiceJob

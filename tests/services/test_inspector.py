@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from aws_s3.errors import SinkSendError, StateError
-from aws_s3.service_api import RequestError, ServiceApi
+from aws_s3.errors import RequestError, SinkSendError, StateError
+from aws_s3.service_api import ServiceApi
 from aws_s3.services.base import Surroundings
 from aws_s3.services.inspector import Inspector
 from aws_s3.settings import DiscardRule, ServiceJob

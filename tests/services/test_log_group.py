@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aws_s3.errors import SinkSendError, StateError
-from aws_s3.service_api import DeniedError, RequestError
+from aws_s3.errors import DeniedError, RequestError, SinkSendError, StateError
 from aws_s3.services import log_group
 from aws_s3.state.log_streams import Group
 from aws_s3.state.services import FILE, ServiceState
