@@ -25,6 +25,7 @@ from aws_s3.worklist import Wanted
 _LISTING_THREADS = 16
 _LOCKS = "s3_cloudtrail.lock"
 _BYTES_AHEAD = 64 << 20
+_DOWNLOADS_A_WORKER = 16
 _FEW_OBJECTS = 200
 _FEW_BYTES = 16 << 20
 
@@ -61,9 +62,11 @@ def collect_bucket(settings: Settings, job: BucketJob, interruption: Interruptio
 def _shared(downloads: Downloads, workers: int) -> tuple[int, Downloads]:
     """Return how many processes there may be, and what of the profile's limits is each one's part."""
     total = downloads.max_concurrent_requests
-    if downloads.max_bandwidth or total == Downloads.max_concurrent_requests:
-        # A rate is no work for several processes; without a limit of the user's, each has the usual one.
-        return (1 if downloads.max_bandwidth else workers), downloads
+    if workers == 1 or downloads.max_bandwidth:
+        # A rate is no work for several processes.
+        return 1, downloads
+    if total == Downloads.max_concurrent_requests:
+        return workers, replace(downloads, max_concurrent_requests=_DOWNLOADS_A_WORKER)
     workers = min(workers, total)
     return workers, replace(downloads, max_concurrent_requests=total // workers)
 

@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 _SESSION_NAME = "WazuhLogParsing"
 _CONNECT_TIMEOUT = 5
 _FIRST_ATTEMPTS = 3
-_LISTINGS = 16
-"""Connections beside those of the downloads."""
+_BESIDE_DOWNLOADS = 16
+"""Connections for listings, and for the downloads of workers."""
 
 _ADVISORY_REFRESH = 900
 _MANDATORY_REFRESH = 600
@@ -138,7 +138,7 @@ class Session:
         return Config(
             client_cert=proxy.client_cert if proxy else None,
             connect_timeout=_CONNECT_TIMEOUT,
-            max_pool_connections=self.downloads.max_concurrent_requests + _LISTINGS,
+            max_pool_connections=self.downloads.max_concurrent_requests + _BESIDE_DOWNLOADS,
             proxies={"http": proxy.url, "https": proxy.url} if proxy else None,
             proxies_config=dict(proxy.settings) if proxy else None,
             retries={"mode": retries.mode, "total_max_attempts": retries.max_attempts},
