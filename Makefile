@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # The replays wait more than they work: more processes than cores.
 PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
-.PHONY: run test lint format conformance clean help
+.PHONY: run test lint format conformance bench clean help
 
 run: $(READY) ## Collect sample objects of a local emulator; with ARGS="-b my-bucket …", run aws-s3 on real ones.
 ifeq ($(strip $(ARGS)),)
@@ -30,6 +30,9 @@ format: $(READY) ## Put the code into its format.
 
 conformance: $(READY) ## Replay the recorded cases only.
 	$(PYTEST) tests/conformance
+
+bench: $(READY) ## Measure how fast it is, beside a plain loop; ROWS="small ALB" picks rows.
+	@$(BIN)/python -m tests.bench $(ROWS)
 
 clean: ## Remove what was set up and built.
 	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

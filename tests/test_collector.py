@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from aws_s3.buckets import BUCKET_TYPES
+from aws_s3.buckets.layout import Partition
 from aws_s3.errors import (
     CredentialsError,
     EmptyBucketError,
@@ -23,6 +24,7 @@ from aws_s3.errors import (
 )
 from aws_s3.interruption import Interruption
 from aws_s3.settings import BucketJob, DiscardRule, Source
+from aws_s3.state.buckets import BucketState
 from tests.collecting import BUCKET, DAY, NOW, Collection, ListSink, trail, trail_body, trail_key
 from tests.state.test_locks import holder
 from tests.stores import GONE
@@ -223,6 +225,15 @@ def test_malformed_object_that_is_skipped_becomes_an_error_event_once(
     assert collection.store.objects == broken
 
 
+def test_place_moves_over_what_was_skipped(collection: Collection) -> None:
+    """Else a partition of which all is malformed would be listed from its floor for ever."""
+    put(collection, NO_JSON)
+    collection.run(skip_on_error=True)
+    with closing(collection.state()) as state:
+        [place] = state._database.query("SELECT place FROM collection_partition")
+    assert place == ("2021-06-10",)
+
+
 @pytest.mark.parametrize(("failure", "code"), [(DENIED, 3), (SLOW_DOWN, 16), (GONE, 7)])
 def test_unavailable_object_stops_its_partition_and_no_other(
     collection: Collection, failure: UnavailableError, code: int
@@ -395,6 +406,34 @@ def test_signal_ends_the_run_with_what_was_accepted_recorded(collection: Collect
     assert sink.events == ["a-0", "a-1", "a-2", "b-0", "b-1"]
     collection.interruption = Interruption()
     assert collection.run().events == ["b-2"]
+
+
+def test_signal_while_an_object_is_recorded_leaves_no_part_of_it(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(collection, trail("a", events=2), trail("b"))
+    record = BucketState.mark_done
+
+    def record_and_stop(self: BucketState, partition: Partition, key: str, account: str) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        record(self, partition, key, account)
+
+    with listening(collection), monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(BucketState, "mark_done", record_and_stop)
+        collection.run()
+    with closing(collection.state()) as state:
+        assert state._database.query("SELECT * FROM collection_partial") == []
+    collection.interruption = Interruption()
+    assert collection.run().events == ["b-0"]
+
+
+def test_reparse_sends_all_of_an_object_of_which_a_part_was_sent(collection: Collection) -> None:
+    put(collection, trail("a", events=3))
+    with pytest.raises(SinkConnectError):
+        collection.run(refusing_after(2, SinkConnectError("away")))
+    with pytest.raises(SinkConnectError):
+        collection.run(refusing_after(1, SinkConnectError("away")), reparse=True)
+    assert collection.run().events == ["a-2"]
 
 
 # Removing

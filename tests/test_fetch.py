@@ -144,6 +144,13 @@ def test_no_more_is_ahead_than_allowed(sizes: list[int], objects: int, budget: i
     assert given_out == executor.submitted == len(sizes)
 
 
+def test_what_was_given_out_makes_room_for_more() -> None:
+    executor = Counting()
+    downloads: Downloads[int, int] = Downloads(executor, lambda item: item, lambda item: 1, 100, 10)
+    ahead_each_time = [executor.submitted - item for item, _ in downloads.in_order(range(50))]
+    assert ahead_each_time == [10] * 41 + list(range(9, 0, -1))
+
+
 def test_endless_items_are_taken_as_needed_only() -> None:
     executor = Counting()
     downloads: Downloads[int, int] = Downloads(executor, lambda item: item, lambda item: 1, 7, 100)

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from datetime import date
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from aws_s3.buckets.layout import SLASHED, UNPADDED, DateFormat, Partition
 from aws_s3.buckets.server_access import FLAT, SLASHED_BY_YEAR
 from aws_s3.listing import list_partition
+from aws_s3.s3 import S3Object
 from tests.stores import MemoryStore
 
 TODAY = date(2021, 6, 20)
@@ -67,7 +69,7 @@ def test_path_at_the_root_does_not_run_on_into_other_folders() -> None:
 
 
 def test_listing_goes_on_while_dates_may_come() -> None:
-    keys = [f"2021/06/{day:02}/a" for day in range(10, 21)]
+    keys = [*(f"2021/06/{day:02}/a" for day in range(10, 21)), "9999/12/31/a"]
     store = store_of(*keys, *(f"{number}-junk" for number in range(3000, 3020)), "AWSLogs/a", page_size=3)
     assert listed(store, Partition("", SLASHED)) == keys
 
@@ -77,6 +79,15 @@ def test_effort_does_not_grow_with_the_history() -> None:
     store = store_of(*old, "p/2021/06/10/a", page_size=10)
     assert listed(store, Partition("p/", SLASHED)) == ["p/2021/06/10/a"]
     assert len(store.lists) == 1
+
+
+def test_store_that_knows_no_start_costs_time_and_no_more() -> None:
+    class Endpoint(MemoryStore):
+        def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
+            return super().pages(prefix)
+
+    store = Endpoint(dict.fromkeys(["p/2021/06/09/a", "p/2021/06/10/a"], b""))
+    assert listed(store, Partition("p/", SLASHED)) == ["p/2021/06/10/a"]
 
 
 def test_page_without_new_objects_is_passed_on() -> None:

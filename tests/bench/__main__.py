@@ -8,10 +8,17 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from functools import partial
 
-from tests.bench import corpus
+from aws_s3.buckets.cloudtrail import CloudTrail
+from aws_s3.buckets.layout import SLASHED, Partition
+from aws_s3.place import Start
+from aws_s3.settings import Source
+from aws_s3.state.buckets import BucketState
+from tests.bench import corpus, services
 from tests.bench.corpus import BUCKET, Corpus
 from tests.bench.measure import Ground, Measured, ground
 from tests.command import COMMAND
@@ -54,16 +61,18 @@ def main(words: list[str]) -> None:
     for row in ROWS:
         if not words or any(word in row.name for word in words):
             print(f"| {' | '.join(_cells(row))} |", flush=True)
+    if not words or "CloudWatch" in words:
+        print("\nCloudWatch Logs, of 200 streams:", *services.rows(), sep="\n", flush=True)
 
 
 def _cells(row: Row) -> Iterator[str]:
     content = row.corpus()
     with ground(content) as place:
         command = [str(COMMAND), *_SINCE, *row.options]
-        measured = place.measure(command)
         if row.again:
-            measured = place.measure(command)
-        elif measured.events != content.events:
+            _mark_all_done(place, content)
+        measured = place.measure(command)
+        if not row.again and measured.events != content.events:
             raise RuntimeError(f"{row.name}: {measured.events} events arrived, not {content.events}")
         objects = len(content.objects)
         yield row.name
@@ -74,6 +83,22 @@ def _cells(row: Row) -> Iterator[str]:
         yield f"{measured.requests.get('GET', 0):,}"
         yield f"{measured.requests.get('LIST', 0):,}"
         yield _ratio(place, row, measured) if row.loop else ""
+
+
+def _mark_all_done(place: Ground, content: Corpus) -> None:
+    """Fill the state as a first run would have."""
+    bucket = CloudTrail()
+    source = Source("cloudtrail", BUCKET)
+    began = datetime.now(timezone.utc)
+    with closing(BucketState(place.home / "wodles/aws", bucket, source, began, keep_days=None)) as state:
+        for key in sorted(content.objects):
+            _, account, _, region, _ = key.split("/", 4)
+            prefix = f"AWSLogs/{account}/CloudTrail/{region}/"
+            partition = Partition(prefix, SLASHED, account, region)
+            if state.known(partition).floor is None:
+                state.begin(partition, Start(corpus.DAY, floor=corpus.DAY))
+            state.mark_done(partition, key, account)
+            state.advance(partition, key)
 
 
 def _ratio(place: Ground, row: Row, measured: Measured) -> str:
