@@ -4,7 +4,7 @@ It knows interfaces and no log type. It alone decides what a failure means for t
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +18,7 @@ from aws_s3.errors import (
     MalformedError,
     NoAccountsError,
     ObjectError,
+    StorageError,
     UnavailableError,
 )
 from aws_s3.interruption import Interruption
@@ -34,6 +35,7 @@ from aws_s3.worklist import Inventory, Wanted, Worklist
 log = logging.getLogger(__name__)
 
 _DELETIONS_AT_ONCE = 1000
+_LOST_AT_ONCE = 100
 
 
 Load = Callable[[Iterable[Wanted]], Iterator[tuple[Wanted, Iterator[bytes]]]]
@@ -85,13 +87,7 @@ class Collector:
 
         Raises what ends the whole run, after recording what was accepted until then.
         """
-        try:
-            partitions = self._partitions()
-        except (EmptyBucketError, NoAccountsError) as error:
-            if self._state.is_empty():
-                raise
-            log.info("%s", error)
-            return 0
+        partitions = self._partitions()
         if not all(partition.account for partition in partitions):
             self._account = self._around.account()
         try:
@@ -100,10 +96,20 @@ class Collector:
             # A later run may start behind these.
             self._delete_now()
             raise
-        self._finish()
+        self._finish(partitions)
         return self._failures[0].exit_code if self._failures else 0
 
     def _partitions(self) -> list[Partition]:
+        """Return the partitions; none where all is gone from a source that something was collected from."""
+        try:
+            return self._found()
+        except (EmptyBucketError, NoAccountsError) as error:
+            if self._state.is_empty():
+                raise
+            log.info("%s", error)
+            return []
+
+    def _found(self) -> list[Partition]:
         source = self._job.source
         if not self._around.store.holds(source.path):
             raise EmptyBucketError(
@@ -152,24 +158,28 @@ class Collector:
         return sent
 
     def _pass_over(self, wanted: Wanted, error: ObjectError) -> None:
-        """Decide what becomes of an object that cannot be collected, and of its partition."""
-        if not self._job.skip_on_error and not wanted.again:
-            self._worklist.stop(wanted.partition)
-            self._fail(error)
-        elif self._job.skip_on_error and isinstance(error, MalformedError):
-            self._skip_malformed(wanted, error)
-        else:
-            self._put_off(wanted, error)
+        """Decide what becomes of an object that cannot be collected, and of its partition.
 
-    def _put_off(self, wanted: Wanted, error: ObjectError) -> None:
-        """Leave the object to a later run; one that was left to this run stops nothing."""
-        if not self._job.skip_on_error:
+        One that was left to this run by another stops nothing.
+        """
+        is_skipped = self._job.skip_on_error
+        if not is_skipped:
             self._failures.append(error)
-        if wanted.settled:
+        if is_skipped and isinstance(error, MalformedError):
+            self._skip_malformed(wanted, error)
+        elif wanted.again or (is_skipped and not wanted.settled):
+            self._put_off(_failed(wanted), error)
+        else:
             log.error("%s", error)
-        elif not self._state.leftovers.put_off(_failed(wanted), error):
+            if not is_skipped:
+                self._worklist.stop(wanted.partition)
+
+    def _put_off(self, failed: FailedObject, error: ObjectError) -> None:
+        """Leave the object to a later run."""
+        attempts = self._state.leftovers.put_off(failed, error)
+        if not attempts:
             log.error("%s It has been gone for a day and is given up.", error)
-        elif wanted.again and isinstance(error, UnavailableError) and error.gone:
+        elif attempts > 1 and isinstance(error, UnavailableError) and error.gone:
             log.info("%s", error)
         else:
             log.error("%s It will be tried again by a later run.", error)
@@ -205,12 +215,21 @@ class Collector:
             log.error("%s", failure)
         self._to_delete.clear()
 
-    def _finish(self) -> None:
+    def _finish(self, partitions: Collection[Partition]) -> None:
         self._delete_now()
+        if not (self._job.accounts or self._job.regions or self._job.reparse):
+            self._put_off_lost(partitions)
         if waiting := self._state.leftovers.waiting():
             log.warning("%d objects could not be fetched and are waiting to be tried again", waiting)
         if not self._failures and not self._worklist.left_out:
             self._state.complete()
+
+    def _put_off_lost(self, partitions: Collection[Partition]) -> None:
+        """Let objects that wait count as gone where their folder is, too: no partition leads to them."""
+        for failed in self._state.leftovers.due_outside(partitions, _LOST_AT_ONCE):
+            if not self._around.store.holds(failed.key):
+                name = f"Object s3://{self._job.source.bucket}/{failed.key}"
+                self._put_off(failed, UnavailableError(StorageError(f"{name}: its folder is gone."), gone=True))
 
 
 def _failed(wanted: Wanted) -> FailedObject:

@@ -7,6 +7,8 @@ from aws_s3.buckets.layout import Partition
 from aws_s3.s3 import S3Object, Store
 
 _LAST_DATE_CHARACTER = "9"
+_FIRST_YEAR = 2006
+"""No key is older: S3 began then."""
 
 
 def list_partition(store: Store, partition: Partition, start: date, today: date) -> Iterator[list[S3Object]]:
@@ -36,7 +38,7 @@ def _by_year(store: Store, partition: Partition, start: date, today: date) -> It
     """List each year alone; the next year too, since clocks differ."""
     separator = partition.dates.text[2]
     first = partition.prefix + partition.dates.written(start)
-    for year in range(start.year, today.year + 2):
+    for year in range(max(start.year, _FIRST_YEAR), today.year + 2):
         yield from store.pages(f"{partition.prefix}{year:04}{separator}", first)
 
 

@@ -129,7 +129,7 @@ class Worklist:
             keys = [item.key for item in items]
             settled = self._state.settled(partition, keys)
             if self._inventory.removed and settled and not self._asked.reparse:
-                self._inventory.removed(self._state.removable(keys))
+                self._inventory.removed(sorted(self._state.removable(keys)))
             for item in items:
                 if partition in self._stopped:
                     return

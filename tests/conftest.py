@@ -1,10 +1,18 @@
 """Fixtures of more than one test module."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.emulator import Emulator
+
+# A busy machine is no failure; on CI the same code has the same result each time.
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from aws_s3.errors import (
     Interrupted,
     NoAccountsError,
     SinkConnectError,
+    StateError,
     StorageError,
     ThrottledError,
     UnavailableError,
@@ -314,6 +315,42 @@ def test_object_that_stays_gone_is_dropped_after_a_day(
     assert waiting(collection) == 0
 
 
+def test_object_whose_folder_is_gone_is_dropped_too(collection: Collection, caplog: pytest.LogCaptureFixture) -> None:
+    put(collection, trail("a"), trail("b", region=OTHER))
+    collection.store.failures[trail_key("b", region=OTHER)] = DENIED
+    collection.run(skip_on_error=True)
+    del collection.store.objects[trail_key("b", region=OTHER)]
+    caplog.clear()
+    for _ in range(3):
+        collection.run(skip_on_error=True)
+        collection.now += TOMORROW
+    [line] = lines(caplog, "ERROR")
+    assert "given up" in line and "s3://acme-logs/" in line
+    assert waiting(collection) == 0
+
+
+def test_object_that_waits_in_a_bucket_that_was_emptied_is_dropped_too(collection: Collection) -> None:
+    put(collection, trail("a"))
+    collection.store.failures[trail_key("a")] = DENIED
+    collection.run(skip_on_error=True)
+    collection.store.objects.clear()
+    for _ in range(3):
+        assert collection.run().code == 0
+        collection.now += TOMORROW
+    assert waiting(collection) == 0
+
+
+def test_run_of_some_regions_lets_objects_of_others_wait(collection: Collection) -> None:
+    put(collection, trail("a"), trail("b", region=OTHER))
+    collection.store.failures[trail_key("b", region=OTHER)] = DENIED
+    collection.run(skip_on_error=True)
+    for _ in range(3):
+        collection.run(skip_on_error=True, regions=("us-east-1",))
+        collection.now += TOMORROW
+    collection.store.failures.clear()
+    assert collection.run().events == ["b-0"]
+
+
 def test_first_failure_gives_the_exit_code(collection: Collection) -> None:
     put(collection, NO_JSON, trail("d", region=OTHER))
     collection.store.failures[trail_key("d", region=OTHER)] = DENIED
@@ -367,6 +404,18 @@ def test_all_that_was_accepted_counts_even_when_it_could_not_be_recorded(
 
 def _fail_to_record(*_: object) -> None:
     raise SinkConnectError("as if")
+
+
+def test_nothing_is_sent_that_there_is_no_room_to_record(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(collection, trail("a"))
+    sink = ListSink()
+    with monkeypatch.context() as patch, pytest.raises(StateError):
+        patch.setattr("aws_s3.state.database._ROOM", 1 << 60)
+        collection.run(sink)
+    assert sink.messages == []
+    assert collection.run().events == ["a-0"]
 
 
 def test_object_that_was_written_again_is_sent_from_its_start(collection: Collection) -> None:

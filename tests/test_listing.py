@@ -134,6 +134,12 @@ def test_year_after_this_one_is_listed_since_clocks_differ() -> None:
     assert listed(store, Partition("", FLAT), date(2021, 12, 31), date(2021, 12, 31)) == sorted(store.objects)
 
 
+def test_years_before_s3_are_not_listed() -> None:
+    store = store_of("2021-06-10-01-15-00-A")
+    assert listed(store, Partition("", FLAT), date(1, 1, 1), date(2021, 6, 20)) == ["2021-06-10-01-15-00-A"]
+    assert len(store.lists) < 20
+
+
 KEYS = st.builds(
     lambda day, name: f"p/{day:%Y/%m/%d}/{name}",
     st.dates(date(2021, 5, 1), date(2021, 8, 1)),

@@ -75,7 +75,10 @@ class Database:
 
     def ensure_room(self) -> None:
         """Raise StateError while the disk has no room to record what would be done next."""
-        disk = os.statvfs(self._path.parent)
+        try:
+            disk = os.statvfs(self._path.parent)
+        except OSError as error:
+            raise StateError(f"The state database {self._path} cannot be used: {error.strerror}.") from error
         if disk.f_bavail * disk.f_frsize < _ROOM:
             raise StateError(
                 f"The state database {self._path} cannot be used: its disk has less than {_ROOM >> 20} MB left. "

@@ -1,6 +1,6 @@
 """Objects of a source that are not simply done: failed ones, and ones of which a part was sent (SPEC 10)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -57,6 +57,16 @@ class Leftovers:
         longest_due = islice((FailedObject(*row) for row in rows if partition.day(row[0])), limit)
         return sorted(longest_due, key=lambda failed: partition.order(failed.key))
 
+    def due_outside(self, partitions: Collection[Partition], limit: int) -> list[FailedObject]:
+        """Return up to `limit` such objects that lie in none of the partitions."""
+        rows = self._database.iterate(
+            "SELECT log_key, size, etag FROM collection_failed WHERE source = ? AND NOT malformed "
+            "AND next_attempt <= ? ORDER BY next_attempt, log_key",
+            (self._source, _text(self._now)),
+        )
+        outside = (row for row in rows if not any(partition.day(row[0]) for partition in partitions))
+        return [FailedObject(*row) for row in islice(outside, limit)]
+
     def failed(self, keys: Sequence[str]) -> set[str]:
         """Return the keys between the first and the last of `keys` whose objects failed."""
         sql = "SELECT log_key FROM collection_failed WHERE source = ? AND log_key BETWEEN ? AND ?"
@@ -67,21 +77,21 @@ class Leftovers:
         sql = "SELECT count(*) FROM collection_failed WHERE source = ? AND NOT malformed"
         return int(self._database.query(sql, (self._source,))[0][0])
 
-    def put_off(self, failed: FailedObject, error: CollectorError) -> bool:
-        """Record that the object is to be tried again, later after each attempt.
+    def put_off(self, failed: FailedObject, error: CollectorError) -> int:
+        """Record that the object is to be tried again, later after each attempt; return how many there were.
 
-        Return False when it has been gone from the bucket for a day: then it is forgotten.
+        Return 0 when it has been gone from the bucket for a day: then it is forgotten.
         """
         is_gone = isinstance(error, UnavailableError) and error.gone
         with self._database.transaction() as execute:
             attempts, gone_since = self._history(execute, failed.key)
             if is_gone and gone_since and datetime.fromisoformat(gone_since) <= self._now - _GONE_FOR_GOOD:
                 self.forget(execute, failed.key)
-                return False
+                return 0
             gone_since = (gone_since or _text(self._now)) if is_gone else None
             pause = min(_FIRST_PAUSE * 2 ** min(attempts - 1, 16), _LONGEST_PAUSE) if attempts else timedelta()
             self._put(execute, failed, error, attempts + 1, _text(self._now + pause), gone_since)
-        return True
+        return attempts + 1
 
     def put_malformed(self, execute: Execute, failed: FailedObject, error: CollectorError) -> None:
         """Remember, in the caller's transaction, that the object cannot be read at all."""

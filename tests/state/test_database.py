@@ -229,6 +229,24 @@ def test_disk_that_fills_up_is_told_and_what_was_committed_stays(tmp_path: Path)
         assert database.query("PRAGMA integrity_check") == [("ok",)]
 
 
+def test_disk_with_little_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "db"
+    with closing(Database(path, THINGS)) as database:
+        database.ensure_room()
+        monkeypatch.setattr("aws_s3.state.database._ROOM", 1 << 60)
+        with pytest.raises(StateError, match=str(path)):
+            database.ensure_room()
+
+
+def test_folder_that_went_away_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "db"
+    path.parent.mkdir()
+    with closing(Database(path, THINGS)) as database:
+        path.parent.rename(tmp_path / "elsewhere")
+        with pytest.raises(StateError, match=str(path)):
+            database.ensure_room()
+
+
 def test_lock_of_another_program_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "db"
     Database(path, THINGS).close()

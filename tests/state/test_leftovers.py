@@ -35,7 +35,7 @@ def is_due(at: At, later: timedelta) -> bool:
         return state.leftovers.due(TRAIL, 10) == [failed()]
 
 
-def put_off(at: At, later: timedelta, error: UnavailableError = UNAVAILABLE) -> bool:
+def put_off(at: At, later: timedelta, error: UnavailableError = UNAVAILABLE) -> int:
     with closing(at(later)) as state:
         return state.leftovers.put_off(failed(), error)
 
@@ -51,9 +51,8 @@ def test_object_is_tried_again_by_the_next_run_and_then_after_longer_and_longer(
 
 
 def test_object_that_is_gone_is_given_up_after_a_day(at: At) -> None:
-    assert put_off(at, timedelta(), GONE)
-    assert put_off(at, timedelta(hours=23), GONE)
-    assert not put_off(at, timedelta(hours=24), GONE)
+    attempts = [put_off(at, timedelta(hours=hours), GONE) for hours in (0, 12, 23, 24)]
+    assert attempts == [1, 2, 3, 0]
     assert not is_due(at, timedelta(days=9))
 
 
@@ -83,6 +82,16 @@ def test_objects_of_other_partitions_are_not_due(at: At) -> None:
         state.leftovers.put_off(failed(TRAIL.prefix + "below/2021/06/10/a"), UNAVAILABLE)
         assert state.leftovers.due(TRAIL, 10) == []
         assert state.leftovers.waiting() == 2
+        assert len(state.leftovers.due_outside([TRAIL], 10)) == 2
+        assert len(state.leftovers.due_outside([], 1)) == 1
+
+
+def test_objects_of_the_partitions_are_not_outside(at: At) -> None:
+    with closing(at(timedelta())) as state:
+        state.leftovers.put_off(failed(), UNAVAILABLE)
+        assert state.leftovers.due_outside([TRAIL], 10) == []
+        state.leftovers.put_off(failed(), UNAVAILABLE)
+        assert state.leftovers.due_outside([], 10) == []
 
 
 def test_malformed_object_is_not_tried_again_by_itself(at: At) -> None:

@@ -110,6 +110,7 @@ JOBS = st.builds(
     discard=st.sampled_from((None, None, SECOND_EVENTS)),
     skip_on_error=st.booleans(),
     reparse=st.sampled_from((False, False, False, True)),
+    remove=st.sampled_from((False, False, True)),
 )
 ROUNDS = st.builds(
     Round,
@@ -155,6 +156,8 @@ class Collecting:
             self._run_without_listener(job, starts, steps, round_.moments // 4)
         else:
             self._run_whole(job, starts, steps)
+        removed = set(self.items) - set(self.collection.store.objects)
+        assert removed <= self.model.done
 
     def _arrive(self, age: int, name: str, region: str, events: int) -> None:
         day = self.today - timedelta(age)
@@ -173,6 +176,9 @@ class Collecting:
         has_failed = any(step.is_broken for step in steps) and not job.skip_on_error
         assert ended.code == (UNAVAILABLE.exit_code if has_failed else 0)
         self._apply(job, starts, steps)
+        if job.remove:
+            processed = {step.item.key for step in steps if not step.is_broken}
+            assert not processed & set(self.collection.store.objects)
         if not has_failed and not any(start.leaves_gap for start in starts.values()):
             self.model.last_run = self.today
         self._compare(job)
@@ -218,8 +224,13 @@ class Collecting:
             last_run = state.history().last_run
         old = self.rows_before | self.model.done - self.model.failed
         new = [step for step in steps if not step.is_broken and step.item.key not in old]
-        pruned = {region: now.pruned if now.pruned and not job.reparse else date.min for region, now in known.items()}
-        recorded = [step for step in new if step.item.key in rows or step.item.day < pruned[step.item.region]]
+        pruned = {region: now.pruned or date.min for region, now in known.items()}
+
+        def is_recorded(step: Step) -> bool:
+            forgotten = step.item.day < pruned[step.item.region] if step.in_turn else step.item.key not in failed
+            return step.item.key in rows or (forgotten and not job.reparse)
+
+        recorded = [step for step in new if is_recorded(step)]
         sent = set(sink.events)
         assert all(sent.issuperset(step.events) for step in recorded)
         assert len([step for step in new if step not in recorded and sent.intersection(step.events)]) <= 1
@@ -242,7 +253,7 @@ class Collecting:
             self.rows_before = self._rows(state)
         # A reparse sends again what was forgotten too: as if it was new.
         settled = (self.rows_before if job.reparse else self.model.done) | self.model.failed
-        for region in sorted({item.region for item in self.items.values()}):
+        for region in sorted({self.items[key].region for key in self.collection.store.objects}):
             starts[region] = start_of(self.model.known.get(region, Known()), history, asked)
             again = [] if job.reparse else [self.items[failed.key] for failed in due[region]]
             steps += [self._step(item, job, in_turn=False) for item in again]
@@ -250,7 +261,8 @@ class Collecting:
         return starts, steps
 
     def _new_steps(self, region: str, start: Start, job: BucketJob, settled: set[str]) -> Iterator[Step]:
-        listed = (item for item in self.items.values() if item.region == region and item.day >= start.day)
+        there = map(self.items.__getitem__, self.collection.store.objects)
+        listed = (item for item in there if item.region == region and item.day >= start.day)
         for item in sorted(listed, key=lambda item: item.key):
             if item.key in settled and not job.reparse:
                 continue
@@ -323,7 +335,7 @@ def mortal_database(fate: Fate) -> type[Database]:
 
 
 def changes(job: BucketJob) -> dict[str, Any]:
-    names = ("lookback_days", "only_logs_after", "discard", "skip_on_error", "reparse")
+    names = ("lookback_days", "only_logs_after", "discard", "skip_on_error", "reparse", "remove")
     return {name: getattr(job, name) for name in names}
 
 
