@@ -230,7 +230,8 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 def _environment(home: Path, url: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    # Coverage, measured in the command, writes files and lines of its own where faults are.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COVERAGE_"))}
     return kept | {
         "HOME": str(home),
         "WAZUH_HOME": str(home),
