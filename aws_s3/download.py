@@ -18,6 +18,7 @@ from aws_s3.direct import DirectGet
 _CHUNK = 1 << 20
 _RATED_CHUNK = 1 << 16
 _RESUMES = 5
+_CHUNKS_UNWRITTEN = 64
 _CUT_BODY = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 
 
@@ -103,6 +104,8 @@ class Downloader:
             multipart_threshold=self._settings.multipart_threshold,
             multipart_chunksize=self._settings.multipart_chunksize,
             max_request_concurrency=requests,
+            # What is downloaded and not yet written is memory: s3transfer's own limit is 256 MB.
+            max_io_queue_size=_CHUNKS_UNWRITTEN,
         )
         content: IO[bytes] = tempfile.TemporaryFile() if size > IN_MEMORY else io.BytesIO()  # noqa: SIM115 - the caller's
         try:
