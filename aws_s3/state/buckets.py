@@ -131,7 +131,7 @@ class BucketState:
         if day is None or day > self._began.date() or (place and day <= place) or partition in self._gaps:
             return
         with self._database.transaction() as execute:
-            pruned = self._prune(execute, partition, day) or entry.known.pruned
+            pruned = self._prune(execute, partition, day)
             moved = replace(entry, known=replace(entry.known, place=day, pruned=pruned))
             self._partitions.put(execute, partition, moved)
         self._entries[partition] = moved
@@ -201,14 +201,17 @@ class BucketState:
         self._entries[partition] = entry
 
     def _prune(self, execute: Execute, partition: Partition, place: date) -> date | None:
-        """Forget rows that a later run cannot ask for; return the day before which any were forgotten."""
+        """Forget rows that a later run cannot ask for; return the day before which any were forgotten so far."""
+        pruned = self._entry(partition).known.pruned
         if self._keep_days is None:
-            return None
+            return pruned
         before = place - timedelta(days=self._keep_days)
         count = self._rows.prune(execute, partition, before)
-        if count:
-            log.debug("+++ DB Maintenance: %d rows of %s forgotten", count, partition.label)
-        return before if count else None
+        if not count:
+            return pruned
+        log.debug("+++ DB Maintenance: %d rows of %s forgotten", count, partition.label)
+        # A run that looked back less may have forgotten more.
+        return max(before, pruned or before)
 
 
 def _day(text: str | None) -> date | None:

@@ -258,6 +258,16 @@ def test_nothing_is_pruned_under_reparse(tmp_path: Path) -> None:
     assert table(tmp_path, "SELECT count(*) FROM cloudtrail") == [(601,)]
 
 
+def test_day_that_was_pruned_to_never_goes_back(tmp_path: Path) -> None:
+    with closing(open_state(tmp_path, keep_days=1)) as state:
+        state.begin(TRAIL, START)
+        process(state, TRAIL, [*keys_of(DAY, 501), trail_key("a", DAY + timedelta(5))])
+        assert state.known(TRAIL).pruned == DAY + timedelta(4)
+    with closing(open_state(tmp_path, keep_days=4)) as state:
+        process(state, TRAIL, [trail_key("a", DAY + timedelta(6))])
+        assert state.known(TRAIL).pruned == DAY + timedelta(4)
+
+
 def test_pruning_one_partition_leaves_those_below_its_prefix(tmp_path: Path) -> None:
     outer, inner = Partition("", FLAT), Partition(f"{ACCOUNT}/{REGION}/web/", SLASHED, ACCOUNT, REGION)
     with closing(open_state(tmp_path, ServerAccess(), Source("server_access", BUCKET))) as state:

@@ -307,7 +307,8 @@ class Collecting:
                 assert replace(known, pruned=None) == replace(expected, pruned=None)
                 if known.pruned != expected.pruned:
                     assert not job.reparse
-                    assert known.pruned and known.place and known.pruned <= known.place - timedelta(job.lookback_days)
+                    assert known.pruned and known.pruned > (expected.pruned or date.min)
+                    assert known.place and known.pruned <= known.place - timedelta(job.lookback_days)
                 forgotten = {key for key in self.model.done - rows if self.items[key].region == region}
                 assert all(self.items[key].day < (known.pruned or date.min) for key in forgotten)
                 self.model.known[region] = known
