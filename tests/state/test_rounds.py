@@ -1,6 +1,5 @@
 """Objects arrive in any order, runs end anyhow, options change: the model says what each run must send."""
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aws_s3.buckets.layout import SLASHED, Partition
@@ -349,11 +348,7 @@ def split(steps: list[Step], accepted: int) -> tuple[list[Step], Step, int]:
     raise AssertionError("all was accepted")
 
 
-@settings(
-    max_examples=int(os.environ.get("MUT_N") or 60),
-    deadline=None,
-    phases=[Phase.generate] if "MUT_N" in os.environ else list(Phase),
-)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(ROUNDS, min_size=1, max_size=12))
 def test_each_run_sends_what_it_must_once(rounds: list[Round]) -> None:
     fate = Fate()
