@@ -11,7 +11,7 @@ from aws_s3.buckets import BUCKET_TYPES
 from aws_s3.collector import Collector, Load, Surroundings
 from aws_s3.fetch import DaemonExecutor
 from aws_s3.interruption import Interruption
-from aws_s3.loading import Loader, load
+from aws_s3.loading import Batches, Loader, load
 from aws_s3.reader import Reader
 from aws_s3.s3 import S3Store
 from aws_s3.session import Session, known_regions
@@ -88,7 +88,7 @@ def _loading(store: S3Store, reader: Reader, settings: Downloads, workers: int) 
 
     crew = Crew(workers, loader, downloads, _BYTES_AHEAD) if workers > 1 else None
 
-    def load_by_number(items: Iterable[Wanted]) -> Iterator[tuple[Wanted, Iterator[bytes]]]:
+    def load_by_number(items: Iterable[Wanted]) -> Iterator[tuple[Wanted, Batches]]:
         items = iter(items)
         first = list(islice(items, _FEW_OBJECTS))
         many = len(first) == _FEW_OBJECTS or sum(map(loader.size_of, first)) > _FEW_BYTES

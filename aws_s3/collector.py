@@ -22,6 +22,7 @@ from aws_s3.errors import (
     UnavailableError,
 )
 from aws_s3.interruption import Interruption
+from aws_s3.loading import Batches
 from aws_s3.place import Asked
 from aws_s3.reader import Reader
 from aws_s3.s3 import Store
@@ -38,7 +39,7 @@ _DELETIONS_AT_ONCE = 1000
 _LOST_AT_ONCE = 100
 
 
-Load = Callable[[Iterable[Wanted]], Iterator[tuple[Wanted, Iterator[bytes]]]]
+Load = Callable[[Iterable[Wanted]], Iterator[tuple[Wanted, Batches]]]
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class Collector:
             if not self._worklist.is_stopped(wanted.partition):
                 self._collect(wanted, messages)
 
-    def _collect(self, wanted: Wanted, messages: Iterator[bytes]) -> None:
+    def _collect(self, wanted: Wanted, messages: Batches) -> None:
         try:
             sent = self._send(wanted, messages)
         except ObjectError as error:
@@ -135,7 +136,7 @@ class Collector:
             self._delete([wanted.object.key])
         return None
 
-    def _send(self, wanted: Wanted, messages: Iterator[bytes]) -> int:
+    def _send(self, wanted: Wanted, messages: Batches) -> int:
         """Send the messages and record it: all of them, or how many when something ends the run."""
         key = wanted.object.key
         self._state.ensure_room()
@@ -143,11 +144,12 @@ class Collector:
         accepted = 0 if self._job.reparse else self._state.leftovers.partial(key, version)
         sent = 0
         try:
-            for sent, message in enumerate(messages, 1):
-                if sent > accepted:
-                    with self._around.interruption.shield():
+            for batch in messages:
+                with self._around.interruption.shield():
+                    for message in batch[max(accepted - sent, 0) :]:
                         self._around.sink.send(message)
-                        accepted = sent
+                        accepted += 1
+                sent += len(batch)
             with self._around.interruption.shield():
                 self._state.mark_done(wanted.partition, key, self._account)
                 accepted = 0

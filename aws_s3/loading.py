@@ -1,6 +1,9 @@
-"""How an object becomes messages: its content is fetched ahead by threads, and read in order."""
+"""How an object becomes messages: its content is fetched ahead by threads, and read in order.
 
-from collections.abc import Callable, Iterable, Iterator
+Messages come in batches: what has to be done around sending is done for each batch, not for each message.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import IO, Generic, TypeVar
@@ -8,6 +11,11 @@ from typing import IO, Generic, TypeVar
 from aws_s3.fetch import Downloads
 
 T = TypeVar("T")
+
+Batches = Iterator[Sequence[bytes]]
+
+_BATCH = 1 << 18
+"""Bytes of messages after which a batch ends."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +32,27 @@ class Loader(Generic[T]):
 
 def load(
     items: Iterable[T], loader: Loader[T], executor: Executor, objects: int, size: int
-) -> Iterator[tuple[T, Iterator[bytes]]]:
+) -> Iterator[tuple[T, Batches]]:
     """Yield each item with its messages, in order, at most `objects` and `size` bytes fetched ahead."""
     downloads = Downloads(executor, loader.get, loader.size_of, objects, size)
     for item, content in downloads.in_order(items):
         yield item, messages_of(item, content, loader)
 
 
-def messages_of(item: T, content: Future[IO[bytes]], loader: Loader[T]) -> Iterator[bytes]:
-    """Yield the item's messages; waiting for its content is part of the first."""
+def messages_of(item: T, content: Future[IO[bytes]], loader: Loader[T]) -> Batches:
+    """Yield the item's messages; waiting for its content is part of the first batch."""
     with content.result() as body:
-        yield from loader.read(item, body)
+        yield from _batches(loader.read(item, body))
+
+
+def _batches(messages: Iterable[bytes]) -> Batches:
+    batch: list[bytes] = []
+    size = 0
+    for message in messages:
+        batch.append(message)
+        size += len(message)
+        if size >= _BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

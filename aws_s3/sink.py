@@ -75,6 +75,13 @@ class UnixSink:
     def send(self, message: bytes) -> None:
         """Send one datagram: the header, then `message`."""
         data = HEADER + message
+        if self._socket is not None:
+            try:
+                self._socket.send(data)
+                return
+            except OSError:
+                # Nothing has left: what it is, the patient way finds out.
+                pass
         self._patiently(lambda: self._send_connected(self._socket or self._connect(), data))
 
     def _patiently(self, use: Callable[[], object]) -> None:
@@ -104,7 +111,8 @@ class UnixSink:
         try:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-            self._socket.settimeout(_WAIT_SLICE)
+            # With a time-out of its own, Python would ask before each message whether there is room.
+            self._socket.setblocking(False)
             self._socket.connect(os.fspath(self._path))
         except OSError as error:
             raise self._nobody_listens(error) from error
@@ -115,7 +123,8 @@ class UnixSink:
             try:
                 connected.send(data)
                 return
-            except TimeoutError:
+            except BlockingIOError:
+                writable(connected.fileno(), _WAIT_SLICE)
                 self._check()
             except OSError as error:
                 if error.errno in _GONE:

@@ -25,12 +25,11 @@ from multiprocessing.connection import Connection, Pipe
 from typing import Any, Generic, NoReturn, TypeVar
 
 from aws_s3.errors import CollectorError
-from aws_s3.loading import Loader, messages_of
+from aws_s3.loading import Batches, Loader, messages_of
 
 T = TypeVar("T")
 
 _MESSAGES, _DONE, _FAILED, _LOGGED = b"m", b"d", b"f", b"l"
-_BATCH = 1 << 18
 _OBJECTS_EACH = 64
 _START = b"start"
 
@@ -75,7 +74,7 @@ class Crew(Generic[T]):
         for pipes in self._pipes:
             pipes.close_workers()
 
-    def load(self, items: Iterable[T]) -> Iterator[tuple[T, Iterator[bytes]]]:
+    def load(self, items: Iterable[T]) -> Iterator[tuple[T, Batches]]:
         """Yield each item with its messages, in order. What is not taken of an item's messages is lost.
 
         Raises CollectorError when a process was killed; the messages raise what reading the item raised.
@@ -103,7 +102,7 @@ class Crew(Generic[T]):
             os.waitpid(self._first, 0)
 
 
-def _taken(item: T, pipes: _Pipes) -> Iterator[tuple[T, Iterator[bytes]]]:
+def _taken(item: T, pipes: _Pipes) -> Iterator[tuple[T, Batches]]:
     """Yield the item with its messages, then read what the caller left of them."""
     messages = _received(pipes.results_in)
     yield item, messages
@@ -112,12 +111,12 @@ def _taken(item: T, pipes: _Pipes) -> Iterator[tuple[T, Iterator[bytes]]]:
         deque(messages, maxlen=0)
 
 
-def _received(results: "Connection[Any, Any]") -> Iterator[bytes]:
+def _received(results: "Connection[Any, Any]") -> Batches:
     while True:
         frame = _checked(results.recv_bytes)
         kind, content = frame[:1], frame[1:]
         if kind == _MESSAGES:
-            yield from content.split(b"\n")
+            yield content.split(b"\n")
         elif kind == _LOGGED:
             record = logging.makeLogRecord(pickle.loads(content))
             logging.getLogger(record.name).handle(record)
@@ -223,24 +222,16 @@ class _Results(logging.Handler):
         """Send the record; it is one frame, whichever thread logs it."""
         self._send(_LOGGED, pickle.dumps({**record.__dict__, "exc_info": None}))
 
-    def answer(self, messages: Iterator[bytes]) -> None:
-        """Send an object's messages in batches, then how it ended."""
-        batch: list[bytes] = []
-        size = 0
+    def answer(self, messages: Batches) -> None:
+        """Send an object's messages, then how it ended."""
         ending = (_DONE, b"")
         try:
-            for message in messages:
-                batch.append(message)
-                size += len(message)
-                if size > _BATCH:
-                    self._send(_MESSAGES, b"\n".join(batch))
-                    batch, size = [], 0
+            for batch in messages:
+                self._send(_MESSAGES, b"\n".join(batch))
         except CollectorError as error:
             ending = (_FAILED, pickle.dumps(error))
         except Exception as error:
             ending = (_FAILED, pickle.dumps(CollectorError(f"Unknown error: {type(error).__name__}: {error}")))
-        if batch:
-            self._send(_MESSAGES, b"\n".join(batch))
         self._send(*ending)
 
     def _send(self, kind: bytes, content: bytes) -> None:

@@ -441,7 +441,7 @@ def test_same_discarding_sends_the_rest(collection: Collection) -> None:
 
 
 def test_signal_ends_the_run_with_what_was_accepted_recorded(collection: Collection) -> None:
-    put(collection, trail("a", events=3), trail("b", events=3))
+    put(collection, trail("a", events=3), trail("b", events=3), trail("c"))
     sink = ListSink()
 
     def stop_at_fifth() -> None:
@@ -452,9 +452,10 @@ def test_signal_ends_the_run_with_what_was_accepted_recorded(collection: Collect
     with listening(collection), pytest.raises(Interrupted) as told:
         collection.run(sink)
     assert told.value.exit_code == 143
-    assert sink.events == ["a-0", "a-1", "a-2", "b-0", "b-1"]
+    # The messages at hand go first.
+    assert sink.events == ["a-0", "a-1", "a-2", "b-0", "b-1", "b-2"]
     collection.interruption = Interruption()
-    assert collection.run().events == ["b-2"]
+    assert collection.run().events == ["c-0"]
 
 
 def test_signal_while_an_object_is_recorded_leaves_no_part_of_it(

@@ -115,7 +115,8 @@ def _counting(path: Path) -> Iterator[Callable[[], int]]:
 
 
 def _count(end: socket.socket, received: list[int]) -> None:
-    while end.recv(1 << 17):
+    room = bytearray(1 << 17)
+    while end.recv_into(room):
         received[0] += 1
 
 
