@@ -4,6 +4,7 @@ What the objects hold is a `Format`'s to know; what is put around their events, 
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from aws_s3.buckets.base import BadRecord, Event
 from aws_s3.compression import decompress
 from aws_s3.discard import discards
 from aws_s3.errors import DecompressError, ParseError
-from aws_s3.message import encode, shrink
+from aws_s3.message import shrink
 from aws_s3.settings import DiscardRule
 
 log = logging.getLogger(__name__)
@@ -24,8 +25,6 @@ _HELD = 16 << 20
 
 _OVERHEAD = 64
 
-Wrap = Callable[[Event], dict[str, Any]]
-
 
 class Format(Protocol):
     """What objects hold, and how it is sent."""
@@ -33,8 +32,21 @@ class Format(Protocol):
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Yield the events of the decompressed content, from its start; raise only ParseError."""
 
+    def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+        """Raise ParseError where `parse` would, and yield what it would, at least the bad records."""
+
     def reshape(self, event: Event) -> Iterable[Event]:
         """Return the event as it is sent."""
+
+
+class Wrapping(Protocol):
+    """What is put around the events of an object."""
+
+    def message(self, event: Event) -> dict[str, Any]:
+        """Return the message of an event."""
+
+    def encode(self, event: Event) -> bytes:
+        """Return the message of an event as JSON in UTF-8, on one line."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +63,8 @@ class ContentReader:
     limit: int | None
     discards: Callable[[DiscardRule, Event], bool] = discards
 
-    def messages(self, key: str, body: IO[bytes], wrap: Wrap) -> Iterator[bytes]:
-        """Return the messages of the object, each JSON in UTF-8; `wrap` puts the envelope around an event.
+    def messages(self, key: str, body: IO[bytes], wrapping: Wrapping) -> Iterator[bytes]:
+        """Return the messages of the object, each JSON in UTF-8.
 
         All of the object is proved readable first: one that is not raises DecompressError or ParseError
         here, before its first message.
@@ -61,7 +73,7 @@ class ContentReader:
             content = decompress(body, key)
         except DecompressError as error:
             raise DecompressError(f"Failed to decompress file {key}: {error}") from error
-        messages = self._encoded(content, key, wrap)
+        messages = self._encoded(content, key, wrapping)
         held = list(_within(_HELD, messages))
         first_not_held = next(messages, None)
         if first_not_held is None:
@@ -74,22 +86,20 @@ class ContentReader:
     def _prove(self, content: IO[bytes], key: str) -> None:
         content.seek(0)
         with _named(key):
-            for event in self.format.parse(content, key):
+            for event in self.format.prove(content, key):
                 if isinstance(event, BadRecord) and not self.skip_on_error:
                     raise ParseError(event.reason)
 
-    def _encoded(self, content: IO[bytes], key: str, wrap: Wrap) -> Iterator[bytes]:
+    def _encoded(self, content: IO[bytes], key: str, wrapping: Wrapping) -> Iterator[bytes]:
+        limit = math.inf if self.limit is None else self.limit
         with content, _named(key):
             for event in self._wanted(content, key):
                 for shaped in self.format.reshape(event):
-                    yield self._fitting(wrap(shaped), key)
-
-    def _fitting(self, message: dict[str, Any], key: str) -> bytes:
-        encoded = encode(message)
-        if self.limit is None or len(encoded) <= self.limit:
-            return encoded
-        log.warning("A message of %s is too large (%d bytes) and was cut", key, len(encoded))
-        return shrink(message, self.limit)
+                    encoded = wrapping.encode(shaped)
+                    if len(encoded) > limit:
+                        log.warning("A message of %s is too large (%d bytes) and was cut", key, len(encoded))
+                        encoded = shrink(wrapping.message(shaped), int(limit))
+                    yield encoded
 
     def _wanted(self, content: IO[bytes], key: str) -> Iterator[Event]:
         for event in self.format.parse(content, key):

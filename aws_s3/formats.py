@@ -28,12 +28,31 @@ _LEADING_ZEROS = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*"?)|(?<![\w.+-])(-?)0+(?=\
 def lines(body: IO[bytes]) -> Iterator[str]:
     """Yield each line that holds anything, without its end. A line of over 16 MiB raises ParseError."""
     encoding = "utf-8-sig"
-    while line := body.readline(_LARGEST_LINE):
-        if len(line) == _LARGEST_LINE:
-            raise ParseError(f"a line is longer than {_LARGEST_LINE >> 20} MiB")
-        if text := line.rstrip(b"\r\n").decode(encoding, "replace"):
-            yield text
+    for block in _whole_lines(body):
+        for line in block.decode(encoding, "replace").split("\n"):
+            if text := line.rstrip("\r"):
+                yield text
         encoding = "utf-8"
+
+
+def check_lines(body: IO[bytes]) -> None:
+    """Raise ParseError where `lines` would."""
+    for _ in _whole_lines(body):
+        pass
+
+
+def _whole_lines(body: IO[bytes]) -> Iterator[bytes]:
+    """Yield the content in blocks that end where a line does, without that line's end."""
+    rest = b""
+    while chunk := body.read(_CHUNK):
+        whole, end, begun = chunk.rpartition(b"\n")
+        if end:
+            yield rest + whole
+            rest = b""
+        rest += begun
+        if len(rest) >= _LARGEST_LINE:
+            raise ParseError(f"a line is longer than {_LARGEST_LINE >> 20} MiB")
+    yield rest
 
 
 def holds_json(body: IO[bytes]) -> bool:

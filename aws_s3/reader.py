@@ -7,7 +7,7 @@ from typing import IO
 from aws_s3.buckets.base import Bucket
 from aws_s3.buckets.layout import Partition
 from aws_s3.content import ContentReader
-from aws_s3.message import bucket_log_info, encode, envelope
+from aws_s3.message import Envelope, bucket_log_info, encode
 from aws_s3.settings import DiscardRule
 
 
@@ -29,14 +29,12 @@ class Reader:
     def messages(self, key: str, partition: Partition, body: IO[bytes]) -> Iterator[bytes]:
         """Return the messages of the object, each JSON in UTF-8; all of it is proved readable first."""
         content = ContentReader(self.bucket, self.skip_on_error, self.discard, self.limit)
-        log_info = bucket_log_info(self.account_alias, key, self.bucket_name)
-        account = self._account(partition)
-        return content.messages(key, body, lambda event: envelope(log_info, event, account))
+        return content.messages(key, body, self._envelope(key, partition))
 
     def error_message(self, key: str, partition: Partition, error: Exception) -> bytes:
         """Return the message that stands for an object that cannot be read (SPEC 8)."""
-        log_info = bucket_log_info(self.account_alias, key, self.bucket_name)
-        return encode({**envelope(log_info, {}, self._account(partition)), "error_msg": str(error)})
+        return encode({**self._envelope(key, partition).message({}), "error_msg": str(error)})
 
-    def _account(self, partition: Partition) -> str:
-        return partition.account if self.bucket.account_in_event else ""
+    def _envelope(self, key: str, partition: Partition) -> Envelope:
+        log_info = bucket_log_info(self.account_alias, key, self.bucket_name)
+        return Envelope(log_info, partition.account if self.bucket.account_in_event else "")

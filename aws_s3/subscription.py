@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
-from functools import partial
 from typing import IO, TypeVar
 
 from aws_s3.content import ContentReader
@@ -231,7 +230,7 @@ class Subscription:
     def _send(self, wanted: _Wanted, body: IO[bytes]) -> None:
         key = wanted.object.key
         count = 0
-        for message in self._reader.messages(key, body, partial(self._subscriber.message, wanted.object)):
+        for message in self._reader.messages(key, body, self._subscriber.envelope(wanted.object)):
             wanted.task.sent = True
             self._around.sink.send(message)
             count += 1

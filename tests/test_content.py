@@ -18,6 +18,7 @@ from aws_s3.buckets.base import BadRecord, Event
 from aws_s3.content import ContentReader
 from aws_s3.errors import DecompressError, ParseError
 from aws_s3.formats import json_values
+from aws_s3.message import Envelope, NoEnvelope
 from aws_s3.settings import DiscardRule
 from aws_s3.subscribers.security_lake import SecurityLake
 
@@ -33,6 +34,8 @@ class Values:
         for value in json_values(body):
             yield BadRecord(value) if isinstance(value, str) else value
 
+    prove = parse
+
     def reshape(self, event: Event) -> list[Event]:
         return [event] * event.get("times", 1)
 
@@ -42,8 +45,10 @@ def reader(values: Any, discard: DiscardRule | None = None, *, skip: bool = Fals
 
 
 def read(body: bytes, values: Any = None, **options: Any) -> list[Any]:
-    made = reader(values or Values(), **options).messages("k", io.BytesIO(body), lambda event: {"e": event})
-    return [json.loads(message)["e"] for message in made]
+    made = reader(values or Values(), **options).messages("k", io.BytesIO(body), Envelope({"log_file": "k"}))
+    events = [json.loads(message)["aws"] for message in made]
+    assert all(event.pop("log_info") == {"log_file": "k"} for event in events)
+    return events
 
 
 def test_events_are_discarded_then_reshaped_then_wrapped() -> None:
@@ -65,7 +70,7 @@ def test_no_message_leaves_an_object_that_breaks_at_its_end(monkeypatch: pytest.
     monkeypatch.setattr(module, "_HELD", 100)
     body = b'{"n": 1}' * 50_000 + end
     with pytest.raises(ParseError, match=r"^Failed to parse file k: "):
-        reader(Values()).messages("k", io.BytesIO(body), dict)
+        reader(Values()).messages("k", io.BytesIO(body), NoEnvelope())
 
 
 def test_bad_record_is_left_out_where_errors_are_skipped() -> None:
@@ -74,17 +79,17 @@ def test_bad_record_is_left_out_where_errors_are_skipped() -> None:
 
 def test_broken_gzip_is_malformed() -> None:
     with pytest.raises(DecompressError, match=r"^Failed to decompress file k: "):
-        reader(Values()).messages("k", io.BytesIO(gzip.compress(b'{"n": 1}', mtime=0)[:-9]), dict)
+        reader(Values()).messages("k", io.BytesIO(gzip.compress(b'{"n": 1}', mtime=0)[:-9]), NoEnvelope())
 
 
 def test_nesting_without_end_is_malformed() -> None:
     body = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
     with pytest.raises(ParseError, match="nested too deeply"):
-        reader(Values()).messages("k", io.BytesIO(body), dict)
+        reader(Values()).messages("k", io.BytesIO(body), NoEnvelope())
 
 
 def test_too_large_message_is_cut_to_the_limit() -> None:
-    [message] = reader(Values()).messages("k", io.BytesIO(b'{"a": "%s"}' % (b"x" * 5000)), dict)
+    [message] = reader(Values()).messages("k", io.BytesIO(b'{"a": "%s"}' % (b"x" * 5000)), NoEnvelope())
 
     assert len(message) <= 1000
     assert json.loads(message)["a"].endswith("…[truncated]")
@@ -99,7 +104,7 @@ def test_memory_does_not_grow_with_the_rows_of_a_parquet_file(monkeypatch: pytes
         file.seek(0)
         del table
         tracemalloc.start()
-        made = ContentReader(SecurityLake(), False, None, None).messages("k", file, dict)
+        made = ContentReader(SecurityLake(), False, None, None).messages("k", file, NoEnvelope())
         assert [json.loads(message)["n"] for message in made] == list(range(rows))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()

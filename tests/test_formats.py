@@ -5,13 +5,15 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from aws_s3 import formats
 from aws_s3.errors import ParseError
-from aws_s3.formats import JsonScanner, array_field, array_items, holds_json, json_values, lines
+from aws_s3.formats import JsonScanner, array_field, array_items, check_lines, holds_json, json_values, lines
 
 MIB = 1 << 20
 LARGE_VALUE = 64 * MIB
@@ -420,3 +422,19 @@ def test_no_line_is_lost(texts: list[str]) -> None:
     body = io.BytesIO("\n".join(texts).encode())
 
     assert list(lines(body)) == [text for text in texts if text]
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"\xff", b"\r", b"\n", "ñ".encode(), b"\xef\xbb\xbf"]), max_size=80).map(b"".join)
+)
+def test_lines_are_proved_as_they_are_read_however_they_lie_in_chunks(body: bytes) -> None:
+    with patch.object(formats, "_CHUNK", 7), patch.object(formats, "_LARGEST_LINE", 20):
+        try:
+            read = list(lines(io.BytesIO(body)))
+        except ParseError:
+            with pytest.raises(ParseError):
+                check_lines(io.BytesIO(body))
+            return
+        check_lines(io.BytesIO(body))
+    found = (line.rstrip("\r") for line in body.decode("utf-8-sig", "replace").split("\n"))
+    assert read == [line for line in found if line]

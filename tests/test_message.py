@@ -3,12 +3,14 @@
 import json
 import math
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from aws_s3.message import HEADER, LARGEST, bucket_log_info, cut_text, encode, envelope, shrink
+from aws_s3 import message as module
+from aws_s3.message import HEADER, LARGEST, Envelope, bucket_log_info, cut_text, encode, envelope, shrink
 
 MARK = "…[truncated]"
 LOG_INFO = bucket_log_info("alias", "AWSLogs/año/key.json.gz", "acme-logs")
@@ -97,6 +99,28 @@ def test_any_message_is_one_line_of_json(event: dict[str, Any]) -> None:
     assert b"\n" not in encoded
     assert encoded.decode("utf-8")
     assert json.loads(encoded)["aws"]["log_info"] == LOG_INFO
+
+
+@given(st.dictionaries(texts, values, max_size=4))
+@example({"n": 2**64, "m": -(2**63) - 1})
+@example({"f": [1e16, 1e-7, -0.0, 5e-324, 1.7976931348623157e308]})
+@example({"deep": json.loads("[" * 300 + "]" * 300)})
+@settings(max_examples=200, deadline=None)
+def test_the_fast_encoder_sends_what_the_plain_one_does(message: dict[str, Any]) -> None:
+    assert module._fast_encode is not None
+    fast = repr(sent(message))
+    with patch.object(module, "_fast_encode", None):
+        assert fast == repr(sent(message))
+
+
+@given(
+    st.dictionaries(st.sampled_from(["log_info", "aws_account_id", "a", "ñ\ud800"]), small), st.sampled_from(["", "1"])
+)
+@settings(max_examples=100, deadline=None)
+def test_the_encoded_envelope_is_that_of_the_message(event: dict[str, Any], account: str) -> None:
+    around = Envelope(LOG_INFO, account)
+    assert repr(json.loads(around.encode(event))) == repr(sent(envelope(LOG_INFO, event, account)))
+    assert around.message(event) == envelope(LOG_INFO, event, account)
 
 
 def test_the_limit_is_that_of_agents_and_servers() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import IO, Any, ClassVar
 
 from aws_s3.buckets.layout import Layout, Partition
+from aws_s3.formats import check_lines
 from aws_s3.reshape import reshape
 
 Event = dict[str, Any]
@@ -65,6 +66,24 @@ class Bucket(ABC):
         Raises ParseError when the content is not what the type holds; never another exception.
         """
 
+    def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+        """Raise ParseError where `parse` would, and yield what it would, at least the bad records."""
+        return self.parse(body, key)
+
     def reshape(self, event: Event) -> Iterable[Event]:
         """Return the event as it is sent (SPEC 6): usually one, of some types several."""
         return (reshape(event),)
+
+
+class TextBucket(Bucket):
+    """A type whose objects are lines of text, and whose events are strings whatever the lines hold."""
+
+    def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+        """Raise ParseError where `parse` would: lines may be too long, but not wrong."""
+        del key
+        check_lines(body)
+        return iter(())
+
+    def reshape(self, event: Event) -> Iterable[Event]:
+        """Return the event: strings alone leave nothing to reshape."""
+        return (event,)

@@ -4,10 +4,10 @@ Formats: Umbrella's documentation, "Log Formats and Versioning".
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import IO
 
-from aws_s3.buckets.base import Bucket, Event
+from aws_s3.buckets.base import Event, TextBucket
 from aws_s3.buckets.layout import DateFormat, Layout
 from aws_s3.delimited import comma_fields, csv_records, named
 from aws_s3.errors import InvalidTypeError, ParseError
@@ -73,7 +73,7 @@ _FOLDER = re.compile(rf"({'|'.join(_COLUMNS)})/\d{{4}}-\d\d-\d\d/", re.ASCII)
 _RECORD_START = re.compile(r'"?(?:[^",]*"?,"?)?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d', re.ASCII)
 
 
-class CiscoUmbrella(Bucket):
+class CiscoUmbrella(TextBucket):
     """DNS, proxy, IP and audit logs that Cisco Umbrella exports."""
 
     name = "cisco_umbrella"
@@ -96,7 +96,3 @@ class CiscoUmbrella(Bucket):
         for event in named(map(comma_fields, records), _COLUMNS[folder[1]], key):
             event["source"] = self.name
             yield event
-
-    def reshape(self, event: Event) -> Iterable[Event]:
-        """Return the event: strings alone leave nothing to reshape."""
-        return (event,)

@@ -4,11 +4,11 @@ Formats: Elastic Load Balancing's user guides ("Access logs for your Application
 "… Classic Load Balancer", "… Network Load Balancer").
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from ipaddress import IPv6Address
 from typing import IO, ClassVar
 
-from aws_s3.buckets.base import Bucket, Event
+from aws_s3.buckets.base import Event, TextBucket
 from aws_s3.buckets.layout import Partition, aws_logs
 from aws_s3.delimited import named, spaced_fields
 from aws_s3.formats import lines
@@ -17,7 +17,7 @@ _SERVICE = "elasticloadbalancing"
 _TYPE_BY_PREFIX = {"app": "alb", "net": "nlb"}
 
 
-class _LoadBalancer(Bucket):
+class _LoadBalancer(TextBucket):
     """What the three have in common; `columns` names the fields of a line."""
 
     layouts = (aws_logs(_SERVICE),)
@@ -38,10 +38,6 @@ class _LoadBalancer(Bucket):
 
     def split(self, event: dict[str, str]) -> None:
         """Split the fields that hold more than one value."""
-
-    def reshape(self, event: Event) -> Iterable[Event]:
-        """Return the event: strings alone leave nothing to reshape."""
-        return (event,)
 
 
 class Alb(_LoadBalancer):

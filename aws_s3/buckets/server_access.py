@@ -5,10 +5,10 @@ server access log format".
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import IO, ClassVar
 
-from aws_s3.buckets.base import Bucket, Event
+from aws_s3.buckets.base import Event, TextBucket
 from aws_s3.buckets.layout import Account, AnyFolder, DateFormat, Layout, Region
 from aws_s3.delimited import named, spaced_fields
 from aws_s3.formats import lines
@@ -24,7 +24,7 @@ SLASHED = DateFormat("%Y/%m/%d", _BY_DAY)
 _TIME = slice(2, 4)
 
 
-class ServerAccess(Bucket):
+class ServerAccess(TextBucket):
     """Requests to a bucket. A path may hold both forms of delivery, so every layout is collected."""
 
     name = "server_access"
@@ -66,10 +66,6 @@ class ServerAccess(Bucket):
         for event in named(map(_fields, lines(body)), self.columns, key):
             event["source"] = self.table
             yield event
-
-    def reshape(self, event: Event) -> Iterable[Event]:
-        """Return the event: strings alone leave nothing to reshape."""
-        return (event,)
 
 
 def _fields(line: str) -> list[str]:

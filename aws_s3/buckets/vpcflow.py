@@ -4,10 +4,10 @@ Formats: Amazon VPC's user guide, "Flow log records" and "Flow log files".
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import IO
 
-from aws_s3.buckets.base import Bucket, Event
+from aws_s3.buckets.base import Event, TextBucket
 from aws_s3.buckets.layout import aws_logs
 from aws_s3.errors import ParseError
 from aws_s3.flowlogs import flow_log_events
@@ -16,7 +16,7 @@ from aws_s3.formats import lines
 _FLOW_LOG_ID = re.compile(r"_(fl-[0-9a-z]+)_[^/]*\Z")
 
 
-class VpcFlow(Bucket):
+class VpcFlow(TextBucket):
     """Traffic of network interfaces."""
 
     name = "vpcflow"
@@ -36,7 +36,3 @@ class VpcFlow(Bucket):
         if key.endswith(".parquet"):
             raise ParseError("Parquet is not supported; let the flow log deliver its logs as plain text")
         return flow_log_events(lines(body), iso_times=True, key=key)
-
-    def reshape(self, event: Event) -> Iterable[Event]:
-        """Return the event: strings leave nothing to reshape, and AWS has no field named as SPEC 6 asks."""
-        return (event,)

@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import IO, Any, ClassVar
+from typing import IO, ClassVar
 
 from aws_s3.buckets.base import BadRecord, Event
+from aws_s3.content import Wrapping
 from aws_s3.discard import discards
-from aws_s3.message import envelope
+from aws_s3.message import Envelope
 from aws_s3.notifications import NotifiedObject
 from aws_s3.reshape import without_nulls
 from aws_s3.settings import DiscardRule
@@ -32,6 +33,10 @@ class Subscriber(ABC):
         Raises ParseError when the content is not of this kind; never another exception.
         """
 
+    def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+        """Raise ParseError where `parse` would, and yield what it would, at least the bad records."""
+        return self.parse(body, key)
+
     def discards(self, rule: DiscardRule, event: Event) -> bool:
         """Tell whether the rule keeps the event, as it was parsed, from being sent (SPEC 7)."""
         return discards(rule, event)
@@ -40,6 +45,6 @@ class Subscriber(ABC):
         """Return the event as it is sent: without nulls."""
         return (without_nulls(event),)
 
-    def message(self, notified: NotifiedObject, event: Event) -> dict[str, Any]:
-        """Return what is sent of an event of the object: the envelope, without an alias (SPEC 8)."""
-        return envelope({"log_file": notified.key, "s3bucket": notified.bucket}, event)
+    def envelope(self, notified: NotifiedObject) -> Wrapping:
+        """Return what stands around the events of the object: no alias (SPEC 8)."""
+        return Envelope({"log_file": notified.key, "s3bucket": notified.bucket})

@@ -7,6 +7,7 @@ from typing import IO, Any
 
 from aws_s3.buckets.base import Event
 from aws_s3.errors import MissingExtraError, ParseError
+from aws_s3.message import NoEnvelope
 from aws_s3.notifications import NotifiedObject
 from aws_s3.subscribers.base import Subscriber
 
@@ -45,10 +46,10 @@ class SecurityLake(Subscriber):
         """Return the row as it is."""
         return (event,)
 
-    def message(self, notified: NotifiedObject, event: Event) -> dict[str, Any]:
-        """Return the row as it is."""
+    def envelope(self, notified: NotifiedObject) -> NoEnvelope:
+        """Return none: the rows are sent as they are."""
         del notified
-        return event
+        return NoEnvelope()
 
 
 def _rows(body: IO[bytes]) -> Iterator[Event]:

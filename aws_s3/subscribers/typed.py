@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import IO, Any
+from typing import IO
 
 from aws_s3.buckets.base import BadRecord, Bucket, Event
 from aws_s3.buckets.layout import REGION_NAME, Account, AnyFolder, Layout, Level, Partition, Region
-from aws_s3.message import bucket_log_info, envelope
+from aws_s3.message import Envelope, bucket_log_info
 from aws_s3.notifications import NotifiedObject
 from aws_s3.subscribers.base import Subscriber
 
@@ -30,15 +30,19 @@ class Typed(Subscriber):
         """Yield the events as the bucket type does."""
         return self._bucket.parse(body, key)
 
+    def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+        """Prove the object as the bucket type does."""
+        return self._bucket.prove(body, key)
+
     def reshape(self, event: Event) -> Iterable[Event]:
         """Return the event as the bucket type does."""
         return self._bucket.reshape(event)
 
-    def message(self, notified: NotifiedObject, event: Event) -> dict[str, Any]:
+    def envelope(self, notified: NotifiedObject) -> Envelope:
         """Return the bucket's envelope, with the alias, and the key's account where the type carries it."""
         partition = self._partition(notified.key)
         account = partition.account if partition and self._bucket.account_in_event else ""
-        return envelope(bucket_log_info(self._account_alias, notified.key, notified.bucket), event, account)
+        return Envelope(bucket_log_info(self._account_alias, notified.key, notified.bucket), account)
 
     def _partition(self, key: str) -> Partition | None:
         found = (partition_of(key, layout) for layout in self._bucket.layouts)

@@ -135,3 +135,15 @@ def test_parsing_raises_nothing_but_parse_errors(name: str, body: bytes) -> None
             assert all(isinstance(shaped, dict) for shaped in kind.reshape(event))
     except CollectorError as error:
         assert isinstance(error, ParseError)
+
+
+@settings(max_examples=60, deadline=None)
+@given(body=st.binary(max_size=200) | st.text(max_size=200).map(str.encode), name=st.sampled_from(TYPES))
+def test_what_is_proved_can_be_parsed(name: str, body: bytes) -> None:
+    kind, key = BUCKET_TYPES[name](), "dnslogs/2021-06-10/a"
+    try:
+        proved = list(kind.prove(io.BytesIO(body), key))
+    except ParseError:
+        return
+    bad = [event for event in kind.parse(io.BytesIO(body), key) if isinstance(event, BadRecord)]
+    assert bad == [event for event in proved if isinstance(event, BadRecord)]

@@ -86,7 +86,7 @@ def test_event_is_that_of_the_bucket() -> None:
     [event] = typed.parse(io.BytesIO(body), notified.key)
     assert isinstance(event, dict)
 
-    assert [typed.message(notified, shaped) for shaped in typed.reshape(event)] == [
+    assert [typed.envelope(notified).message(shaped) for shaped in typed.reshape(event)] == [
         {
             "integration": "aws",
             "aws": {
