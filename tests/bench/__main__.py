@@ -12,24 +12,34 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
+from statistics import median
 
 from aws_s3.buckets.cloudtrail import CloudTrail
 from aws_s3.buckets.layout import SLASHED, Partition
 from aws_s3.place import Start
 from aws_s3.settings import Source
 from aws_s3.state.buckets import BucketState
-from tests.bench import corpus, services
-from tests.bench.corpus import BUCKET, Corpus
+from tests.bench import corpus
+from tests.bench.corpus import BUCKET, GROUP, QUEUE, Corpus
 from tests.bench.measure import Ground, Measured, ground
 from tests.command import COMMAND
 
-_SINCE = ("-b", BUCKET, "--only_logs_after", "2024-JAN-01")
-_HEAD = ("row", "objects/s", "events/s", "CPU ms/object", "peak MB", "GET", "LIST", "× plain loop")
+_BUCKET = ("-b", BUCKET, "-s", "2024-JAN-01")
+_FLOW_LOGS = (*_BUCKET, "-t", "vpcflow")
+_ALB = (*_BUCKET, "-t", "alb")
+_LOGS = ("-sr", "cloudwatchlogs", "-g", GROUP, "-s", "2024-JAN-01")
+_QUEUE = ("-sb", "buckets", "-q", QUEUE, "-t", "cloudtrail")
+_HEAD = (
+    *("row", "objects/s", "events/s", "CPU ms/object", "peak MB", "GET", "LIST", "other requests"),
+    *("first request s", "× plain loop"),
+)
+_BOTO3 = "import boto3; boto3.client('s3')"
+_STARTS = 7
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what lies in the bucket, what is run, and how the plain loop reads it.
+    """One line of the table: what the endpoint holds, what is run, and how the plain loop reads it.
 
     `again`: what is measured is the second run, with nothing new. `loop_objects` is how many objects
     the loop reads, since it would take minutes for all.
@@ -37,20 +47,22 @@ class Row:
 
     name: str
     corpus: Callable[[], Corpus]
-    options: tuple[str, ...] = ()
-    again: bool = False
+    options: tuple[str, ...] = _BUCKET
     loop: str = ""
     loop_objects: int = 0
+    again: bool = False
 
 
 ROWS = (
-    Row("3,000 small CloudTrail objects", partial(corpus.cloudtrail, 3000, 20), loop="trail", loop_objects=300),
-    Row("6 CloudTrail objects of 50 MB", partial(corpus.cloudtrail, 6, 40_000), loop="trail", loop_objects=1),
-    Row("1,000,000 flow log lines", partial(corpus.flow_logs, 20, 50_000), ("-t", "vpcflow"), False, "lines", 1),
-    Row("1 flow log of 1 GB", partial(corpus.flow_logs, 1, 8_000_000), ("-t", "vpcflow"), False),
-    Row("500,000 ALB lines", partial(corpus.load_balancer, 20, 25_000), ("-t", "alb"), False, "lines", 1),
+    Row("3,000 small CloudTrail objects", partial(corpus.cloudtrail, 3000, 20), _BUCKET, "trail", 300),
+    Row("6 CloudTrail objects of 50 MB", partial(corpus.cloudtrail, 6, 40_000), _BUCKET, "trail", 1),
+    Row("1,000,000 flow log lines", partial(corpus.flow_logs, 20, 50_000), _FLOW_LOGS, "lines", 1),
+    Row("1 flow log of 1 GB", partial(corpus.flow_logs, 1, 8_000_000), _FLOW_LOGS),
+    Row("500,000 ALB lines", partial(corpus.load_balancer, 20, 25_000), _ALB, "lines", 1),
     Row("1,000 partitions, nothing new", partial(corpus.cloudtrail, 1000, 1, 100, 10), again=True),
     Row("100,000 processed objects", partial(corpus.cloudtrail, 100_000, 1), again=True),
+    Row("10 log streams of 20,000 events", partial(corpus.log_group, 10, 20_000), _LOGS, "logs", 1),
+    Row("queue of 1,000 messages", partial(corpus.cloudtrail, 1000, 20), _QUEUE, "queue", 100),
 )
 
 
@@ -61,28 +73,40 @@ def main(words: list[str]) -> None:
     for row in ROWS:
         if not words or any(word in row.name for word in words):
             print(f"| {' | '.join(_cells(row))} |", flush=True)
-    if not words or "CloudWatch" in words:
-        print("\nCloudWatch Logs, of 200 streams:", *services.rows(), sep="\n", flush=True)
+    if not words or "start" in words:
+        print(f'\nFrom exec to the first request: {_start_up():.2f} × the time of: python -c "{_BOTO3}"')
 
 
 def _cells(row: Row) -> Iterator[str]:
     content = row.corpus()
     with ground(content) as place:
-        command = [str(COMMAND), *_SINCE, *row.options]
         if row.again:
             _mark_all_done(place, content)
-        measured = place.measure(command)
+        measured = place.measure([str(COMMAND), *row.options])
         if not row.again and measured.events != content.events:
             raise RuntimeError(f"{row.name}: {measured.events} events arrived, not {content.events}")
         objects = len(content.objects)
+        requests = dict(measured.requests)
         yield row.name
         yield f"{objects / measured.seconds:,.0f}" + (f" ({measured.seconds:.1f} s)" if row.again else "")
         yield f"{measured.events / measured.seconds:,.0f}"
-        yield f"{measured.cpu / objects * 1000:.2f}"
+        yield f"{measured.cpu / objects * 1000:.2f}" if objects else f"({measured.cpu:.1f} s in all)"
         yield f"{measured.peak / 1e6:.0f}"
-        yield f"{measured.requests.get('GET', 0):,}"
-        yield f"{measured.requests.get('LIST', 0):,}"
+        yield f"{requests.pop('GET', 0):,}"
+        yield f"{requests.pop('LIST', 0):,}"
+        yield ", ".join(f"{count:,} {kind}" for kind, count in sorted(requests.items()))
+        yield f"{measured.first_request:.2f}"
         yield _ratio(place, row, measured) if row.loop else ""
+
+
+def _start_up() -> float:
+    """Return how long the command takes to its first request, in times of making a client of boto3."""
+    with ground(corpus.cloudtrail(1, 1)) as place:
+        ratios = []
+        for _ in range(_STARTS):
+            ours = place.measure([str(COMMAND), *_BUCKET]).first_request
+            ratios.append(ours / place.measure([sys.executable, "-c", _BOTO3]).seconds)
+        return median(ratios)
 
 
 def _mark_all_done(place: Ground, content: Corpus) -> None:

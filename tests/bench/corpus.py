@@ -1,16 +1,18 @@
-"""What lies in the bucket of a benchmark: many keys, few different bodies."""
+"""What a benchmark's endpoint holds: many keys with few different bodies, log streams, a queue."""
 
 import gzip
 import json
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timezone
 from random import Random
 from typing import Any
 
 BUCKET = "bench-bucket"
+GROUP = "/bench/group"
+QUEUE = "bench"
 DAY = date(2024, 1, 2)
 
-_ACCOUNT = 123456789012
+ACCOUNT = 123456789012
 _REGIONS = (
     *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-central-1"),
     *("ap-south-1", "sa-east-1", "ca-central-1", "eu-north-1"),
@@ -20,11 +22,13 @@ _DIFFERENT_BODIES = 16
 
 @dataclass
 class Corpus:
-    """Objects by key, each the name of a body; `events` is how many they hold in all."""
+    """Objects by key, each the name of a body, and streams of a log group; `events` is how many they hold in all."""
 
     bodies: dict[str, bytes] = field(default_factory=dict)
     objects: dict[str, str] = field(default_factory=dict)
     events: int = 0
+    streams: int = 0
+    events_a_stream: int = 0
 
     def add_body(self, name: str, content: bytes) -> None:
         """Store a body, compressed."""
@@ -39,7 +43,7 @@ def cloudtrail(objects: int, records: int, accounts: int = 1, regions: int = 1, 
         content = {"Records": [_record(random, index) for index in range(records)]}
         corpus.add_body(f"trail{number}", json.dumps(content, separators=(",", ":")).encode())
     for number in range(objects):
-        account = f"{_ACCOUNT + number % accounts}"
+        account = f"{ACCOUNT + number % accounts}"
         region = _REGIONS[number // accounts % regions]
         minute = number * 1440 // objects
         stamp = f"{day:%Y%m%d}T{minute // 60:02}{minute % 60:02}Z_{random.getrandbits(64):016x}"
@@ -60,7 +64,7 @@ def flow_logs(objects: int, lines: int) -> Corpus:
     )
     text = "\n".join([header, *(_flow(random, number) for number in range(lines))]) + "\n"
     name = (
-        f"AWSLogs/{_ACCOUNT}/vpcflowlogs/us-east-1/{DAY:%Y/%m/%d}/{_ACCOUNT}_vpcflowlogs_us-east-1_fl-0123456789abcdef0"
+        f"AWSLogs/{ACCOUNT}/vpcflowlogs/us-east-1/{DAY:%Y/%m/%d}/{ACCOUNT}_vpcflowlogs_us-east-1_fl-0123456789abcdef0"
     )
     return _repeated(text, name, ".log.gz", objects, lines)
 
@@ -69,9 +73,22 @@ def load_balancer(objects: int, lines: int) -> Corpus:
     """Return ALB access logs: `objects` objects of `lines` lines each."""
     random = Random(7)
     text = "\n".join(_request(random, number) for number in range(lines)) + "\n"
-    folder = f"AWSLogs/{_ACCOUNT}/elasticloadbalancing/us-east-1/{DAY:%Y/%m/%d}"
-    name = f"{folder}/{_ACCOUNT}_elasticloadbalancing_us-east-1_app.shop.50dc6c495c0c9188"
+    folder = f"AWSLogs/{ACCOUNT}/elasticloadbalancing/us-east-1/{DAY:%Y/%m/%d}"
+    name = f"{folder}/{ACCOUNT}_elasticloadbalancing_us-east-1_app.shop.50dc6c495c0c9188"
     return _repeated(text, name, "_10.0.0.1_abc.log.gz", objects, lines)
+
+
+def log_group(streams: int, events: int) -> Corpus:
+    """Return a log group of `streams` streams with `events` events each."""
+    return Corpus(events=streams * events, streams=streams, events_a_stream=events)
+
+
+def log_events(first: int, end: int) -> list[dict[str, Any]]:
+    """Return the events `first` to `end` of any stream of a log group; times are milliseconds since 1970."""
+    start = int(datetime(DAY.year, DAY.month, DAY.day, tzinfo=timezone.utc).timestamp() * 1000)
+    text = "GET /item/%d HTTP/1.1 200 from 198.51.100.7 in 12 ms, as the log of an application has it"
+    times = ((number, start + 10 * number) for number in range(first, end))
+    return [{"timestamp": time, "ingestionTime": time, "message": text % number} for number, time in times]
 
 
 def _repeated(text: str, name: str, ending: str, objects: int, lines: int) -> Corpus:
@@ -87,7 +104,7 @@ def _record(random: Random, number: int) -> dict[str, Any]:
     def hexadecimal(digits: int) -> str:
         return f"{random.getrandbits(4 * digits):0{digits}x}"
 
-    role = f"arn:aws:iam::{_ACCOUNT}:role/Role{number % 7}"
+    role = f"arn:aws:iam::{ACCOUNT}:role/Role{number % 7}"
     issuer = {"type": "Role", "principalId": f"AROA{hexadecimal(16)}", "arn": role, "userName": f"Role{number % 7}"}
     return {
         "eventVersion": "1.08",
@@ -95,7 +112,7 @@ def _record(random: Random, number: int) -> dict[str, Any]:
             "type": "AssumedRole",
             "principalId": f"AROA{hexadecimal(16)}:session",
             "arn": f"{role}/session",
-            "accountId": str(_ACCOUNT),
+            "accountId": str(ACCOUNT),
             "accessKeyId": f"ASIA{hexadecimal(16)}",
             "sessionContext": {
                 "sessionIssuer": issuer,
@@ -116,7 +133,7 @@ def _record(random: Random, number: int) -> dict[str, Any]:
         "readOnly": True,
         "eventType": "AwsApiCall",
         "managementEvent": True,
-        "recipientAccountId": str(_ACCOUNT),
+        "recipientAccountId": str(ACCOUNT),
         "eventCategory": "Management",
         "tlsDetails": {"tlsVersion": "TLSv1.2", "cipherSuite": "ECDHE-RSA-AES128-GCM-SHA256"},
     }
@@ -126,7 +143,7 @@ def _flow(random: Random, number: int) -> str:
     start = 1704153600 + number // 50
     ports = f"{random.randrange(1024, 65535)} {random.choice((22, 53, 80, 443))}"
     return (
-        f"2 {_ACCOUNT} eni-{random.getrandbits(68):017x} 10.0.{number % 256}.{random.randrange(256)} "
+        f"2 {ACCOUNT} eni-{random.getrandbits(68):017x} 10.0.{number % 256}.{random.randrange(256)} "
         f"198.51.100.{random.randrange(256)} {ports} 6 {random.randrange(90)} {random.randrange(90000)} "
         f"{start} {start + 59} {random.choice(('ACCEPT', 'REJECT'))} OK"
     )

@@ -1,8 +1,8 @@
-"""An S3 endpoint in memory with the latency of the real one, that serves thousands of requests a second.
+"""An endpoint in memory with the latency of AWS's, that serves thousands of requests a second.
 
 It speaks what a collector needs of a bucket in path style: ListObjectsV2, GetObject (whole or a range),
-DeleteObjects; and STS's GetCallerIdentity. `GET /requests` answers how many of each kind there were.
-Run as a process of its own, with a pickled corpus on stdin; it prints its port.
+and what it needs of STS, CloudWatch Logs and SQS. `GET /requests` answers how many of each kind there were,
+and when the first came. Run as a process of its own, with a pickled corpus on stdin; it prints its port.
 """
 
 import asyncio
@@ -10,15 +10,18 @@ import json
 import pickle
 import re
 import sys
+import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from typing import cast
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from tests.bench.corpus import BUCKET, Corpus
+from tests.bench.json_apis import JsonApis
 
 _BEHIND_ALL = "\U0010ffff"
 _LENGTH = re.compile(rb"(?im)^content-length:\s*(\d+)")
+_TARGET = re.compile(rb"(?im)^x-amz-target:\s*\w+\.(\w+)")
 _RANGE = re.compile(rb"(?im)^range:\s*bytes=(\d+)-(\d*)")
 _IDENTITY = (
     b'<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
@@ -34,23 +37,32 @@ class Endpoint:
         self._bodies = corpus.bodies
         self._objects = corpus.objects
         self._keys = sorted(corpus.objects)
-        self._latency = {"GET": get_latency, "LIST": list_latency, "STS": get_latency}
+        self._latency = {"LIST": list_latency}
+        self._get_latency = get_latency
+        self._json_apis = JsonApis(corpus)
         self.requests: Counter[str] = Counter()
+        self._first_request = 0.0
 
-    def answer(self, head: bytes) -> tuple[float, bytes]:
+    def answer(self, head: bytes, body: bytes) -> tuple[float, bytes]:
         """Return how long the request takes, and the response."""
         method, target, _ = head.split(b"\r\n", 1)[0].decode("ascii").split(" ")
         url = urlsplit(target)
         bucket, _, key = unquote(url.path).lstrip("/").partition("/")
         if bucket == "requests":
-            return 0, _response("200 OK", json.dumps(self.requests).encode())
-        kind = "STS" if method == "POST" and not bucket else "GET" if key else "LIST"
+            first, self._first_request = self._first_request, 0.0
+            return 0, _response("200 OK", json.dumps({"counts": self.requests, "first": first}).encode())
+        self._first_request = self._first_request or time.time()
+        operation = _TARGET.search(head)
+        kind = operation[1].decode() if operation else "STS" if method == "POST" else "GET" if key else "LIST"
         self.requests[kind] += 1
-        if kind == "STS":
-            return self._latency[kind], _response("200 OK", _IDENTITY)
-        return self._latency[kind], self._get(key, head) if key else _response(
-            "200 OK", self._list(parse_qs(url.query))
-        )
+        return self._latency.get(kind, self._get_latency), self._answer(kind, key, head, url.query, body)
+
+    def _answer(self, kind: str, key: str, head: bytes, query: str, body: bytes) -> bytes:
+        if kind == "GET":
+            return self._get(key, head)
+        if kind == "LIST":
+            return _response("200 OK", self._list(parse_qs(query)))
+        return _response("200 OK", _IDENTITY if kind == "STS" else self._json_apis.answer(kind, body))
 
     def _get(self, key: str, head: bytes) -> bytes:
         if key not in self._objects:
@@ -124,8 +136,8 @@ class _Connection(asyncio.Protocol):
             whole = end + 4 + (int(length[1]) if length else 0)
             if len(self._received) < whole:
                 return
-            self._received = self._received[whole:]
-            latency, response = self._endpoint.answer(head)
+            body, self._received = self._received[end + 4 : whole], self._received[whole:]
+            latency, response = self._endpoint.answer(head, body)
             asyncio.get_running_loop().call_later(latency, self._write, response)
 
     def _write(self, response: bytes) -> None:

@@ -26,9 +26,13 @@ _SAMPLE_S = 0.05
 
 @dataclass(frozen=True)
 class Measured:
-    """One run: wall and CPU seconds (of all its processes), peak bytes (of all together), what came of it."""
+    """One run: wall and CPU seconds (of all its processes), peak bytes (of all together), what came of it.
+
+    `first_request`: seconds from its start to the first request that the endpoint saw.
+    """
 
     seconds: float
+    first_request: float
     cpu: float
     peak: int
     events: int
@@ -55,9 +59,9 @@ class Ground:
 
     def measure(self, command: Sequence[str]) -> Measured:
         """Run the command to its end. Raises RuntimeError when it fails."""
-        before = self._requests()
+        before, _ = self._requests()
         with _counting(self.socket) as count:
-            cpu, start = _children_cpu(), time.perf_counter()
+            cpu, began, start = _children_cpu(), time.time(), time.perf_counter()
             process = subprocess.Popen(
                 command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
             )
@@ -66,13 +70,14 @@ class Ground:
             seconds, cpu = time.perf_counter() - start, _children_cpu() - cpu
         if process.returncode:
             raise RuntimeError(f"{command[0]} ended with exit code {process.returncode}: {output}")
-        after = self._requests()
+        after, first = self._requests()
         requests = {kind: after[kind] - before.get(kind, 0) for kind in after}
-        return Measured(seconds, cpu, peak(), count(), requests)
+        return Measured(seconds, first - began, cpu, peak(), count(), requests)
 
-    def _requests(self) -> dict[str, int]:
+    def _requests(self) -> tuple[dict[str, int], float]:
         with urlopen(f"{self._url}/requests") as answer:
-            return dict(json.load(answer))
+            told = json.load(answer)
+        return told["counts"], told["first"]
 
 
 @contextmanager
