@@ -115,14 +115,14 @@ def _received(results: "Connection[Any, Any]") -> Batches:
     while True:
         frame = _checked(results.recv_bytes)
         kind, content = frame[:1], frame[1:]
-        if kind == _MESSAGES:
-            yield content.split(b"\n")
-        elif kind == _LOGGED:
+        if kind == _LOGGED:
             record = logging.makeLogRecord(pickle.loads(content))
             logging.getLogger(record.name).handle(record)
         elif kind == _FAILED:
             raise pickle.loads(content)
-        else:
+        elif content:
+            yield content.split(b"\n")
+        if kind == _DONE:
             return
 
 
@@ -223,11 +223,13 @@ class _Results(logging.Handler):
         self._send(_LOGGED, pickle.dumps({**record.__dict__, "exc_info": None}))
 
     def answer(self, messages: Batches) -> None:
-        """Send an object's messages, then how it ended."""
+        """Send an object's messages, then how it ended; that goes with the last of them, often the only ones."""
         ending = (_DONE, b"")
         try:
             for batch in messages:
-                self._send(_MESSAGES, b"\n".join(batch))
+                if ending[1]:
+                    self._send(_MESSAGES, ending[1])
+                ending = (_DONE, b"\n".join(batch))
         except CollectorError as error:
             ending = (_FAILED, pickle.dumps(error))
         except Exception as error:
