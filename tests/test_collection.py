@@ -17,6 +17,7 @@ from tests.listener import Listener
 
 BUCKET = "acme-logs"
 ACCOUNT = "123456789012"
+REGIONS = ("eu-west-1", "us-east-1")
 DAY = date(2021, 6, 10)
 SINCE = ("-b", BUCKET, "--only_logs_after", "2021-JUN-01")
 
@@ -71,6 +72,21 @@ def test_each_account_has_its_own_regions(home: Home, emulator: Emulator) -> Non
     put_all(emulator, BUCKET, trail("a", region="us-east-1") | trail("b", region="eu-west-1", account="210987654321"))
     put_all(emulator, BUCKET, trail("c", region="ap-south-2", account="210987654321"))
     assert sorted(home.run(*SINCE).events) == ["a-0", "b-0", "c-0"]
+
+
+@pytest.mark.parametrize("workers", ["1", "2", "4"])
+def test_order_within_each_partition_is_the_same_with_any_number_of_workers(
+    home: Home, emulator: Emulator, workers: str
+) -> None:
+    # More objects than are read without workers.
+    for number in range(260):
+        put_all(emulator, BUCKET, trail(f"{number:05}Z", region=REGIONS[number % 2], records=number % 4))
+    arrived = home.run(*SINCE, "--workers", workers).messages
+    for remainder, region in enumerate(REGIONS):
+        events = [message["aws"] for message in arrived if f"/{region}/" in message["aws"]["log_info"]["log_file"]]
+        assert [event["eventID"] for event in events] == [
+            f"{number:05}Z-{event}" for number in range(remainder, 260, 2) for event in range(number % 4)
+        ]
 
 
 @pytest.mark.parametrize("kills", [8])
