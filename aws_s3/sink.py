@@ -5,6 +5,7 @@ import os
 import select
 import socket
 import stat
+import struct
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ _PATIENCE = 5.0
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 0.5
 _WAIT_SLICE = 0.2
+_WAIT_SLICE_TIMEVAL = struct.pack("ll", 0, int(_WAIT_SLICE * 1_000_000))
 _SEND_BUFFER = 1 << 20
 _STDOUT = 1
 _GONE = {errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE}
@@ -111,8 +113,8 @@ class UnixSink:
         try:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-            # With a time-out of its own, Python would ask before each message whether there is room.
-            self._socket.setblocking(False)
+            # Kept by the kernel: with a time-out of its own, Python asks before each message whether there is room.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _WAIT_SLICE_TIMEVAL)
             self._socket.connect(os.fspath(self._path))
         except OSError as error:
             raise self._nobody_listens(error) from error
@@ -124,7 +126,6 @@ class UnixSink:
                 connected.send(data)
                 return
             except BlockingIOError:
-                writable(connected.fileno(), _WAIT_SLICE)
                 self._check()
             except OSError as error:
                 if error.errno in _GONE:
