@@ -112,13 +112,21 @@ class Collector:
 
     def _found(self) -> list[Partition]:
         source = self._job.source
-        if not self._around.store.holds(source.path):
+        # Asked while the folders are listed.
+        holds = self._around.listings.submit(self._around.store.holds, source.path)
+        regions = self._around.known_regions() if self._job.regions else frozenset[str]()
+        discovery = Discovery(self._job, self._bucket, self._around.store, self._around.listings, regions)
+        found: list[Partition] = []
+        try:
+            found = discovery.partitions()
+        except CollectorError:
+            if holds.result():
+                raise
+        if not holds.result():
             raise EmptyBucketError(
                 f"No files were found in '{source.bucket}/{source.path}'. No logs will be processed."
             )
-        regions = self._around.known_regions() if self._job.regions else frozenset[str]()
-        discovery = Discovery(self._job, self._bucket, self._around.store, self._around.listings, regions)
-        return discovery.partitions()
+        return found
 
     def _collect_all(self, partitions: Iterable[Partition]) -> None:
         for wanted, messages in self._around.load(self._worklist.objects(partitions)):
