@@ -1,13 +1,14 @@
 # Everything is set up in .venv: nothing but Python and git is needed. `make help` lists the targets.
 
 PYTHON ?= python3
+WAZUH_HOME ?= /var/ossec
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # The replays wait more than they work: more processes than cores.
 PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
-.PHONY: run test lint format conformance bench clean help
+.PHONY: run install uninstall test lint format conformance bench clean help
 
 run: $(READY) ## Collect sample objects of a local emulator; with ARGS="-b my-bucket …", run aws-s3 on real ones.
 ifeq ($(strip $(ARGS)),)
@@ -15,6 +16,12 @@ ifeq ($(strip $(ARGS)),)
 else
 	@$(BIN)/aws-s3 $(ARGS)
 endif
+
+install: ## Put the program where Wazuh runs it: WAZUH_HOME=/var/ossec EXTRAS=fast,metrics
+	@$(PYTHON) -m aws_s3.contrib install "$(WAZUH_HOME)" --extras "$(EXTRAS)"
+
+uninstall: ## Take it away again, and put back what was there.
+	@$(PYTHON) -m aws_s3.contrib uninstall "$(WAZUH_HOME)"
 
 test: lint ## Check everything: lint, format, types, and all tests with coverage.
 	$(BIN)/mypy
