@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # The replays wait more than they work: more processes than cores.
 PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
-.PHONY: run install uninstall test lint format conformance bench clean help
+.PHONY: run install uninstall test lint format conformance bench man audit clean help
 
 run: $(READY) ## Collect sample objects of a local emulator; with ARGS="-b my-bucket …", run aws-s3 on real ones.
 ifeq ($(strip $(ARGS)),)
@@ -40,6 +40,15 @@ conformance: $(READY) ## Replay the recorded cases only.
 
 bench: $(READY) ## Measure how fast it is, beside a plain loop; ROWS="small ALB" picks rows.
 	@$(BIN)/python -m tests.bench $(ROWS)
+
+man: $(READY) ## Write the man page: build/aws-s3.1
+	@mkdir -p build
+	@$(BIN)/argparse-manpage --module aws_s3.arguments --function build_parser --prog aws-s3 --project-name aws-s3 \
+	    --description 'collects AWS logs and hands every event to Wazuh' --output build/aws-s3.1
+
+audit: $(READY) ## Look for known vulnerabilities of what is installed; needs the network.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@$(BIN)/pip-audit --skip-editable
 
 clean: ## Remove what was set up and built.
 	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

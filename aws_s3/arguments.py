@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from aws_s3 import __version__
 from aws_s3.buckets import BUCKET_TYPES
 from aws_s3.buckets.layout import REGION_NAME
-from aws_s3.errors import InvalidTypeError, QueueError, UsageError
+from aws_s3.errors import InvalidTypeError, MissingExtraError, QueueError, UsageError
 from aws_s3.queue_address import QueueAddress
 from aws_s3.settings import (
     Access,
@@ -31,6 +31,15 @@ SUBSCRIBERS = ("buckets", "security_hub", "security_lake")
 DEFAULT_TYPE = "cloudtrail"
 TYPE_ALIASES = {"vpc": "vpcflow"}
 DEFAULT_HOME = Path("/var/ossec")
+
+_SHELLS = ("bash", "zsh", "tcsh")
+_COMPLETED = {
+    "type": sorted([*BUCKET_TYPES, *TYPE_ALIASES]),
+    "service": SERVICES,
+    "subscriber": SUBSCRIBERS,
+    "print_completion": _SHELLS,
+}
+"""The values of options that completion knows. Others than these have exit codes of their own."""
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _BUCKET_NAME = re.compile(r"(?!xn--)(?!.*(-s3alias|--ol-s3)$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
@@ -65,6 +74,29 @@ class _Words(argparse.Action):
             setattr(namespace, self.dest, self._convert(" ".join(values or ())))
         except argparse.ArgumentTypeError as error:
             raise argparse.ArgumentError(self, str(error)) from error
+
+
+class _PrintCompletion(argparse.Action):
+    """Prints a shell's completion script and ends the program, as --help does."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        try:
+            import shtab
+        except ImportError as error:
+            raise MissingExtraError(
+                f"{option_string} needs shtab, which cannot be imported ({error}). "
+                "Install it: pip install 'aws-s3[completion]'."
+            ) from error
+        for action in parser._actions:
+            action.choices = _COMPLETED.get(action.dest)
+        print(shtab.complete(parser, shell=str(values)))
+        parser.exit()
 
 
 def _shown(text: str) -> str:
@@ -157,6 +189,10 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument(
+        "--print-completion", action=_PrintCompletion, choices=_SHELLS, metavar="SHELL",
+        help="print the completion script of bash, zsh or tcsh",
+    )  # fmt: skip
     _add_sources(parser)
     _add_selection(parser)
     _add_processing(parser)

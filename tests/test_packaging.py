@@ -1,0 +1,54 @@
+"""What is handed out: a source archive, the wheel made from it, and that wheel in an empty environment."""
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import aws_s3
+from tests.command import new_home, put_all
+from tests.emulator import Emulator
+
+ROOT = Path(__file__).parent.parent
+NAME = f"aws_s3-{aws_s3.__version__}"
+
+
+def test_archives_hold_the_package_and_the_wheel_runs_in_an_empty_environment(
+    tmp_path: Path, emulator: Emulator
+) -> None:
+    subprocess.run([sys.executable, "-m", "build", "--outdir", tmp_path, ROOT], check=True, stdout=subprocess.DEVNULL)
+    holds_the_package_and_nothing_else(tmp_path)
+    runs(installed(tmp_path / f"{NAME}-py3-none-any.whl", tmp_path / "environment"), emulator)
+
+
+def holds_the_package_and_nothing_else(built: Path) -> None:
+    with zipfile.ZipFile(built / f"{NAME}-py3-none-any.whl") as wheel:
+        names = set(wheel.namelist())
+    package = {str(path.relative_to(ROOT)) for path in (ROOT / "aws_s3").rglob("*.py")}
+    data = {"aws_s3/py.typed", *(f"aws_s3/contrib/aws-s3{end}" for end in (".service", ".timer", ".cron"))}
+    assert package | data <= names
+    assert {name.partition("/")[0] for name in names} == {"aws_s3", f"{NAME}.dist-info"}
+    assert any(name.endswith("/LICENSE") for name in names)
+    with tarfile.open(built / f"{NAME}.tar.gz") as source:
+        assert f"{NAME}/README.md" in source.getnames()
+
+
+def installed(wheel: Path, environment: Path) -> Path:
+    """Install into an empty environment, and return the command."""
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    pip = [str(environment / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, str(wheel)], check=True)
+    return environment / "bin/aws-s3"
+
+
+def runs(command: Path, emulator: Emulator) -> None:
+    version = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout == f"aws-s3 {aws_s3.__version__}\n"
+    emulator.client("s3").create_bucket(Bucket="acme-logs")
+    put_all(emulator, "acme-logs", {"2021/06/10/a": b'{"id": "1"}'})
+    with new_home(emulator) as home:
+        options = ["-b", "acme-logs", "-t", "custom", "-s", "2021-JUN-10", "--output", "stdout"]
+        run = subprocess.run([command, *options], env=home.environment, cwd=home.path, capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert '"id":"1"' in run.stdout
