@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = "aws_s3"
 
 LAYERS = (
-    ("", "errors", "settings", "levels"),
+    ("", "errors", "settings", "levels", "schedule", "ossec.document"),
     ("notifications", "queue_address"),
     ("compression", "formats", "flowlogs", "delimited", "reshape", "discard", "message", "place", "spans"),
     ("buckets.base", "buckets.layout"),
@@ -25,6 +25,7 @@ LAYERS = (
         "direct",
         "download",
         "interruption",
+        "isolation",
         "session",
         "s3",
         "service_api",
@@ -36,8 +37,12 @@ LAYERS = (
     ("reader", "fetch", "loading", "workers", "discovery", "listing", "worklist"),
     ("collector", "services", "subscribers"),
     ("subscription",),
-    ("arguments", "terminal", "collection", "queue_collection", "service_collection", "cli", "__main__"),
     ("contrib",),
+    ("arguments", "terminal", "collection", "queue_collection", "service_collection"),
+    ("ossec",),
+    ("daemon",),
+    ("configured",),
+    ("cli", "__main__"),
 )
 """The modules, lowest first; a folder's name stands for all of it. A module imports of its layer or below."""
 
