@@ -25,6 +25,8 @@ class Interruption:
         for number in _EXIT_CODES:
             signal.signal(number, self._handle)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # Who started this process may have held them back.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _EXIT_CODES)
 
     def end(self) -> None:
         """Let no signal do anything from now on: the run is over, and Python is about to end."""
