@@ -4,7 +4,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,6 +17,7 @@ from aws_s3.queue_address import QueueAddress
 from aws_s3.settings import (
     Access,
     BucketJob,
+    ConfiguredJob,
     DiscardRule,
     Job,
     Output,
@@ -46,6 +47,7 @@ _BUCKET_NAME = re.compile(r"(?!xn--)(?!.*(-s3alias|--ol-s3)$)[a-z0-9][a-z0-9.-]{
 _DATE = re.compile(r"([1-9]\d{3})-([A-Za-z]{3})-(\d{2})", re.ASCII)
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _LOG_GROUP = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}(:[^:*]{1,512})?", re.ASCII)
+_BESIDE_CONFIG = {"config", "daemon", "debug", "output", "wazuh_home", "state_dir", "workers", "lookback_days"}
 _FORBIDDEN_IN_PATH = re.compile(r"""[{}^%`\[\]'"<>~#|]|&#?\w+;""")
 
 
@@ -54,6 +56,14 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message)
+
+    def given(self, options: argparse.Namespace) -> dict[str, str]:
+        """Return the options that have another value than their default, as they are written, by destination."""
+        return {
+            action.dest: "/".join(action.option_strings)
+            for action in self._actions
+            if getattr(options, action.dest, action.default) != action.default
+        }
 
 
 class _Words(argparse.Action):
@@ -181,7 +191,7 @@ def _output(text: str) -> Output:
     raise argparse.ArgumentTypeError(f"{_shown(text)} is not stdout, file:PATH or unix:PATH")
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> _Parser:
     """Return the parser of the whole command line."""
     parser = _Parser(
         prog="aws-s3",
@@ -202,12 +212,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_sources(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what to collect from (exactly one of -b, -sr, -sb)")
+    group = parser.add_argument_group("what to collect from (exactly one of -b, -sr, -sb, --config)")
     source = group.add_mutually_exclusive_group(required=True)
     bucket_name = _checked(_BUCKET_NAME, "a bucket name")
     source.add_argument("-b", "--bucket", type=bucket_name, metavar="NAME", help="S3 bucket")
     source.add_argument("-sr", "--service", type=str.lower, metavar="NAME", help=" or ".join(SERVICES))
     source.add_argument("-sb", "--subscriber", type=str.lower, metavar="NAME", help=", ".join(SUBSCRIBERS))
+    source.add_argument(
+        "--config", type=Path, metavar="FILE", help="all that the aws-s3 block of this ossec.conf says, one by one"
+    )
+    group.add_argument("--daemon", action="store_true", help="with --config: go on, on the schedule of the file")
     group.add_argument(
         "-q", "--queue", type=_queue, metavar="QUEUE", help="SQS queue of the subscriber: its name, URL or ARN"
     )
@@ -316,9 +330,11 @@ def parse(arguments: Sequence[str]) -> Settings:
 
     Raises UsageError when a check of SPEC 1 fails. `check_job` comes after it.
     """
-    options, unknown = build_parser().parse_known_args(arguments)
-    _refuse(unknown)
     _check_text(arguments)
+    parser = build_parser()
+    options, unknown = parser.parse_known_args(arguments)
+    _refuse(unknown)
+    _check_config(options, parser.given(options))
     _check_together(options)
     home = options.wazuh_home or _default_home()
     return Settings(
@@ -338,7 +354,9 @@ def check_job(settings: Settings) -> None:
         _check_known(job.source.type, BUCKET_TYPES, "type of bucket")
     elif isinstance(job, ServiceJob):
         _check_known(job.name, SERVICES, "service")
-    else:
+        if job.name == "cloudwatchlogs" and not job.log_groups:
+            raise UsageError("the service cloudwatchlogs needs --aws_log_groups")
+    elif isinstance(job, SubscriberJob):
         _check_known(job.name, SUBSCRIBERS, "subscriber")
         if job.type is not None:
             _check_known(job.type, BUCKET_TYPES, "type of bucket")
@@ -364,11 +382,25 @@ def _refuse(unknown: Sequence[str]) -> None:
 
 
 def _check_text(arguments: Sequence[str]) -> None:
-    """Raise UsageError for bytes that are not text: AWS would refuse them much later."""
+    """Raise UsageError for bytes that are not text, which AWS would refuse much later, and for dashes.
+
+    argparse takes the dashes of `--bucket=--` away, and leaves a list in the value's place.
+    """
     try:
         "".join(arguments).encode()
     except UnicodeEncodeError:
         raise UsageError("the arguments are not valid UTF-8") from None
+    for word in arguments:
+        option, _, value = word.partition("=")
+        if value == "--" and option.startswith("-"):
+            raise UsageError(f"argument {option}: '--' is no value")
+
+
+def _check_config(options: argparse.Namespace, given: Mapping[str, str]) -> None:
+    if options.daemon and options.config is None:
+        raise UsageError("--daemon goes with --config")
+    if options.config is not None and (unfit := sorted(given[dest] for dest in set(given) - _BESIDE_CONFIG)):
+        raise UsageError(f"--config takes {', '.join(unfit)} from the file: leave it out, or write it there")
 
 
 def _check_together(options: argparse.Namespace) -> None:
@@ -392,6 +424,8 @@ def _job(options: argparse.Namespace) -> Job:
         return _bucket_job(options)
     if options.service is not None:
         return _service_job(options)
+    if options.config is not None:
+        return ConfiguredJob(options.config, options.daemon, options.lookback_days)
     return SubscriberJob(
         name=options.subscriber,
         queue=options.queue or "",

@@ -2,36 +2,44 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 
 from aws_s3.arguments import check_job, parse
 from aws_s3.errors import CollectorError, Interrupted, UsageError
 from aws_s3.interruption import Interruption
-from aws_s3.settings import BucketJob, ServiceJob, Settings
+from aws_s3.settings import BucketJob, ConfiguredJob, ServiceJob, Settings
 from aws_s3.terminal import STDERR, STDOUT, Lines, Terminal, open_standard_streams, printable
 
 log = logging.getLogger(__name__)
+
+Run = Callable[[Settings, Interruption], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code (SPEC 10)."""
     open_standard_streams()
+    return _reported(lambda: parse(sys.argv[1:] if arguments is None else arguments), _run)
+
+
+def _reported(settings: Callable[[], Settings], run: Run) -> int:
+    """Run with a terminal and handlers of signals of its own, and return the exit code."""
     terminal = Terminal()
     terminal.show(Lines(STDOUT), 0)
-    code = _guarded(sys.argv[1:] if arguments is None else arguments, terminal, Interruption())
+    code = _guarded(settings, run, terminal, Interruption())
     terminal.finish()
     return code
 
 
-def _guarded(arguments: Sequence[str], terminal: Terminal, interruption: Interruption) -> int:
+def _guarded(read: Callable[[], Settings], run: Run, terminal: Terminal, interruption: Interruption) -> int:
     """Run, and make one line and a code of whatever goes wrong."""
     try:
         try:
             interruption.listen()
-            settings = parse(arguments)
-            terminal.show(Lines(STDERR if settings.output.kind == "stdout" else STDOUT), settings.debug)
-            return _run(settings, interruption)
+            settings = read()
+            lines = Lines(STDERR if settings.output.kind == "stdout" else STDOUT)
+            terminal.show(lines, settings.debug, every=isinstance(settings.job, ConfiguredJob))
+            return run(settings, interruption)
         finally:
             # Either this ends before a signal comes, or the signal was the first, and no other raises.
             interruption.end()
@@ -50,6 +58,10 @@ def _run(settings: Settings, interruption: Interruption) -> int:
     """Run the job; of the program, only what it needs is imported."""
     check_job(settings)
     job, began = settings.job, datetime.now(timezone.utc)
+    if isinstance(job, ConfiguredJob):
+        from aws_s3.configured import collect_configured
+
+        return collect_configured(settings, job, lambda block: _reported(lambda: block, _run_block))
     if isinstance(job, BucketJob):
         from aws_s3.collection import collect_bucket
 
@@ -61,3 +73,12 @@ def _run(settings: Settings, interruption: Interruption) -> int:
     from aws_s3.queue_collection import collect_queue
 
     return collect_queue(settings, job, interruption, began)
+
+
+def _run_block(settings: Settings, interruption: Interruption) -> int:
+    """Run one block of a file; the process that waits for it tells of signals."""
+    try:
+        return _run(settings, interruption)
+    except Interrupted as request:
+        log.info("%s", request)
+        return request.exit_code

@@ -19,6 +19,12 @@ class UsageError(CollectorError):
     exit_code = 2
 
 
+class OssecConfigError(CollectorError):
+    """What ossec.conf says cannot be run."""
+
+    exit_code = 2
+
+
 class CredentialsError(CollectorError):
     """No credentials, invalid credentials, or access denied."""
 

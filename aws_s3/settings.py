@@ -91,7 +91,19 @@ class SubscriberJob:
     discard: DiscardRule | None = None
 
 
-Job = BucketJob | ServiceJob | SubscriberJob
+@dataclass(frozen=True)
+class ConfiguredJob:
+    """All that the aws-s3 block of an ossec.conf collects: once, or as a `daemon` on the block's schedule.
+
+    `lookback_days` is that of its buckets.
+    """
+
+    file: Path
+    daemon: bool = False
+    lookback_days: int = 1
+
+
+Job = BucketJob | ServiceJob | SubscriberJob | ConfiguredJob
 
 
 @dataclass(frozen=True)

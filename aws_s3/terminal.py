@@ -66,12 +66,17 @@ class Terminal(logging.Handler):
         super().__init__()
         self._lines = Lines(STDOUT)
         self._debug = 0
+        self._every = False
         self._counts: dict[Kind, int] = {}
 
-    def show(self, lines: Lines, debug: int) -> None:
-        """Write what all the program's loggers say to `lines` from now on, and nothing of the libraries'."""
+    def show(self, lines: Lines, debug: int, *, every: bool = False) -> None:
+        """Write what all the program's loggers say to `lines` from now on, and nothing of the libraries'.
+
+        `every`: hold no line back, as is right for the few that many runs share.
+        """
         self._lines = lines
         self._debug = debug
+        self._every = every or debug > 0
         logger = logging.getLogger("aws_s3")
         logger.handlers = [self]
         logger.setLevel(_THRESHOLDS[debug])
@@ -84,7 +89,7 @@ class Terminal(logging.Handler):
         """Write the record as one line; its traceback follows, indented, at debug 2 and above."""
         kind = _kind(record)
         self._counts[kind] = self._counts.get(kind, 0) + 1
-        if not self._debug and self._counts[kind] > 1:
+        if not self._every and self._counts[kind] > 1:
             return
         level = record.levelname if record.levelno >= logging.INFO else "DEBUG"
         self._lines.write(f"{level}: {printable(record.getMessage())}")
@@ -95,7 +100,7 @@ class Terminal(logging.Handler):
     def finish(self) -> None:
         """Say how many lines were held back or lost."""
         for (text, error), count in list(self._counts.items()):
-            if not self._debug and count > 1:
+            if not self._every and count > 1:
                 text = _ARGUMENT.sub("…", text.replace("%s", error.__name__, 1) if error else text)
                 self._lines.write(f'WARNING: {count - 1} more lines like "{text}": --debug 1 shows them.')
         if self._lines.lost:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from aws_s3.arguments import SERVICES, SUBSCRIBERS, build_parser, check_job, parse
 from aws_s3.buckets import BUCKET_TYPES
 from aws_s3.errors import CollectorError, InvalidTypeError, QueueError, UsageError
-from aws_s3.settings import Access, BucketJob, DiscardRule, Output, ServiceJob, Source, SubscriberJob
+from aws_s3.settings import Access, BucketJob, ConfiguredJob, DiscardRule, Output, ServiceJob, Source, SubscriberJob
 
 ROLE = "arn:aws:iam::123456789012:role/logs"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -395,11 +395,49 @@ def test_bytes_that_are_no_text_are_refused() -> None:
     assert "UTF-8" in refused([*BUCKET, "-l", "a\udcff"])
 
 
+@pytest.mark.parametrize("option", ["--bucket", "-b", "--regions"])
+def test_dashes_alone_are_no_value(option: str) -> None:
+    """argparse would drop them, and leave a list in the value's place."""
+    assert refused([f"{option}=--"]) == f"argument {option}: '--' is no value"
+
+
+@pytest.mark.parametrize("arguments", [("-b", "acme-logs"), ("-sr", "inspector"), ("-sb", "buckets", "-q", "q")])
+def test_the_daemon_is_that_of_a_file(arguments: Sequence[str]) -> None:
+    assert "--config" in refused([*arguments, "--daemon"])
+    assert parse(["--config", "f", "--daemon"]).job == ConfiguredJob(Path("f"), daemon=True)
+
+
+def test_beside_a_file_only_what_holds_for_all_its_blocks_is_taken() -> None:
+    common = "--debug 2 --output stdout --wazuh-home /w --state-dir /s --workers 3 --lookback-days 5"
+    settings = parse(["--config", "ossec.conf", *common.split()])
+    assert settings.job == ConfiguredJob(Path("ossec.conf"), lookback_days=5)
+    assert (settings.debug, settings.output.kind, settings.state_dir) == (2, "stdout", Path("/s"))
+    assert settings.workers == 3
+    check_job(settings)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (("-t", "waf"), "-t/--type"),
+        (("-r", "us-east-1"), "-r/--regions"),
+        (("-o",), "-o/--reparse"),
+        (("-k", SECRET), "-k/--secret_key"),
+        (("-b", "acme-logs"), "-b/--bucket"),
+    ],
+)
+def test_what_the_file_says_is_refused_beside_it(options: Sequence[str], name: str) -> None:
+    said = refused(["--config", "ossec.conf", *options])
+    assert name in said
+    assert "--config" in said
+    assert SECRET not in said
+
+
 def test_types_services_and_subscribers_are_taken_in_any_case() -> None:
     for name in BUCKET_TYPES:
         check_job(parse([*BUCKET, "-t", name.upper()]))
     for name in SERVICES:
-        check_job(parse(["-sr", name.title()]))
+        check_job(parse(["-sr", name.title(), "-g", "/aws/app"]))
     for name in SUBSCRIBERS:
         check_job(parse(["-sb", name.upper(), "-q", "q", "-i", ROLE, "-x", "ext"]))
 

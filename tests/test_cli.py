@@ -47,6 +47,7 @@ def subclasses(kind: type[CollectorError]) -> Iterator[type[CollectorError]]:
 
 EXIT_CODES = {
     "UsageError": 2,
+    "OssecConfigError": 2,
     "CredentialsError": 3,
     "StateError": 5,
     "StateCreateError": 6,

@@ -2,7 +2,7 @@
 
 import logging
 
-from aws_s3.errors import DeniedError, MissingError, RequestError, UsageError
+from aws_s3.errors import DeniedError, MissingError, RequestError
 from aws_s3.services.base import Surroundings
 from aws_s3.services.log_group import GroupRun
 from aws_s3.services.log_streams import REQUESTS_A_SECOND, LogGroupApi
@@ -19,8 +19,6 @@ class CloudWatchLogs:
     is_everywhere = True
 
     def __init__(self, job: ServiceJob, surroundings: Surroundings) -> None:
-        if not job.log_groups:
-            raise UsageError("the service cloudwatchlogs needs --aws_log_groups")
         self._job = job
         self._around = surroundings
         self._found: set[str] = set()

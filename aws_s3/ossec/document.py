@@ -1,0 +1,106 @@
+"""The elements of ossec.conf. It is not quite XML: it has several roots, and other modules' parts may hold anything."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from xml.parsers import expat
+
+_SPECIAL = re.compile(rb"<!\[CDATA\[.*?\]\]>|<!--.*?(?:-->|\Z)|<!DOCTYPE|&(?!#?\w+;)", re.DOTALL)
+_VISIBLE = re.compile(rb"[^\n]")
+_WODLE = re.compile(rb"<wodle(?=[\s/>])")
+
+
+class Fault(Exception):
+    """Something in the file is wrong, in `line`."""
+
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
+        self.line = line
+
+
+@dataclass
+class Element:
+    """An element, and the line in which it begins. `text` is what stands between its tags."""
+
+    tag: str
+    attributes: Mapping[str, str]
+    line: int
+    text: str = ""
+    children: list["Element"] = field(default_factory=list)
+
+
+def wodles(content: bytes, name: str) -> list[Element]:
+    """Return the `<wodle>` elements of that name; nothing else in the file needs to be XML.
+
+    A `&` that begins no reference stands for itself, and a comment may hold anything, as to Wazuh.
+    Raises Fault where one of these elements is not XML, and for a document type: none is needed, and
+    its entities could be made to fill the memory.
+    """
+    text = _SPECIAL.sub(_plain, content)
+    parsed = (_Parser(name).parse(text, found.start()) for found in _WODLE.finditer(text))
+    return [element for element in parsed if element]
+
+
+def _plain(found: re.Match[bytes]) -> bytes:
+    text = found[0]
+    if text.startswith(b"<![CDATA["):
+        return text
+    if text == b"&":
+        return b"&amp;"
+    line = found.string.count(b"\n", 0, found.start()) + 1
+    if not text.startswith(b"<!--"):
+        raise Fault(line, "a document type is not allowed")
+    if not text.endswith(b"-->"):
+        raise Fault(line, "a comment begins here and does not end")
+    return _VISIBLE.sub(b" ", text)
+
+
+class _Complete(Exception):
+    """The element has ended, or is not the one looked for."""
+
+
+class _Parser:
+    """Reads one element, and nothing of what follows it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._open: list[Element] = []
+        self._found: Element | None = None
+        self._expat = expat.ParserCreate("UTF-8")
+        self._expat.StartElementHandler = self._start
+        self._expat.EndElementHandler = self._end
+        self._expat.CharacterDataHandler = self._characters
+
+    def parse(self, text: bytes, begin: int) -> Element | None:
+        """Return the element that begins there, None if it has another name."""
+        try:
+            # Lines count from the beginning of the file.
+            self._expat.Parse(b"\n" * text.count(b"\n", 0, begin), False)
+            self._expat.Parse(text[begin:], True)
+        except _Complete:
+            pass
+        except expat.ExpatError as error:
+            inside = f" in <{self._open[-1].tag}> of line {self._open[-1].line}" if self._open else ""
+            what = f"this is not XML: {expat.ErrorString(error.code)}{inside}"
+            raise Fault(error.lineno, f"{what}. In values, write &lt; for < and &amp; for &") from None
+        return self._found
+
+    def _start(self, tag: str, attributes: Mapping[str, Any]) -> None:
+        if not self._open and attributes.get("name") != self._name:
+            raise _Complete
+        element = Element(tag, attributes, self._expat.CurrentLineNumber)
+        if self._open:
+            self._open[-1].children.append(element)
+        self._open.append(element)
+
+    def _end(self, tag: str) -> None:
+        del tag
+        element = self._open.pop()
+        element.text = element.text.strip()
+        if not self._open:
+            self._found = element
+            raise _Complete
+
+    def _characters(self, text: str) -> None:
+        self._open[-1].text += text
