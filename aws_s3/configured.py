@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 Run = Callable[[Settings], int]
 
-_KILLED = 1
+_FAILED = 1
 _TERMINATED = 143
 
 
@@ -46,9 +46,13 @@ def _complete(settings: Settings, job: ConfiguredJob, block: Settings) -> Settin
 
 def _run_block(block: Block, work: Callable[[], int]) -> int:
     log.info("Running %s", block.name)
-    code = run_apart(work)
+    try:
+        code = run_apart(work)
+    except OSError as error:
+        log.error("Cannot start a process for %s: %s. The next run tries it again.", block.name, error.strerror)
+        return _FAILED
     log.info("%s ended with exit code %d", block.name, code)
     if code < 0 or code == _TERMINATED:
         name = signal.Signals(-code).name if code < 0 else "SIGTERM"
         log.error("The process of %s got %s. What it sent is recorded; the next run goes on.", block.name, name)
-    return _KILLED if code < 0 else code
+    return _FAILED if code < 0 else code

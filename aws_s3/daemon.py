@@ -93,7 +93,9 @@ class Daemon:
         """Wait for what comes first: the time to run, a request to read the file again, or a look at the clock."""
         now = self._clock.now()
         if self._last - now > _STEP:
-            log.warning("The clock was set back from %s to %s", self._last, now)
+            log.warning(
+                "The clock was set back: it is %s, and the last run began at %s", _shown(now), _shown(self._last)
+            )
             self._last = now
             self._due = self._next()
         if self._clock.wait(min(max(self._due - now, _NOW), _SLICE)):
@@ -109,8 +111,10 @@ class Daemon:
         self._due = self._next()
         now = self._clock.now()
         if self._due <= now:
-            log.warning("The run that began at %s took longer than its interval: the next begins at once", self._last)
+            log.warning("The run of %s took longer than its interval: the next begins at once", _shown(self._last))
             self._due = now
+        else:
+            log.info("The next run begins at %s", _shown(self._due))
 
     def _read_again(self) -> None:
         try:
@@ -119,4 +123,8 @@ class Daemon:
             log.error("%s What was read before stays in force.", error)
         else:
             self._due = self._next()
-            log.info("The configuration was read again; the next run begins at %s", self._due)
+            log.info("The configuration was read again; the next run begins at %s", _shown(self._due))
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S %z}"

@@ -7,6 +7,9 @@ from typing import NoReturn
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 
+_LOOK_SECONDS = 1.0
+"""How often to look for the end of the child: no thread of the caller's, should it have one, takes that away."""
+
 
 def run_apart(work: Callable[[], int]) -> int:
     """Run `work` in a forked process and return its exit code; the negative number of the signal that killed it.
@@ -15,6 +18,8 @@ def run_apart(work: Callable[[], int]) -> int:
     caller must have no other thread. A signal that asks the caller to stop is passed on; once the process
     has ended, the caller's handler gets it.
     """
+    # Who started this process may let it be ignored, and then no end of a child can be asked for.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (*_STOPS, signal.SIGCHLD))
     try:
         child = os.fork()
@@ -42,11 +47,10 @@ def _wait(child: int) -> tuple[int, signal.Signals | None]:
     """Return the exit code, and the last signal to stop that came and was passed on."""
     stop = None
     while True:
-        number = signal.sigwait((*_STOPS, signal.SIGCHLD))
-        if number == signal.SIGCHLD:
-            ended, status = os.waitpid(child, os.WNOHANG)
-            if ended:
-                return os.waitstatus_to_exitcode(status), stop
-        else:
-            stop = signal.Signals(number)
+        received = signal.sigtimedwait((*_STOPS, signal.SIGCHLD), _LOOK_SECONDS)
+        if received and received.si_signo != signal.SIGCHLD:
+            stop = signal.Signals(received.si_signo)
             os.kill(child, stop)
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status), stop

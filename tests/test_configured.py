@@ -1,7 +1,9 @@
 """`--config` and `--daemon` as an operator runs them: the command, HTTP, a socket, SQLite, signals."""
 
+import errno
 import gzip
 import json
+import os
 import re
 import signal
 import sqlite3
@@ -17,6 +19,9 @@ from typing import Any
 import psutil
 import pytest
 
+from aws_s3.arguments import parse
+from aws_s3.configured import collect_configured
+from aws_s3.settings import ConfiguredJob
 from tests.command import COMMAND, Home, decoded, new_home, put_all, wait_until
 from tests.emulator import ACCOUNT, Emulator
 from tests.listener import Listener
@@ -215,6 +220,23 @@ def test_a_block_whose_caller_is_killed_ends_with_its_own_work(home: Home, emula
     assert len(listener.received) == 5000
     assert "b-0" not in event_ids(decoded(listener.close()))
     assert home.run("--config", file).events == ["b-0"]
+
+
+def test_a_process_that_cannot_be_started_does_not_stop_the_next(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_memory() -> int:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr("os.fork", no_memory)
+    file = write(home, wodle(bucket(name="first-bucket"), bucket(name="other-bucket")))
+    settings = parse(["--config", file])
+    assert isinstance(settings.job, ConfiguredJob)
+    assert collect_configured(settings, settings.job, lambda block: 0) == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Cannot start a process for bucket {name}: Cannot allocate memory. The next run tries it again."
+        for name in ("first-bucket", "other-bucket")
+    ]
 
 
 @contextmanager

@@ -45,6 +45,12 @@ def test_a_process_that_is_stopped_and_goes_on_is_waited_for() -> None:
     assert run_apart(stop) == 5
 
 
+def test_that_a_child_ended_is_told_also_where_it_was_to_be_ignored() -> None:
+    program = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+    program += "from aws_s3.isolation import run_apart; raise SystemExit(run_apart(lambda: 5))"
+    assert subprocess.run([sys.executable, "-c", program], timeout=10).returncode == 5
+
+
 def test_the_callers_signals_are_as_before() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     run_apart(lambda: 0)

@@ -23,14 +23,15 @@ NAME = "aws-s3"
 _ACCESS = ("aws_profile", "iam_role_arn", "iam_role_duration", "sts_endpoint", "service_endpoint")
 _KEYS = ("access_key", "secret_key")
 _LOGS = ("aws_organization_id", "aws_account_id", "aws_account_alias", "only_logs_after", "regions")
-_SWITCHES = {"remove_from_bucket": "--remove", "remove_log_streams": "--remove-log-streams"}
+_SWITCHES = ("remove_from_bucket", "remove_log_streams")
 _OPTIONS = {
     "name": "--bucket",
     "path": "--trail_prefix",
     "path_suffix": "--trail_suffix",
     "sqs_name": "--queue",
     "discard_regex": "--discard-regex",
-    **_SWITCHES,
+    "remove_from_bucket": "--remove",
+    "remove_log_streams": "--remove-log-streams",
 }
 """The options that are not called as their tags are."""
 
@@ -127,12 +128,12 @@ class _Reading:
         old = {tag: given[tag] for tag in _OLD if tag in given}
         for element in old.values():
             self.warn(element, "is an old form that holds for a <bucket> without type: put it into the <bucket>")
-        words = ["--skip_on_error"] if "skip_on_error" in given and _is_yes(given["skip_on_error"]) else []
+        words = ["--skip_on_error"] if _says_yes(given, "skip_on_error", default=False) else []
         blocks = tuple(self._block(child, words, old) for tag in _KINDS for child in wodle.children if child.tag == tag)
         if not blocks:
             raise Fault(wodle.line, f"<wodle> holds none of {_listed(_KINDS)}")
-        run_on_start = "run_on_start" not in given or _is_yes(given["run_on_start"])
-        return Wodle(False, run_on_start, _schedule(wodle, given), blocks)
+        run_on_start = _says_yes(given, "run_on_start", default=True)
+        return Wodle(run_on_start=run_on_start, schedule=_schedule(wodle, given), blocks=blocks)
 
     def _block(self, block: Element, words: Iterable[str], old: Mapping[str, Element]) -> Block:
         kind = _KINDS[block.tag]
@@ -187,18 +188,21 @@ def _is_yes(element: Element) -> bool:
     return element.text.lower() == "yes"
 
 
+def _says_yes(given: Mapping[str, Element], tag: str, *, default: bool) -> bool:
+    return _is_yes(given[tag]) if tag in given else default
+
+
 def _words(given: Mapping[str, Element]) -> Iterator[str]:
     """Yield the words of a command line that say the same; none takes another for its value."""
     for tag, element in given.items():
+        option = _OPTIONS.get(tag, f"--{tag}")
         if tag in _SWITCHES:
-            if _is_yes(element):
-                yield _SWITCHES[tag]
-        else:
-            values = {_OPTIONS.get(tag, f"--{tag}"): element.text}
-            if tag == "discard_regex" and "field" in element.attributes:
-                values["--discard-field"] = element.attributes["field"].strip()
-            _check_value(element, *(["field"] if tag == "discard_regex" else []))
-            yield from (f"{option}={value}" for option, value in values.items())
+            yield from [option] if _is_yes(element) else []
+            continue
+        _check_value(element, *(["field"] if tag == "discard_regex" else []))
+        yield f"{option}={element.text}"
+        if "field" in element.attributes:
+            yield f"--discard-field={element.attributes['field'].strip()}"
 
 
 def _settings(words: list[str], block: Element, given: Mapping[str, Element]) -> Settings:
