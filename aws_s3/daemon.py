@@ -121,9 +121,10 @@ class Daemon:
             self._wodle = self._load()
         except CollectorError as error:
             log.error("%s What was read before stays in force.", error)
-        else:
+            return
+        if self._due > self._clock.now():
             self._due = self._next()
-            log.info("The configuration was read again; the next run begins at %s", _shown(self._due))
+        log.info("The configuration was read again; the next run begins at %s", _shown(self._due))
 
 
 def _shown(moment: datetime) -> str:

@@ -181,9 +181,8 @@ def test_a_block_that_is_killed_is_told_and_does_not_stop_the_next(home: Home, e
     child.kill()
     output, _ = process.communicate(timeout=60)
     assert "b-0" in event_ids(decoded(listener.close()))
-    assert output == (
-        "ERROR: The process of bucket first-bucket got SIGKILL. What it sent is recorded; the next run goes on.\n"
-    )
+    assert output.startswith("ERROR: The process of bucket first-bucket (line 3) got SIGKILL. What it sent is recorded")
+    assert output.count("\n") == 1
     assert process.returncode == 1
 
 
@@ -235,7 +234,7 @@ def test_a_process_that_cannot_be_started_does_not_stop_the_next(
     assert collect_configured(settings, settings.job, lambda block: 0) == 1
     assert [record.getMessage() for record in caplog.records] == [
         f"Cannot start a process for bucket {name}: Cannot allocate memory. The next run tries it again."
-        for name in ("first-bucket", "other-bucket")
+        for name in ("first-bucket (line 3)", "other-bucket (line 4)")
     ]
 
 

@@ -157,6 +157,12 @@ def test_a_changed_file_holds_from_the_next_run_on() -> None:
     assert [(moment - BEGIN) // MINUTE for moment in life.runs] == [0, 25, 35]
 
 
+def test_a_file_read_again_does_not_put_off_a_run_that_is_due() -> None:
+    life = Life(BERLIN, BEGIN, BEGIN + 90 * MINUTE, at={BEGIN: lambda life: True})
+    life.live()
+    assert (life.reads, [round((moment - BEGIN) / MINUTE) for moment in life.runs]) == (2, [0, 60])
+
+
 def test_a_request_in_the_midst_of_runs_without_end_is_heard() -> None:
     """One that came while a run took too long is still there when the next is due."""
     changes = []

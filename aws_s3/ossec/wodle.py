@@ -150,7 +150,8 @@ class _Reading:
         if kind.needs and kind.needs not in given:
             raise Fault(block.line, f"<{block.tag}> needs <{kind.needs}>")
         settings = _settings([*words, *_words(given)], block, given)
-        return Block(f"{block.tag} {given[kind.needs].text if kind.needs else type_}", settings)
+        name = given[kind.needs].text if kind.needs else type_
+        return Block(f"{block.tag} {name} (line {block.line})", settings)
 
 
 def _given(parent: Element, tags: Iterable[str], repeatable: Iterable[str] = ()) -> dict[str, Element]:

@@ -143,10 +143,10 @@ def test_buckets_run_before_services_before_subscribers_each_in_their_order(file
     subscriber, service = BLOCKS["subscriber"][0].format(""), BLOCKS["service"][0].format("")
     found = read(file, wodle(subscriber, bucket(name="second-one"), service, bucket(name="first-one")))
     assert [block.name for block in found.blocks] == [
-        "bucket second-one",
-        "bucket first-one",
-        "service Inspector",
-        "subscriber buckets",
+        "bucket second-one (line 4)",
+        "bucket first-one (line 6)",
+        "service Inspector (line 5)",
+        "subscriber buckets (line 3)",
     ]
 
 
@@ -184,7 +184,7 @@ def test_a_disabled_block_has_nothing_to_run_whatever_else_it_says(
 
 def test_the_last_block_wins_whatever_the_others_say(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     found = read(file, wodle("<nonsense/>") + wodle(bucket(name="last-one")))
-    assert [block.name for block in found.blocks] == ["bucket last-one"]
+    assert [block.name for block in found.blocks] == ["bucket last-one (line 8)"]
     assert warnings(caplog) == [f"{file}, line 2: this <wodle> is not used: a later one takes its place."]
 
 
