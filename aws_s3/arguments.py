@@ -273,6 +273,10 @@ def _add_processing(parser: argparse.ArgumentParser) -> None:
         "--cloudwatch-envelope", action="store_true", help="put log events into an envelope that tells their origin"
     )
     group.add_argument("-o", "--reparse", action="store_true", help="process again what was processed before")
+    group.add_argument(
+        "--retry-failed", action="store_true",
+        help="with -b: try all objects again that could not be read, now, and collect nothing else",
+    )  # fmt: skip
     group.add_argument("-R", "--remove", action="store_true", help="delete processed objects from the bucket")
     group.add_argument("-e", "--skip_on_error", action="store_true", help="go on after an object that cannot be read")
     group.add_argument("-P", "--remove-log-streams", action="store_true", help="delete log streams after reading them")
@@ -413,6 +417,8 @@ def _check_together(options: argparse.Namespace) -> None:
         raise UsageError("--discard-regex needs --discard-field")
     if options.follow and options.subscriber is None:
         raise UsageError("--follow goes with --subscriber")
+    if options.retry_failed and (options.bucket is None or options.reparse):
+        raise UsageError("--retry-failed goes with --bucket, and without --reparse")
     if options.cloudwatch_envelope and options.service != "cloudwatchlogs":
         raise UsageError("--cloudwatch-envelope goes with --service cloudwatchlogs")
     if options.type and options.subscriber not in (None, "buckets"):
@@ -452,6 +458,7 @@ def _bucket_job(options: argparse.Namespace) -> BucketJob:
         only_logs_after=options.only_logs_after,
         lookback_days=options.lookback_days,
         reparse=options.reparse,
+        retry_failed=options.retry_failed,
         remove=options.remove,
         skip_on_error=options.skip_on_error,
         account_alias=options.aws_account_alias,

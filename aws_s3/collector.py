@@ -25,6 +25,7 @@ from aws_s3.interruption import Interruption
 from aws_s3.loading import Batches
 from aws_s3.place import Asked
 from aws_s3.reader import Reader
+from aws_s3.retries import Retries
 from aws_s3.s3 import Store
 from aws_s3.settings import BucketJob
 from aws_s3.sink import Sink
@@ -80,7 +81,7 @@ class Collector:
             self._delete if job.remove else None,
         )
         asked = Asked(today, job.only_logs_after, job.lookback_days, job.reparse)
-        self._worklist = Worklist(bucket, inventory, asked, self._fail)
+        self._worklist = Retries(inventory) if job.retry_failed else Worklist(bucket, inventory, asked, self._fail)
         self._account = ""
 
     def run(self) -> int:
@@ -175,7 +176,10 @@ class Collector:
         is_skipped = self._job.skip_on_error
         if not is_skipped:
             self._failures.append(error)
-        if is_skipped and isinstance(error, MalformedError):
+        if wanted.malformed:
+            log.error("%s", error)
+            self._state.keep_malformed(_failed(wanted), error)
+        elif is_skipped and isinstance(error, MalformedError):
             self._skip_malformed(wanted, error)
         elif wanted.again or (is_skipped and not wanted.settled):
             self._put_off(_failed(wanted), error)

@@ -44,7 +44,10 @@ class DiscardRule:
 
 @dataclass(frozen=True)
 class BucketJob:
-    """A collection from a bucket: where, which part of it, and how. Days are UTC."""
+    """A collection from a bucket: where, which part of it, and how. Days are UTC.
+
+    `retry_failed`: of what failed in earlier runs, and of nothing else.
+    """
 
     source: Source
     accounts: tuple[str, ...] = ()
@@ -52,6 +55,7 @@ class BucketJob:
     only_logs_after: date | None = None
     lookback_days: int = 1
     reparse: bool = False
+    retry_failed: bool = False
     remove: bool = False
     skip_on_error: bool = False
     account_alias: str = ""

@@ -1,6 +1,7 @@
 """What a run has to collect: of each partition the failed objects that are due, then what is new (SPEC 4)."""
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -28,14 +29,16 @@ _RETRIES_A_RUN = 1000
 class Wanted:
     """An object to collect.
 
-    `again`: an earlier run failed to collect it. `settled`: it was done with before, and is only sent
-    again; the state stays as it is. Neither of them has its turn.
+    `again`: an earlier run failed to collect it, and with `malformed` counts it as processed.
+    `settled`: it was done with before, and is only sent again; the state stays as it is. None of them has
+    its turn.
     """
 
     partition: Partition
     object: S3Object
     again: bool = False
     settled: bool = False
+    malformed: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,22 +55,10 @@ class Inventory:
     removed: Callable[[Iterable[str]], None] | None = None
 
 
-class Worklist:
-    """The objects of one run, in the order they are to be processed in.
+class WorkOrder(ABC):
+    """What a run has to collect, in the order it is to be processed in."""
 
-    Several partitions are listed ahead. A partition that cannot be listed is told to `fail`, and
-    the others go on.
-    """
-
-    def __init__(
-        self, bucket: Bucket, inventory: Inventory, asked: Asked, fail: Callable[[CollectorError], None]
-    ) -> None:
-        self._bucket = bucket
-        self._inventory = inventory
-        self._state = inventory.state
-        self._asked = asked
-        self._fail = fail
-        self._retries_left = _RETRIES_A_RUN
+    def __init__(self) -> None:
         self._stopped: set[Partition] = set()
         self.left_out = False
         """Whether another run, or a later start than usual, took something out of the run."""
@@ -79,6 +70,29 @@ class Worklist:
     def is_stopped(self, partition: Partition) -> bool:
         """Tell whether the partition was stopped."""
         return partition in self._stopped
+
+    @abstractmethod
+    def objects(self, partitions: Iterable[Partition]) -> Iterator[Wanted]:
+        """Yield the objects of the partitions; those that another run holds are passed over."""
+
+
+class Worklist(WorkOrder):
+    """What is new, and before it the failed objects that are due.
+
+    Several partitions are listed ahead. A partition that cannot be listed is told to `fail`, and
+    the others go on.
+    """
+
+    def __init__(
+        self, bucket: Bucket, inventory: Inventory, asked: Asked, fail: Callable[[CollectorError], None]
+    ) -> None:
+        super().__init__()
+        self._bucket = bucket
+        self._inventory = inventory
+        self._state = inventory.state
+        self._asked = asked
+        self._fail = fail
+        self._retries_left = _RETRIES_A_RUN
 
     def objects(self, partitions: Iterable[Partition]) -> Iterator[Wanted]:
         """Yield the objects of the partitions; those that another run holds are passed over."""

@@ -34,7 +34,7 @@ LAYERS = (
         "sink",
     ),
     ("content", "leases", "window"),
-    ("reader", "fetch", "loading", "workers", "discovery", "listing", "worklist"),
+    ("reader", "fetch", "loading", "workers", "discovery", "listing", "worklist", "retries"),
     ("collector", "services", "subscribers"),
     ("subscription",),
     ("contrib",),

@@ -672,3 +672,67 @@ def test_number_of_events_is_told(collection: Collection, caplog: pytest.LogCapt
     told = lines(caplog, "DEBUG")
     assert any(line.startswith("+++ Sent 3 events") and line.endswith("to Analysisd") for line in told)
     assert f"+++ Remove file from S3 Bucket:{trail_key('a')}" in told
+
+
+# Trying failed objects again, and nothing else
+
+
+def test_all_failed_objects_are_tried_again_now_and_nothing_else(
+    collection: Collection, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(collection, trail("a"), NO_JSON, trail("c"), trail("d", region="us-west-1"))
+    collection.store.failures[trail_key("a")] = SLOW_DOWN
+    for _ in range(3):
+        # After each attempt it waits longer for the next one.
+        collection.run(skip_on_error=True)
+    collection.store.failures.clear()
+    put(collection, trail("b"), trail("e"))
+    before = last_run(collection)
+    ended = collection.run(retry_failed=True, skip_on_error=True, remove=True)
+    assert (ended.code, ended.events) == (0, ["a-0", "b-0"])
+    assert "+++ Tried 2 failed objects again" in lines(caplog, "DEBUG")
+    assert not {trail_key("a"), trail_key("b")} & set(collection.store.objects)
+    assert (waiting(collection), last_run(collection)) == (0, before)
+    assert collection.run(retry_failed=True).events == []
+    assert collection.run().events == ["e-0"]
+
+
+def test_malformed_object_that_still_is_stays_remembered_and_gives_no_second_event(collection: Collection) -> None:
+    put(collection, NO_JSON, trail("c"))
+    assert len(collection.run(skip_on_error=True).events) == 2
+    assert collection.run(retry_failed=True, skip_on_error=True, remove=True).events == []
+    ended = collection.run(retry_failed=True, remove=True)
+    assert (ended.code, ended.events) == (9, [])
+    collection.store.failures[trail_key("b")] = DENIED
+    assert collection.run(retry_failed=True).code == 3
+    assert collection.run(skip_on_error=True).events == []
+    collection.store.failures.clear()
+    put(collection, trail("b"))
+    assert collection.run(retry_failed=True).events == ["b-0"]
+
+
+def test_malformed_object_that_is_gone_is_forgotten(collection: Collection) -> None:
+    put(collection, NO_JSON, trail("c"))
+    collection.run(skip_on_error=True)
+    del collection.store.objects[trail_key("b")]
+    assert collection.run(retry_failed=True).code == 7
+    assert collection.run(retry_failed=True).code == 0
+
+
+def test_unavailable_object_that_fails_again_is_put_off(collection: Collection) -> None:
+    put(collection, trail("a"), trail("b"))
+    collection.store.failures[trail_key("a")] = SLOW_DOWN
+    collection.run(skip_on_error=True)
+    assert collection.run(retry_failed=True).code == 16
+    assert waiting(collection) == 1
+
+
+def test_partition_that_another_run_holds_is_passed_over_by_a_retry(collection: Collection) -> None:
+    put(collection, NO_JSON)
+    collection.run(skip_on_error=True)
+    put(collection, trail("b"))
+    with closing(collection.state()) as state:
+        name = f"{state._source} {trail_key('').partition('2021')[0]} %Y/%m/%d"
+    with holder(collection.folder / "lock", name):
+        assert collection.run(retry_failed=True).events == []
+    assert collection.run(retry_failed=True).events == ["b-0"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aws_s3.buckets.base import Bucket
 from aws_s3.buckets.layout import Partition
-from aws_s3.errors import CollectorError
+from aws_s3.errors import CollectorError, UnavailableError
 from aws_s3.place import History, Known, Start
 from aws_s3.settings import Source
 from aws_s3.state import leftovers, partitions
@@ -118,6 +118,14 @@ class BucketState:
         with self._database.transaction() as execute:
             self._rows.add(execute, partition, failed.key, account)
             self.leftovers.put_malformed(execute, failed, error)
+
+    def keep_malformed(self, failed: FailedObject, error: CollectorError) -> None:
+        """Record why an object that is remembered as malformed still cannot be had; one that is gone is forgotten."""
+        with self._database.transaction() as execute:
+            if isinstance(error, UnavailableError) and error.gone:
+                self.leftovers.forget(execute, failed.key)
+            else:
+                self.leftovers.put_malformed(execute, failed, error)
 
     def advance(self, partition: Partition, key: str) -> None:
         """Move the partition's place on to the day of an object that was processed in its turn.

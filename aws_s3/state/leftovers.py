@@ -57,6 +57,15 @@ class Leftovers:
         longest_due = islice((FailedObject(*row) for row in rows if partition.day(row[0])), limit)
         return sorted(longest_due, key=lambda failed: partition.order(failed.key))
 
+    def all_of(self, partition: Partition) -> list[tuple[FailedObject, bool]]:
+        """Return, in their order, all objects that failed, each with whether it is malformed."""
+        rows = self._database.query(
+            "SELECT log_key, size, etag, malformed FROM collection_failed WHERE source = ? AND log_key BETWEEN ? AND ?",
+            (self._source, partition.prefix, partition.prefix + AFTER_ANY_KEY),
+        )
+        found = ((FailedObject(*row[:3]), bool(row[3])) for row in rows if partition.day(row[0]))
+        return sorted(found, key=lambda each: partition.order(each[0].key))
+
     def due_outside(self, partitions: Collection[Partition], limit: int) -> list[FailedObject]:
         """Return up to `limit` such objects that lie in none of the partitions."""
         rows = self._database.iterate(
