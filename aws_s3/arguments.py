@@ -24,6 +24,7 @@ from aws_s3.settings import (
     ServiceJob,
     Settings,
     Source,
+    StatusJob,
     SubscriberJob,
 )
 
@@ -212,7 +213,7 @@ def build_parser() -> _Parser:
 
 
 def _add_sources(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what to collect from (exactly one of -b, -sr, -sb, --config)")
+    group = parser.add_argument_group("what to collect from (exactly one of -b, -sr, -sb, --config, --status)")
     source = group.add_mutually_exclusive_group(required=True)
     bucket_name = _checked(_BUCKET_NAME, "a bucket name")
     source.add_argument("-b", "--bucket", type=bucket_name, metavar="NAME", help="S3 bucket")
@@ -221,6 +222,10 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--config", type=Path, metavar="FILE", help="all that the aws-s3 block of this ossec.conf says, one by one"
     )
+    source.add_argument(
+        "--status", action="store_true", help="tell what the state says was collected, and collect nothing"
+    )
+    group.add_argument("--json", action="store_true", help="with --status: as JSON, for programs")
     group.add_argument("--daemon", action="store_true", help="with --config: go on, on the schedule of the file")
     group.add_argument(
         "-q", "--queue", type=_queue, metavar="QUEUE", help="SQS queue of the subscriber: its name, URL or ARN"
@@ -417,6 +422,8 @@ def _check_together(options: argparse.Namespace) -> None:
         raise UsageError("--discard-regex needs --discard-field")
     if options.follow and options.subscriber is None:
         raise UsageError("--follow goes with --subscriber")
+    if options.json and not options.status:
+        raise UsageError("--json goes with --status")
     if options.retry_failed and (options.bucket is None or options.reparse):
         raise UsageError("--retry-failed goes with --bucket, and without --reparse")
     if options.cloudwatch_envelope and options.service != "cloudwatchlogs":
@@ -432,6 +439,8 @@ def _job(options: argparse.Namespace) -> Job:
         return _service_job(options)
     if options.config is not None:
         return ConfiguredJob(options.config, options.daemon, options.lookback_days)
+    if options.status:
+        return StatusJob(options.json)
     return SubscriberJob(
         name=options.subscriber,
         queue=options.queue or "",

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from aws_s3.arguments import check_job, parse
 from aws_s3.errors import CollectorError, Interrupted, UsageError
 from aws_s3.interruption import Interruption
-from aws_s3.settings import BucketJob, ConfiguredJob, ServiceJob, Settings
+from aws_s3.settings import BucketJob, ConfiguredJob, ServiceJob, Settings, StatusJob
 from aws_s3.terminal import STDERR, STDOUT, Lines, Terminal, open_standard_streams, printable
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,10 @@ def _run(settings: Settings, interruption: Interruption) -> int:
         from aws_s3.configured import collect_configured
 
         return collect_configured(settings, job, lambda block: _reported(lambda: block, _run_block))
+    if isinstance(job, StatusJob):
+        from aws_s3.status import show_status
+
+        return show_status(settings, job, began.date())
     if isinstance(job, BucketJob):
         from aws_s3.collection import collect_bucket
 

@@ -107,7 +107,14 @@ class ConfiguredJob:
     lookback_days: int = 1
 
 
-Job = BucketJob | ServiceJob | SubscriberJob | ConfiguredJob
+@dataclass(frozen=True)
+class StatusJob:
+    """Telling what the state says, for people or `as_json`."""
+
+    as_json: bool = False
+
+
+Job = BucketJob | ServiceJob | SubscriberJob | ConfiguredJob | StatusJob
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ LAYERS = (
     ("subscription",),
     ("contrib",),
     ("arguments", "terminal", "collection", "queue_collection", "service_collection"),
-    ("ossec",),
+    ("ossec", "status"),
     ("daemon",),
     ("configured",),
     ("cli", "__main__"),
