@@ -66,6 +66,10 @@ def _run(settings: Settings, interruption: Interruption) -> int:
         from aws_s3.status import show_status
 
         return show_status(settings, job, began.date())
+    if isinstance(job, BucketJob) and settings.dry_run:
+        from aws_s3.preview import preview_bucket
+
+        return preview_bucket(settings, job, interruption, began)
     if isinstance(job, BucketJob):
         from aws_s3.collection import collect_bucket
 

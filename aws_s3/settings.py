@@ -127,7 +127,10 @@ class Output:
 
 @dataclass(frozen=True)
 class Settings:
-    """One run. `workers` is how many processes read objects when there are many."""
+    """One run. `workers` is how many processes read objects when there are many.
+
+    `dry_run`: it tells what it would collect, and nothing else.
+    """
 
     job: Job
     access: Access
@@ -135,3 +138,4 @@ class Settings:
     state_dir: Path
     debug: int = 0
     workers: int = 1
+    dry_run: bool = False

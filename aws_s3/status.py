@@ -1,18 +1,14 @@
 """`--status`: what the state tells of each source, as a table or as JSON (SPEC 15)."""
 
 import json
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date
 
+from aws_s3.report import table, write
 from aws_s3.settings import Settings, StatusJob
 from aws_s3.state.overview import FailedStatus, Overview, PartitionStatus, SourceStatus, overview
-from aws_s3.terminal import STDOUT, printable
-
-_SHOWN = 20
-_LONGEST = 72
+from aws_s3.terminal import printable
 
 
 def show_status(settings: Settings, job: StatusJob, today: date) -> int:
@@ -22,11 +18,7 @@ def show_status(settings: Settings, job: StatusJob, today: date) -> int:
         text = json.dumps(asdict(found), indent=2, ensure_ascii=False)
     else:
         text = "\n".join(map(printable, _lines(found, settings, today)))
-    report = f"{text}\n".encode("utf-8", "backslashreplace")
-    # A reader that has gone is nobody's failure.
-    with suppress(OSError):
-        while report:
-            report = report[os.write(STDOUT, report) :]
+    write(text)
     return 0
 
 
@@ -38,10 +30,10 @@ def _lines(found: Overview, settings: Settings, today: date) -> Iterator[str]:
     if found.log_streams:
         yield "CloudWatch Logs"
         rows = [(s.account, s.region, s.group, s.stream, s.read_until or "-") for s in found.log_streams]
-        yield from _table(("account", "region", "group", "stream", "read until"), rows)
+        yield from table(("account", "region", "group", "stream", "read until"), rows)
     if found.scans:
         yield "Inspector"
-        yield from _table(("account", "region", "last scan"), [(s.account, s.region, s.last_scan) for s in found.scans])
+        yield from table(("account", "region", "last scan"), [(s.account, s.region, s.last_scan) for s in found.scans])
 
 
 def _of_source(status: SourceStatus, today: date) -> Iterator[str]:
@@ -50,10 +42,10 @@ def _of_source(status: SourceStatus, today: date) -> Iterator[str]:
     more = "".join(f", {name} {value}" for name, value in names if value)
     yield f"{source.type} in {source.bucket}{more}: last complete run {status.last_complete_run or 'unknown'}"
     rows = [_of_partition(partition, today) for partition in status.partitions]
-    yield from _table(("partition", "from", "newest day", "days behind", "rows", "last object"), rows)
+    yield from table(("partition", "from", "newest day", "days behind", "rows", "last object"), rows)
     if status.failed:
         yield "  objects that could not be read"
-        yield from _table(("key", "attempts", "next attempt", "reason"), list(map(_of_failed, status.failed)))
+        yield from table(("key", "attempts", "next attempt", "reason"), list(map(_of_failed, status.failed)))
     if status.partly_sent:
         yield f"  objects of which a part was sent: {', '.join(status.partly_sent)}"
 
@@ -69,18 +61,3 @@ def _of_partition(partition: PartitionStatus, today: date) -> tuple[str, ...]:
 def _of_failed(failed: FailedStatus) -> tuple[str, ...]:
     upcoming = "malformed: --retry-failed" if failed.malformed else failed.next_attempt
     return (failed.key, f"{failed.attempts}", upcoming, failed.reason)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield aligned lines, long values shortened in their middle, and of many rows the first."""
-    shown = [head, *([_shortened(value) for value in row] for row in rows[:_SHOWN])]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    for row in shown:
-        yield f"    {'  '.join(value.ljust(width) for value, width in zip(row, widths, strict=True))}".rstrip()
-    if len(rows) > _SHOWN:
-        yield f"    … and {len(rows) - _SHOWN} more: --json shows all"
-
-
-def _shortened(value: str) -> str:
-    half = _LONGEST // 2
-    return value if len(value) <= _LONGEST else f"{value[:half]}…{value[1 - half :]}"
