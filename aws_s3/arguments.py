@@ -21,6 +21,7 @@ from aws_s3.settings import (
     DiscardRule,
     Job,
     Output,
+    Purpose,
     ServiceJob,
     Settings,
     Source,
@@ -274,8 +275,13 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 def _add_processing(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how to process them")
     group.add_argument(
-        "--dry-run", action="store_true", help="with -b: tell what would be collected; send, delete and record nothing"
-    )
+        "--dry-run", action="store_const", dest="purpose", const=Purpose.DRY_RUN, default=Purpose.COLLECT,
+        help="with -b: tell what would be collected; send, delete and record nothing",
+    )  # fmt: skip
+    group.add_argument(
+        "--print-iam-policy", action="store_const", dest="purpose", const=Purpose.POLICY, default=Purpose.COLLECT,
+        help="print the least IAM policy for the other options, and do nothing else",
+    )  # fmt: skip
     group.add_argument("--follow", action="store_true", help="with -sb: go on when the queue is empty, until SIGTERM")
     group.add_argument(
         "--cloudwatch-envelope", action="store_true", help="put log events into an envelope that tells their origin"
@@ -356,7 +362,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         state_dir=options.state_dir or home / "wodles" / "aws",
         debug=options.debug,
         workers=options.workers or len(os.sched_getaffinity(0)),
-        dry_run=options.dry_run,
+        purpose=options.purpose,
     )
 
 
@@ -426,7 +432,7 @@ def _check_together(options: argparse.Namespace) -> None:
         raise UsageError("--discard-regex needs --discard-field")
     if options.follow and options.subscriber is None:
         raise UsageError("--follow goes with --subscriber")
-    if options.dry_run and options.bucket is None:
+    if options.purpose is Purpose.DRY_RUN and options.bucket is None:
         # What a service or a queue holds is known only when it was read.
         raise UsageError("--dry-run goes with --bucket")
     if options.json and not options.status:

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from aws_s3.arguments import check_job, parse
 from aws_s3.errors import CollectorError, Interrupted, UsageError
 from aws_s3.interruption import Interruption
-from aws_s3.settings import BucketJob, ConfiguredJob, ServiceJob, Settings, StatusJob
+from aws_s3.settings import BucketJob, ConfiguredJob, Purpose, ServiceJob, Settings, StatusJob
 from aws_s3.terminal import STDERR, STDOUT, Lines, Terminal, open_standard_streams, printable
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,11 @@ def _run(settings: Settings, interruption: Interruption) -> int:
         from aws_s3.status import show_status
 
         return show_status(settings, job, began.date())
-    if isinstance(job, BucketJob) and settings.dry_run:
+    if settings.purpose is Purpose.POLICY:
+        from aws_s3.iam_policy import print_policy
+
+        return print_policy(settings, job)
+    if isinstance(job, BucketJob) and settings.purpose is Purpose.DRY_RUN:
         from aws_s3.preview import preview_bucket
 
         return preview_bucket(settings, job, interruption, began)

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from datetime import date
+from enum import Enum
 from pathlib import Path
 
 
@@ -125,12 +126,17 @@ class Output:
     path: Path | None = None
 
 
+class Purpose(Enum):
+    """What a job is for: to be done, to tell what it would collect, or which permissions it needs."""
+
+    COLLECT = "collect"
+    DRY_RUN = "dry_run"
+    POLICY = "print_iam_policy"
+
+
 @dataclass(frozen=True)
 class Settings:
-    """One run. `workers` is how many processes read objects when there are many.
-
-    `dry_run`: it tells what it would collect, and nothing else.
-    """
+    """One run. `workers` is how many processes read objects when there are many."""
 
     job: Job
     access: Access
@@ -138,4 +144,4 @@ class Settings:
     state_dir: Path
     debug: int = 0
     workers: int = 1
-    dry_run: bool = False
+    purpose: Purpose = Purpose.COLLECT

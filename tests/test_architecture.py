@@ -40,7 +40,7 @@ LAYERS = (
     ("contrib",),
     ("arguments", "terminal", "collection", "queue_collection", "service_collection"),
     ("report",),
-    ("ossec", "status", "preview"),
+    ("ossec", "status", "preview", "iam_policy"),
     ("daemon",),
     ("configured",),
     ("cli", "__main__"),
