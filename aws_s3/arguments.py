@@ -367,7 +367,7 @@ def parse(arguments: Sequence[str]) -> Settings:
 
 
 def check_job(settings: Settings) -> None:
-    """Raise InvalidTypeError for an unknown type, service or subscriber, QueueError for missing options."""
+    """Raise InvalidTypeError for an unknown type, service or subscriber, QueueError or UsageError for what it lacks."""
     job, access = settings.job, settings.access
     if isinstance(job, BucketJob):
         _check_known(job.source.type, BUCKET_TYPES, "type of bucket")
