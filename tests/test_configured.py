@@ -8,6 +8,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -238,6 +239,16 @@ def test_a_process_that_cannot_be_started_does_not_stop_the_next(
     ]
 
 
+def test_a_run_without_a_file_imports_nothing_of_it() -> None:
+    program = "import sys, aws_s3.cli; print(*(name for name in sys.modules if name.startswith(('aws_s3', 'boto'))))"
+    ended = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, encoding="utf-8", check=True)
+    imported = set(ended.stdout.split())
+    assert "aws_s3.cli" in imported
+    assert not [
+        name for name in imported if re.match(r"boto|aws_s3\.(ossec|schedule|configured|daemon|isolation)", name)
+    ]
+
+
 @contextmanager
 def running(home: Home, *arguments: str) -> Iterator["tuple[subprocess.Popen[str], Listener]"]:
     """Give a daemon and what listens to it; kill what is left of it."""
@@ -257,6 +268,9 @@ def test_a_daemon_stopped_within_an_object_loses_and_repeats_nothing(home: Home,
     write(home, wodle("<interval>1h</interval>", bucket()))
     with running(home) as (process, listener):
         wait_until(lambda: len(listener.received) > 100, 60)
+        for child in psutil.Process(process.pid).children():
+            # A terminal that goes away says so to all of them: to the daemon alone that means something.
+            child.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=60)
         first = event_ids(decoded(listener.received))

@@ -150,6 +150,16 @@ def fail() -> None:
         log.error("%s", error, exc_info=True)
 
 
+def test_every_line_is_written_where_many_runs_share_a_terminal() -> None:
+    lines: list[str] = []
+    with shown(0, lines) as terminal:
+        terminal.show(terminal._lines, 0, every=True)
+        repeat("again", 3)
+        log.info("an info")
+        terminal.finish()
+    assert lines == ["WARNING: again"] * 3
+
+
 @pytest.mark.parametrize("debug", [0, 1])
 def test_below_debug_2_there_is_no_traceback(debug: int) -> None:
     assert printed(debug, fail) == ["ERROR: gone\\x0aERROR: forged"]
