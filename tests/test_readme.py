@@ -91,3 +91,25 @@ def test_command_of_the_aws_cli_exists(command: str) -> None:
 
 def _camel(name: str) -> str:
     return "".join(part.capitalize() for part in name.strip("-").split("-"))
+
+
+def test_every_command_is_of_a_kind_that_is_tested_here() -> None:
+    kinds = {line.split()[0] for line in re.findall(r"^\$ (.*)$", README, re.MULTILINE)}
+    assert kinds == {"make", "pip", "aws-s3", "aws", "cp", "systemctl"}
+
+
+def test_commands_name_files_and_units_that_are_there() -> None:
+    [words] = re.findall(r"^\$ cp (.*) /etc/systemd/system/$", README, re.MULTILINE)
+    copied = [ROOT / word for word in words.split()]
+    assert all(path.is_file() for path in copied)
+    units = re.findall(r"^\$ systemctl enable --now (.*)$", README, re.MULTILINE)
+    assert set(units) <= {path.name for path in copied}
+
+
+def test_extras_are_those_that_can_be_installed() -> None:
+    told = re.findall(r"^\| `([a-z-]+)` \| [a-z]+(?:-[a-z]+)?: ", README, re.MULTILINE)
+    declared = re.search(
+        r"^\[project.optional-dependencies\]\n(.*?)^\[", (ROOT / "pyproject.toml").read_text(), re.M | re.S
+    )
+    assert declared
+    assert set(told) == {*re.findall(r"^([a-z-]+) = \[", declared[1], re.MULTILINE)} - {"dev"}

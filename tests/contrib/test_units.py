@@ -28,7 +28,7 @@ def test_there_are_a_timer_with_its_service_and_a_daemon() -> None:
     assert {path.name for path in UNITS} == {"aws-s3.service", "aws-s3.timer", "aws-s3-daemon.service"}
 
 
-@pytest.mark.parametrize("path", FOLDER.glob("*.service"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", list(FOLDER.glob("*.service")), ids=lambda path: path.name)
 def test_command_of_a_service_is_understood(path: Path) -> None:
     program, *options = shlex.split(unit(path)["Service"]["ExecStart"])
     assert program == PROGRAM
