@@ -22,7 +22,7 @@ from aws_s3.state.locks import Locks
 from aws_s3.workers import Crew
 from aws_s3.worklist import Wanted
 
-_LISTING_THREADS = 16
+_LISTING_THREADS = 32
 _LOCKS = "s3_cloudtrail.lock"
 _BYTES_AHEAD = 64 << 20
 _DOWNLOADS_A_WORKER = 16

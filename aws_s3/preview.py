@@ -30,7 +30,7 @@ from aws_s3.state.overview import copied
 from aws_s3.terminal import printable
 from aws_s3.worklist import Wanted
 
-_LISTING_THREADS = 16
+_LISTING_THREADS = 32
 _DELETIONS_AT_ONCE = 1000
 
 

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 _SESSION_NAME = "WazuhLogParsing"
 _CONNECT_TIMEOUT = 5
 _FIRST_ATTEMPTS = 3
-_BESIDE_DOWNLOADS = 16
+_BESIDE_DOWNLOADS = 32
 """Connections for listings, and for the downloads of workers."""
 
 _ADVISORY_REFRESH = 900

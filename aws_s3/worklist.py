@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 Pages = Iterator[list[S3Object]]
 
-_PARTITIONS_AHEAD = 16
+_PARTITIONS_AHEAD = 32
 _RETRIES_A_RUN = 1000
 
 

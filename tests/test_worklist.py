@@ -142,7 +142,7 @@ def test_partitions_are_listed_ahead(desk: Desk) -> None:
         desk.store.objects |= trail("a", region=one.region)
     objects = desk.worklist().objects(partitions)
     next(objects)
-    assert len(desk.store.lists) == 17
+    assert len(desk.store.lists) == 33
     assert len(list(objects)) == 39
 
 
