@@ -76,12 +76,12 @@ def _reparse_start(known: Known, history: History, asked: Asked) -> Start:
 def _first_day(history: History, asked: Asked) -> date:
     if history.last_run is None:
         return asked.today
-    day = _days_before(history.last_run, asked.lookback_days)
+    day = days_before(history.last_run, asked.lookback_days)
     return min(max(day, history.earliest_floor or day), asked.today)
 
 
 def _next_start(known: Known, asked: Asked) -> Start:
-    behind = known.place and _days_before(known.place, asked.lookback_days)
+    behind = known.place and days_before(known.place, asked.lookback_days)
     day = min(asked.today, max(filter(None, (known.floor, known.resume, behind))))
     # Forgotten rows would be sent again: that holds also when the clock was wrong.
     day = max(day, known.pruned or day)
@@ -91,5 +91,6 @@ def _next_start(known: Known, asked: Asked) -> Start:
     return Start(asked.only_logs_after, known.floor, asked.only_logs_after if is_past else known.resume)
 
 
-def _days_before(day: date, count: int) -> date:
+def days_before(day: date, count: int) -> date:
+    """Return the day `count` days earlier, at the least the first of the calendar: a key may be dated there."""
     return date.fromordinal(max(day.toordinal() - count, 1))

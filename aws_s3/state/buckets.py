@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 from aws_s3.buckets.base import Bucket
 from aws_s3.buckets.layout import Partition
 from aws_s3.errors import CollectorError, UnavailableError
-from aws_s3.place import History, Known, Start
+from aws_s3.place import History, Known, Start, days_before
 from aws_s3.settings import Source
 from aws_s3.state import leftovers, partitions
 from aws_s3.state.database import Database, Execute
@@ -213,7 +213,7 @@ class BucketState:
         pruned = self._entry(partition).known.pruned
         if self._keep_days is None:
             return pruned
-        before = place - timedelta(days=self._keep_days)
+        before = days_before(place, self._keep_days)
         count = self._rows.prune(execute, partition, before)
         if not count:
             return pruned

@@ -258,6 +258,14 @@ def test_nothing_is_pruned_under_reparse(tmp_path: Path) -> None:
     assert table(tmp_path, "SELECT count(*) FROM cloudtrail") == [(601,)]
 
 
+@pytest.mark.parametrize("day", [date.min, date.min + timedelta(1)])
+def test_nothing_is_pruned_before_the_first_day_of_the_calendar(state: BucketState, day: date) -> None:
+    """A key may be dated there, by anybody who may write into the bucket."""
+    state.begin(TRAIL, Start(date.min, floor=date.min))
+    process(state, TRAIL, [f"{TRAIL.prefix}{SLASHED.written(day)}/a.json"])
+    assert state.known(TRAIL) == Known(floor=date.min, place=day)
+
+
 def test_day_that_was_pruned_to_never_goes_back(tmp_path: Path) -> None:
     with closing(open_state(tmp_path, keep_days=1)) as state:
         state.begin(TRAIL, START)
