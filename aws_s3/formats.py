@@ -14,7 +14,8 @@ from typing import IO, Any
 from aws_s3.errors import ParseError
 
 _CHUNK = 1 << 17
-_LARGEST_VALUE = 64 << 20
+# No record is near it; what is read may take forty times as much memory as its text.
+_LARGEST_VALUE = 16 << 20
 _LARGEST_LINE = 16 << 20
 _SPACE = re.compile(r"[ \t\r\n]*")
 # NaN and Infinity are not JSON, but written by careless programs: their names are what can be sent.
@@ -236,5 +237,5 @@ def _may_be_cut(error: ValueError) -> bool:
 
 def _reason(error: ValueError) -> str:
     if not isinstance(error, json.JSONDecodeError):
-        return str(error)
+        return "a number has too many digits"
     return f"{error.msg}: {error.doc[error.pos : error.pos + 20]!r}"

@@ -16,7 +16,7 @@ from aws_s3.errors import ParseError
 from aws_s3.formats import JsonScanner, array_field, array_items, check_lines, holds_json, json_values, lines
 
 MIB = 1 << 20
-LARGE_VALUE = 64 * MIB
+LARGE_VALUE = 16 * MIB
 LARGE_LINE = 16 * MIB
 ZERO_BEFORE_DIGIT = re.compile(r"(?<![\w.])0\d")
 
@@ -339,7 +339,7 @@ def test_error_in_a_large_file_is_found_where_it_is() -> None:
 def test_value_larger_than_any_record_is_a_parse_error() -> None:
     body = io.BytesIO(b'{"a": "' + b"x" * (2 * LARGE_VALUE + 2 * MIB))
 
-    with pytest.raises(ParseError, match="longer than 64 MiB"):
+    with pytest.raises(ParseError, match="longer than 16 MiB"):
         list(json_values(body))
 
 

@@ -196,10 +196,11 @@ class Front:
         headers = {"ETag": _etag(body)}
         if request.headers.get("if-match", headers["ETag"]) != headers["ETag"]:
             return error("PreconditionFailed", 412)
-        first = int(request.headers.get("range", "bytes=0-")[6:-1])
-        if first >= len(body) > 0:
+        first, _, last = request.headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")
+        if int(first) >= len(body) > 0:
             return error("InvalidRange", 416)
-        return Answer(206 if "range" in request.headers else 200, body[first:], headers)
+        part = body[int(first) : int(last) + 1 if last else None]
+        return Answer(206 if "range" in request.headers else 200, part, headers)
 
     def _delete(self, request: Request) -> Answer:
         for key in re.findall("<Key>(.*?)</Key>", request.body.decode()):
