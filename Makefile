@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # The replays wait more than they work: more processes than cores.
 PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
-.PHONY: run install uninstall test lint format conformance bench man audit clean help
+.PHONY: run install uninstall test lint format conformance bench fuzz man audit clean help
 
 run: $(READY) ## Collect sample objects of a local emulator; with ARGS="-b my-bucket …", run aws-s3 on real ones.
 ifeq ($(strip $(ARGS)),)
@@ -40,6 +40,10 @@ conformance: $(READY) ## Replay the recorded cases only.
 
 bench: $(READY) ## Measure how fast it is, beside a plain loop; ROWS="small ALB" picks rows.
 	@$(BIN)/python -m tests.bench $(ROWS)
+
+fuzz: $(READY) ## Fuzz what comes from outside for SECONDS=60 each, on Python 3.11 or later; WORDS="zip keys" picks targets.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	@$(BIN)/python -m tests.fuzz $(or $(SECONDS),60) $(WORDS)
 
 man: $(READY) ## Write the man page: build/aws-s3.1
 	@mkdir -p build

@@ -1,6 +1,6 @@
 """The object store: keys from a start, folders, getting and deleting objects."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
@@ -69,7 +69,7 @@ class S3Store:
     def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
         """Yield the objects under `prefix` that sort after `start_after`, in key order, by the page."""
         for page in self._list(Prefix=prefix, StartAfter=start_after):
-            yield [S3Object(item["Key"], item["Size"], item["ETag"]) for item in page.get("Contents", ())]
+            yield [S3Object(item["Key"], item["Size"], item.get("ETag", "")) for item in page.get("Contents", ())]
 
     def get(self, wanted: S3Object) -> IO[bytes]:
         """Return the object's content; one over 32 MB is a temporary file, which the caller closes."""
@@ -94,7 +94,7 @@ class S3Store:
             Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
         )
         return [
-            f"object s3://{self._bucket}/{error['Key']} could not be deleted: "
+            f"object s3://{self._bucket}/{error.get('Key')} could not be deleted: "
             f"{error.get('Code')}: {error.get('Message')}"
             for error in answer.get("Errors", ())
         ]
@@ -106,10 +106,22 @@ class S3Store:
                 page = self._client.list_objects_v2(**request)
             except FAILURES as error:
                 raise translate(error, f"bucket {self._bucket}") from error
-            if "IsTruncated" not in page:
+            if not _is_listing(page):
                 # A portal or proxy on the way answers 200 too: an empty listing would say that all is well.
                 raise StorageError(f"Bucket {self._bucket}: what answered is not S3: check the endpoint and the proxy.")
             yield page
             if not page.get("IsTruncated"):
                 return
             request["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _is_listing(page: Mapping[str, Any]) -> bool:
+    """Tell whether the page has what all of S3's have."""
+    goes_on = "NextContinuationToken" in page or not page.get("IsTruncated")
+    entries = all("Key" in item and "Size" in item for item in page.get("Contents", ()))
+    return (
+        "IsTruncated" in page
+        and goes_on
+        and entries
+        and all("Prefix" in folder for folder in page.get("CommonPrefixes", ()))
+    )

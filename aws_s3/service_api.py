@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from aws_s3.aws_errors import FAILURES, translate
@@ -57,6 +59,16 @@ class ServiceApi:
         except FAILURES as error:
             raise _told_apart(error, what) from error
         return answer
+
+
+@contextmanager
+def reading_answer(what: str) -> Iterator[None]:
+    """Raise RequestError where an answer lacks what AWS's have: it is that of something on the way."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        text = f"{what[:1].upper()}{what[1:]}: what answered is not AWS: check the endpoint and the proxy."
+        raise RequestError(text) from error
 
 
 def _told_apart(error: Exception, what: str) -> CollectorError:

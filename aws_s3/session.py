@@ -21,7 +21,7 @@ from botocore.credentials import (
 )
 from botocore.exceptions import ConfigParseError, NoCredentialsError
 from botocore.loaders import create_loader
-from botocore.parsers import ResponseParserFactory
+from botocore.parsers import ResponseParserError, ResponseParserFactory
 from dateutil.parser import isoparse
 
 from aws_s3 import __version__
@@ -202,6 +202,29 @@ class Session:
         return _refreshable(fetch)
 
 
+class _Parsers(ResponseParserFactory):  # type: ignore[misc]
+    """Makes parsers that raise ResponseParserError of any answer that is none of AWS's; botocore's raise whatever."""
+
+    def create_parser(self, protocol_name: str) -> Any:
+        """Create a parser, as the base class does."""
+        parser = super().create_parser(protocol_name)
+        parse = parser.parse
+
+        def checked(response: Any, shape: Any) -> Any:
+            try:
+                parsed = parse(response, shape)
+                if isinstance(parsed.get("Error", {}).get("Code", ""), str):
+                    return parsed
+            except ResponseParserError:
+                raise
+            except Exception as error:
+                raise ResponseParserError(f"{type(error).__name__}: {error}") from error
+            raise ResponseParserError("The code of the error is no text")
+
+        parser.parse = checked
+        return parser
+
+
 class _Core(botocore.session.Session):  # type: ignore[misc]
     """botocore's session, with the profile's section as we read it, and the STS endpoint for every STS client."""
 
@@ -209,6 +232,7 @@ class _Core(botocore.session.Session):  # type: ignore[misc]
         profile = access.profile
         super().__init__(profile=DEFAULT if profile and profile.lower() == DEFAULT else profile)
         self._sts_url = _url("--sts_endpoint", access.sts_endpoint) if access.sts_endpoint else None
+        self.register_component(_PARSERS, _Parsers())
 
     def create_client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
         """Create a client, as the base class does; botocore's credential providers come here too."""
@@ -219,7 +243,7 @@ class _Core(botocore.session.Session):  # type: ignore[misc]
             return super().create_client(service_name, *args, **kwargs)
         usual = self.get_component(_PARSERS)
         # Nobody reads the times of a listing, and each costs as much as the rest of its object.
-        timeless = ResponseParserFactory()
+        timeless = _Parsers()
         timeless.set_parser_defaults(timestamp_parser=str)
         self.register_component(_PARSERS, timeless)
         try:

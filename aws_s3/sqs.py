@@ -65,7 +65,11 @@ class SqsQueue:
             AttributeNames=["ApproximateReceiveCount"],
             **self._visibility_of_receives,
         )
-        return [_message(item) for item in answer.get("Messages", ())]
+        try:
+            return [_message(item) for item in answer.get("Messages", ())]
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            text = f"Queue {self.name}: what answered is not SQS: check the endpoint and the proxy."
+            raise QueueError(text) from error
 
     def delete(self, messages: Sequence[Message]) -> dict[str, str]:
         """Delete the messages; return the reason for each, by its id, that could not be deleted."""
@@ -85,7 +89,7 @@ class SqsQueue:
         try:
             answer = self._call("get_queue_attributes", AttributeNames=["VisibilityTimeout"])
             seconds = int(answer.get("Attributes", {}).get("VisibilityTimeout", 0))
-        except CredentialsError:
+        except (CredentialsError, ValueError):
             seconds = 0
         if not seconds:
             self._visibility_of_receives = {"VisibilityTimeout": _DEFAULT_VISIBILITY}

@@ -72,5 +72,8 @@ def _parsed(message: str) -> dict[str, Any] | None:
 
 
 def _iso(milliseconds: int) -> str:
-    moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    try:
+        moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:  # no calendar has it
+        return str(milliseconds)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03}Z"

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from aws_s3.errors import CollectorError, ExpiredTokenError, InvalidRequestError
-from aws_s3.service_api import ServiceApi
+from aws_s3.service_api import ServiceApi, reading_answer
 from aws_s3.spans import LATE, Range
 from aws_s3.state.log_streams import Group, Sighting
 
@@ -64,7 +64,8 @@ class LogGroupApi:
 
     def streams(self) -> list[LogStream]:
         """Return the group's streams, all pages of them, by name."""
-        return [_stream(item) for page in self._listing() for item in page["logStreams"]]
+        with reading_answer(self._what):
+            return [_stream(item) for page in self._listing() for item in page["logStreams"]]
 
     def account(self) -> str | None:
         """Return the account of the group, for which no stream can be asked; None if it may not be known."""
@@ -72,8 +73,9 @@ class LogGroupApi:
             answer = self._api.ask("describe_log_groups", self._what, logGroupNamePrefix=self._group.name)
         except CollectorError:
             return None
-        arns = (group["arn"] for group in answer["logGroups"] if group["logGroupName"] == self._group.name)
-        return next(map(_account, arns), None)
+        with reading_answer(self._what):
+            arns = (group["arn"] for group in answer["logGroups"] if group["logGroupName"] == self._group.name)
+            return next(map(_account, arns), None)
 
     def pages(self, stream: LogStream, ranges: Sequence[Range], began: int) -> Iterator[Page]:
         """Yield the stream's events in the ranges; each range ends with a page that `is_last`.
@@ -87,7 +89,8 @@ class LogGroupApi:
             is_last = False
             while not is_last:
                 answer = self._get(stream, wanted, token)
-                events = _events(answer["events"], wanted)
+                with reading_answer(f"log stream {stream.name} of {self._what}"):
+                    events = _events(answer["events"], wanted)
                 forward = answer.get("nextForwardToken")
                 is_last = forward in (None, token) or min((e.ingested for e in events), default=0) > began + LATE
                 token = forward
