@@ -1,12 +1,15 @@
 """`python -m aws_s3`, and the installed command: the one exit."""
 
+import signal
 import sys
-
-from aws_s3.cli import main
 
 
 def run() -> None:
     """Run the command line and end the process with its exit code."""
+    # A signal that comes while the program is still being imported waits for what handles it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    from aws_s3.cli import main
+
     sys.exit(main())
 
 

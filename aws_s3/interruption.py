@@ -25,7 +25,7 @@ class Interruption:
         for number in _EXIT_CODES:
             signal.signal(number, self._handle)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        # Who started this process may have held them back.
+        # Those that came before are taken now; a parent may have held them back, too.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _EXIT_CODES)
 
     def end(self) -> None:

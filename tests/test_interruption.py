@@ -218,3 +218,22 @@ def test_the_handlers_are_in_place_before_the_arguments_are_read() -> None:
     program += "cli.parse = parse\nraise SystemExit(cli.main([]))"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, env=os.environ)
     assert (ended.returncode, ended.stdout, ended.stderr) == (143, b"ERROR: SIGTERM received.\n", b"")
+
+
+IMPORTING = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "aws_s3.cli":
+            os.kill(os.getpid(), signal.{name})
+sys.meta_path.insert(0, Finder())
+from aws_s3.__main__ import run
+run()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS.items())
+def test_signal_while_the_program_is_imported_waits_for_its_handler(number: signal.Signals, code: int) -> None:
+    program = IMPORTING.replace("{name}", number.name)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True)
+    assert (ended.returncode, ended.stdout) == (code, f"ERROR: {number.name} received.\n".encode())

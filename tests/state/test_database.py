@@ -175,16 +175,25 @@ def test_damaged_file_is_told_and_left_as_it_is(tmp_path: Path, content: bytes) 
     assert path.read_bytes() == content
 
 
-def test_page_damaged_in_the_middle_is_told_when_it_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", [0.3, 0.5, 0.9])
+@pytest.mark.parametrize("change", ["overwritten", "swapped", "cut off"])
+def test_damage_in_the_middle_is_told_before_anything_is_sent(tmp_path: Path, change: str, first: float) -> None:
     path = tmp_path / "db"
     with closing(Database(path, THINGS)) as database, database.transaction() as execute:
         for number in range(5000):
             execute("INSERT INTO thing VALUES (?)", (f"{number:050}",))
     content = bytearray(path.read_bytes())
-    content[len(content) // 2 :] = b"\xaa" * (len(content) - len(content) // 2)
+    page = int(len(content) * first) // 4096 * 4096
+    if change == "overwritten":
+        content[page : page + 4096] = b"\xaa" * 4096
+    elif change == "swapped":
+        content[page : page + 4096], content[8192:12288] = content[8192:12288], content[page : page + 4096]
+    else:
+        del content[page:]
     path.write_bytes(content)
-    with closing(Database(path, THINGS)) as database, pytest.raises(StateError, match=str(path)):
-        names(database)
+    with pytest.raises(StateError, match=str(path)) as told:
+        Database(path, THINGS)
+    assert told.value.exit_code == 5 and "\n" not in str(told.value)
 
 
 def test_file_that_may_not_be_written_is_told(folder: Path) -> None:
