@@ -2,10 +2,11 @@
 
 import io
 import math
+import re
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -20,6 +21,7 @@ _RATED_CHUNK = 1 << 16
 _RESUMES = 5
 _CHUNKS_UNWRITTEN = 64
 _CUT_BODY = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/", re.ASCII)
 
 
 class Downloader:
@@ -35,6 +37,7 @@ class Downloader:
         self._settings = settings
         self._rate = _Rate(settings.max_bandwidth) if settings.max_bandwidth else None
         self._direct = DirectGet(client)
+        client.meta.events.register("after-call.s3.GetObject", _check_range)
         self._free = threading.Semaphore(settings.max_concurrent_requests)
         self._taking = threading.Lock()
 
@@ -75,12 +78,7 @@ class Downloader:
         while True:
             try:
                 answer = self._client.get_object(**request)
-            except ClientError as error:
-                # It was written again, shorter, after it was listed: there is no more of it.
-                if received and error.response.get("Error", {}).get("Code") == "InvalidRange":
-                    return
-                raise
-            try:
+                request["IfMatch"] = answer["ETag"]
                 for chunk in answer["Body"].iter_chunks(_RATED_CHUNK if self._rate else _CHUNK):
                     received += len(chunk)
                     if self._rate:
@@ -89,11 +87,16 @@ class Downloader:
                 if received < size:
                     raise IncompleteReadError(actual_bytes=received, expected_bytes=size)
                 return
+            except ClientError as error:
+                # It was written again, shorter, after it was listed: there is no more of it.
+                if received and error.response.get("Error", {}).get("Code") == "InvalidRange":
+                    return
+                raise
             except _CUT_BODY:
                 resumes += 1
                 if resumes > _RESUMES:
                     raise
-            request |= {"Range": f"bytes={received}-", "IfMatch": answer["ETag"]}
+            request["Range"] = f"bytes={received}-"
 
     def _in_ranges(self, key: str, size: int, requests: int) -> IO[bytes]:
         """Download ranges side by side, as s3transfer does it: well for large objects, slowly for small ones."""
@@ -115,6 +118,14 @@ class Downloader:
             raise error.last_exception from error
         content.seek(0)
         return content
+
+
+def _check_range(parsed: Mapping[str, Any], **_: Any) -> None:
+    """Raise IncompleteReadError when a range came shorter than it says: what is on the way cut it off."""
+    found = _RANGE.match(parsed.get("ContentRange", ""))
+    told = int(found[2]) - int(found[1]) + 1 if found else None
+    if told is not None and parsed.get("ContentLength") != told:
+        raise IncompleteReadError(actual_bytes=parsed.get("ContentLength"), expected_bytes=told)
 
 
 class _Rate:

@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator, Sequence
 from subprocess import SubprocessError
 
-from tests.faults.ground import Tally, new_ground
-from tests.faults.scenarios import LONG, SCENARIOS, Scenario
+from tests.faults.ground import Scenario, Tally, new_ground
+from tests.faults.scenarios import LONG, SCENARIOS
 
 _WIDTHS = "{:34} {:>7} {:>5} {:>6} {:>7} {:>7} {:>8} {:>8} {:>6}  {}"
 _HEADINGS = ("scenario", "workers", "runs", "kills", "events", "losses", "repeats", "of objs", "s", "held")

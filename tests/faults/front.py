@@ -112,6 +112,11 @@ def overlong(answer: Answer) -> Answer:
     return replace(answer, told=len(answer.body) + 7, sent=len(answer.body))
 
 
+def no_keys() -> Answer:
+    """Return the last page of a listing, without a key."""
+    return Answer(body=_page([], ""))
+
+
 def share(seed: int, part: float, kind: str = "GET", attempts: int = 1) -> When:
     """Choose the first `attempts` requests for each of a share of the names."""
 
@@ -140,6 +145,9 @@ class Front:
         self.faults: Sequence[Fault] = ()
         self.hidden: set[str] = set()
         """Keys that listings do not show yet."""
+        self.page_size = 1000
+        self.hanging = 0
+        """How many answers of now have fallen silent."""
         self.closed = threading.Event()
         self._asked: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
@@ -165,14 +173,19 @@ class Front:
         """Be a flawless endpoint from now on; requests are counted anew."""
         self.faults = ()
         self.hidden = set()
+        self.hanging = 0
         self._asked.clear()
 
     def answer(self, head: str, body: bytes) -> Answer:
         """Return the answer to a request, after the faults."""
         request = self._request(head, body)
+        if head.startswith("HEAD "):
+            whole = self._get(request)
+            return replace(whole, body=b"", told=len(whole.body))
         answer = {"LIST": self._list, "GET": self._get, "DELETE": self._delete, "STS": _identity}[request.kind](request)
         for change in self.faults:
             answer = change(request, answer)
+        self.hanging += answer.hangs
         return answer
 
     def _request(self, head: str, body: bytes) -> Request:
@@ -200,7 +213,10 @@ class Front:
         if int(first) >= len(body) > 0:
             return error("InvalidRange", 416)
         part = body[int(first) : int(last) + 1 if last else None]
-        return Answer(206 if "range" in request.headers else 200, part, headers)
+        if "range" not in request.headers:
+            return Answer(200, part, headers)
+        headers["Content-Range"] = f"bytes {first}-{int(first) + len(part) - 1}/{len(body)}"
+        return Answer(206, part, headers)
 
     def _delete(self, request: Request) -> Answer:
         for key in re.findall("<Key>(.*?)</Key>", request.body.decode()):
@@ -214,7 +230,9 @@ class Front:
         keys = sorted(set(self.objects) - self.hidden)
         entries: list[str] = []
         at = max(bisect_left(keys, prefix), bisect_right(keys, last))
-        while at < len(keys) and keys[at].startswith(prefix) and len(entries) < int(query.get("max-keys", 1000)):
+        while (
+            at < len(keys) and keys[at].startswith(prefix) and len(entries) < int(query.get("max-keys", self.page_size))
+        ):
             folder, found, _ = keys[at][len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
             last = f"{prefix}{folder}{delimiter}{_BEHIND_ALL}" if found else keys[at]
             entries.append(_folder(last[:-1]) if found else _entry(last, self.objects.get(last, b"")))

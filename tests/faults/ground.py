@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,12 @@ from tests.listener import Listener
 REGIONS = ("eu-west-1", "us-east-1")
 SECONDS_TO_END = 2.0
 """How soon a run ends after a signal (SPEC 10)."""
+
+MANY = 240
+"""Objects: enough for worker processes to be used."""
+
+FEW = 30
+SKIP = "--skip_on_error"
 
 _ACCOUNT = "123456789012"
 _HEADER = b"1:Wazuh-AWS:"
@@ -86,7 +92,7 @@ class Ground:
             key = f"AWSLogs/{_ACCOUNT}/CloudTrail/{region}/2021/06/10/{_ACCOUNT}_CloudTrail_{region}_20210610T{name}"
             body = json.dumps({"Records": [{"eventID": event, "n": self.dice.random()} for event in events]})
             self.front.objects[f"{key}Z.json.gz"] = gzip.compress(body.encode(), mtime=0)
-            self._exist.update(events)
+            self.expect(events)
             keys.append(f"{key}Z.json.gz")
         return sorted(keys)
 
@@ -121,6 +127,10 @@ class Ground:
         for process in self._started:
             process.kill()
             process.wait()
+
+    def expect(self, events: Sequence[str]) -> None:
+        """Expect these events too; up to its first `-` is the name of the object that an event is of."""
+        self._exist.update(events)
 
     def expect_less(self, events: int) -> None:
         """Expect fewer events than were put: they were destroyed in the bucket."""
@@ -197,6 +207,14 @@ class Run:
         return ended
 
 
+def is_told(ended: Ended, code: int) -> Ended:
+    """Check the exit code: nothing is printed with 0, and at least one ERROR line with others."""
+    assert ended.code == code, ended.output
+    assert bool(ended.output) == bool(code), ended.output
+    assert all(line.startswith(("ERROR: ", "WARNING: ")) for line in ended.output.splitlines()), ended.output
+    return ended
+
+
 class SlowListener(Listener):
     """Takes its time over each datagram."""
 
@@ -204,6 +222,19 @@ class SlowListener(Listener):
         while message := self._socket.recv(1 << 20):
             self.received.append(message)
             time.sleep(0.002)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A story, with how many workers it is told, and whether the disk took the state's memory from it.
+
+    `forgets` is how many objects the state could not remember: their events may come again.
+    """
+
+    name: str
+    play: Callable[[Ground], None]
+    workers: Sequence[int] = (1,)
+    forgets: int = 0
 
 
 @contextmanager

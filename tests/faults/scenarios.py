@@ -6,43 +6,32 @@ A story asserts exit codes and lines; losses and repeats are counted for all of 
 import fcntl
 import gzip
 import os
+import shutil
 import signal
 import sqlite3
-import subprocess
 import termios
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from tests.command import wait_until
-from tests.faults import front
+from tests.faults import disk, front, services
 from tests.faults.front import Answer, Fault, Request, after, fault, of, refusal, share
-from tests.faults.ground import SECONDS_TO_END, Ended, Ground, Run, SlowListener, end_soon
+from tests.faults.ground import (
+    FEW,
+    MANY,
+    SECONDS_TO_END,
+    SKIP,
+    Ground,
+    Run,
+    Scenario,
+    SlowListener,
+    end_soon,
+    is_told,
+)
 from tests.listener import Listener
-
-MANY = 240
-"""Objects: enough for worker processes to be used."""
-
-FEW = 30
-SKIP = "--skip_on_error"
-
-_WITHOUT_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A story, with how many workers it is told, and whether the disk took the state's memory from it.
-
-    `forgets` is how many objects the state could not remember: their events may come again.
-    """
-
-    name: str
-    play: Callable[[Ground], None]
-    workers: Sequence[int] = (1,)
-    forgets: int = 0
 
 
 def passing(*faults: Fault) -> Callable[[Ground], None]:
@@ -121,6 +110,30 @@ def listed_late(ground: Ground) -> None:
     assert len(is_told(ground.run(), 0).events) == 9
 
 
+def page_missing(ground: Ground) -> None:
+    """A listing ends a page too soon, as if there was no more; the next one does not."""
+    ground.put(MANY)
+    ground.front.page_size = 50
+    ground.front.faults = [fault(lambda request: "continuation-token" in request.query, lambda _: front.no_keys())]
+    assert len(is_told(ground.run(), 0).events) == 100 * 3
+    ground.front.heal()
+    assert len(is_told(ground.run(), 0).events) == (MANY - 100) * 3
+
+
+def in_ranges(ground: Ground) -> None:
+    """Large objects come in ranges, some of which are cut or refused at first."""
+    (ground.home / ".aws/config").write_text(
+        "[default]\ns3 =\n  multipart_threshold = 8KB\n  multipart_chunksize = 8KB\n"
+    )
+    ground.put(FEW, records=2000)
+    ground.front.faults = [
+        fault(share(1, 0.5, attempts=3), front.cut),
+        fault(share(2, 0.5, attempts=3), front.short),
+        refusal(share(3, 0.3, attempts=2), "SlowDown", 503),
+    ]
+    is_told(ground.run(), 0)
+
+
 def rewritten(ground: Ground) -> None:
     """After it was listed, an object is written again: shorter, longer."""
     shorter, longer = ground.put(FEW)[3:5]
@@ -173,6 +186,40 @@ def interrupted_while_hanging(ground: Ground) -> None:
         assert run.signal(number).code == code
         ground.front.heal()
     is_told(ground.run(), 0)
+
+
+def interrupted_while_listing_hangs(ground: Ground) -> None:
+    """Asked to stop while AWS does not answer: of what there is at all, of accounts, of keys."""
+    ground.put(FEW)
+    for prefix in ("", "AWSLogs/", _EU, _US):
+        for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 2)):
+            ground.front.heal()
+            ground.front.faults = [fault(_listing_of(prefix), front.hang)]
+            run = ground.start()
+            wait_until(lambda: ground.front.hanging, 30)
+            assert run.signal(number).code == code
+    ground.front.heal()
+    is_told(ground.run(), 0)
+
+
+def _listing_of(end: str) -> Callable[[Request], bool]:
+    return lambda request: request.kind == "LIST" and (request.name.endswith(end) if end else not request.name)
+
+
+def interrupted_at_start(times: int) -> Callable[[Ground], None]:
+    """Asked to stop before anything was sent, or Python was ready to be asked."""
+
+    def play(ground: Ground) -> None:
+        ground.put(FEW)
+        for number in range(times):
+            asked = (signal.SIGTERM, signal.SIGINT)[number % 2]
+            run = ground.start()
+            time.sleep(0.6 * number / times)
+            # Until the program is begun, Python itself dies of it, with 1 or by the signal.
+            assert run.signal(asked).code in (143, 2, -asked, 0, 1)
+        is_told(ground.run(), 0)
+
+    return play
 
 
 def killed(objects: int, kills: int) -> Callable[[Ground], None]:
@@ -312,34 +359,6 @@ def listener_slow(ground: Ground) -> None:
     is_told(ground.run(listener=SlowListener(ground.socket)), 0)
 
 
-def disk_full(ground: Ground) -> None:
-    """A limit on the size of files, which the journal soon meets."""
-    ground.put(MANY)
-    for kilobytes in (0, 120, 200):
-        ended = is_told(ground.run(prefix=("prlimit", f"--fsize={kilobytes * 1024}")), 5)
-        assert str(ground.state) in ended.output
-    is_told(ground.run(), 0)
-
-
-def state_damaged(ground: Ground) -> None:
-    ground.put(FEW)
-    ground.state.write_bytes(b"no database" * 1000)
-    assert is_told(ground.run(), 5).events == []
-    ground.state.unlink()
-    is_told(ground.run(), 0)
-
-
-def state_read_only(ground: Ground) -> None:
-    ground.put(FEW)
-    is_told(ground.run(), 0)
-    ground.put(FEW, first=FEW)
-    ground.state.chmod(0o440)
-    prefix = () if os.geteuid() else _WITHOUT_OVERRIDE
-    assert is_told(ground.run(prefix=prefix), 5).events == []
-    ground.state.chmod(0o660)
-    is_told(ground.run(), 0)
-
-
 def at_once(count: int, objects: int = MANY) -> Callable[[Ground], None]:
     """Several runs on one source: some of them find nothing left to do."""
 
@@ -364,6 +383,16 @@ def clock_wrong(ground: Ground) -> None:
     is_told(ground.run(), 0)
 
 
+def clock_ahead(ground: Ground) -> None:
+    """The clock is years ahead for a run, then days behind, then right: nothing is left out."""
+    ground.put(FEW)
+    for first, by in ((0, "+10y"), (FEW, "-4d"), (2 * FEW, "+0")):
+        ground.put(FEW, first=first)
+        is_told(ground.run(prefix=("faketime", "-f", by)), 0)
+    ground.put(FEW, first=3 * FEW)
+    is_told(ground.run(), 0)
+
+
 def stdout_shut(ground: Ground) -> None:
     """Nobody can read the lines, and there are many."""
     reading, writing = os.pipe()
@@ -375,17 +404,6 @@ def stdout_shut(ground: Ground) -> None:
         ground.put(FEW, first=FEW * index)
         assert ground.run("--debug", "3", stdout=stdout, stderr=stdout).code == 0
         os.close(stdout)
-
-
-def events_unwritable(ground: Ground) -> None:
-    """Events go to a file on a full disk, or to a stdout that nobody reads any more."""
-    ground.put(FEW)
-    is_told(ground.run("--output", "file:/dev/full"), 13)
-    reading, writing = os.pipe()
-    os.close(reading)
-    assert ground.run("--output", "stdout", stdout=writing, stderr=subprocess.DEVNULL).code == 13
-    os.close(writing)
-    is_told(ground.run(), 0)
 
 
 def stdout_unread(ground: Ground) -> None:
@@ -433,14 +451,6 @@ def strange_surroundings(ground: Ground) -> None:
         there = ("sh", "-c", f'cd "{folder}"; rm -rf "{gone}"; exec "$@"', "sh")
         gone.mkdir(exist_ok=True)
         is_told(ground.run(environment=environment, prefix=there), 0)
-
-
-def is_told(ended: Ended, code: int) -> Ended:
-    """Check the exit code: nothing is printed with 0, and at least one ERROR line with others."""
-    assert ended.code == code, ended.output
-    assert bool(ended.output) == bool(code), ended.output
-    assert all(line.startswith(("ERROR: ", "WARNING: ")) for line in ended.output.splitlines()), ended.output
-    return ended
 
 
 def _make_due(ground: Ground) -> None:
@@ -502,6 +512,8 @@ SCENARIOS = [
     Scenario("a region's listing is cut", lasting(7, fault(of("LIST", _US), front.cut))),
     Scenario("a portal answers listings", lasting(7, fault(of("LIST", _US), not_aws))),
     Scenario("a listing lacks keys", listed_late),
+    Scenario("a listing lacks pages", page_missing),
+    Scenario("ranges cut and throttled", in_ranges),
     Scenario("listed and gone", listed_and_gone),
     Scenario("listed and written again", rewritten),
     Scenario("malformed, skipped, --remove", broken),
@@ -511,19 +523,30 @@ SCENARIOS = [
     Scenario("listener slow", listener_slow),
     Scenario("4 signals", interrupted(4), BOTH),
     Scenario("signals while downloads hang", interrupted_while_hanging, BOTH),
+    Scenario("signals while listings hang", interrupted_while_listing_hangs),
+    Scenario("signals at the start", interrupted_at_start(6)),
     Scenario("10 SIGKILL", killed(MANY, 10), BOTH),
     Scenario("everything at once", everything(MANY, 8), (3,)),
     Scenario("workers killed", worker_killed, (3,)),
     Scenario("workers without parent", orphaned, (3,)),
-    Scenario("disk full", disk_full, forgets=2),
-    Scenario("state damaged", state_damaged),
-    Scenario("state read-only", state_read_only),
+    Scenario("disk full", disk.disk_full, forgets=2),
+    Scenario("state overwritten", disk.state_damaged(disk.overwrite)),
+    Scenario("state's pages swapped", disk.state_damaged(disk.swap_pages)),
+    Scenario("state cut off", disk.state_damaged(disk.cut_off)),
+    Scenario("state no database", disk.state_damaged(disk.no_database)),
+    Scenario("state a folder", disk.state_damaged(disk.folder)),
+    Scenario("journal damaged after SIGKILL", disk.journal_damaged, forgets=MANY),
+    Scenario("locks a folder", disk.lock_in_the_way),
+    Scenario("state read-only", disk.state_read_only),
     Scenario("two runs at once", at_once(2), (3,)),
     Scenario("five runs at once", at_once(5)),
     Scenario("clock wrong", clock_wrong),
     Scenario("stdout closed, broken, full", stdout_shut),
     Scenario("stdout not read", stdout_unread),
-    Scenario("events cannot be written", events_unwritable),
+    Scenario("events cannot be written", disk.events_unwritable),
+    Scenario("events cannot be written on", disk.events_beyond_limit),
+    Scenario("bombs", disk.bombs),
+    Scenario("odd archives and JSON", disk.odd_objects),
     Scenario("terminal gone", terminal_gone, (3,)),
     Scenario("odd folder, zone, language", strange_surroundings),
 ]
@@ -533,5 +556,12 @@ LONG = [
     Scenario("everything at once, 100 runs", everything(3000, 100), (1, 4)),
     Scenario("100 signals", interrupted(100), (1, 4)),
     Scenario("listener away for 30 s", listener_gone(30), (1, 4)),
+    Scenario("40 signals at the start", interrupted_at_start(40)),
+    *services.SCENARIOS,
 ]
 """What takes minutes: `python -m tests.faults` plays it too."""
+
+if disk.may_mount():
+    LONG.append(Scenario("small disk fills up", disk.state_on_full_disk, forgets=3))
+if shutil.which("faketime"):
+    LONG.append(Scenario("clock ten years ahead", clock_ahead))

@@ -12,8 +12,7 @@ from botocore.exceptions import ClientError
 from tests.faults import front
 from tests.faults.__main__ import is_held
 from tests.faults.front import BUCKET, Request, fault, refusal, share
-from tests.faults.ground import Ground, Tally, new_ground
-from tests.faults.scenarios import Scenario
+from tests.faults.ground import Ground, Scenario, Tally, new_ground
 
 
 def messages(events: Sequence[str]) -> list[bytes]:

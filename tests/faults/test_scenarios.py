@@ -3,8 +3,8 @@
 import pytest
 
 from tests.faults.__main__ import is_held
-from tests.faults.ground import new_ground
-from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.faults.ground import Scenario, new_ground
+from tests.faults.scenarios import SCENARIOS
 
 ROWS = [pytest.param(row, workers, id=f"{row.name}-{workers}") for row in SCENARIOS for workers in row.workers]
 

@@ -1,0 +1,130 @@
+"""Log groups and queues under kills, signals and a listener that goes away: long stories of `scenarios`.
+
+AWS is the emulator here. A log stream counts as an object, and so does what one message of a queue names.
+"""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tests.command import COMMAND
+from tests.emulator import Emulator
+from tests.faults.ground import Ground, Scenario, is_told
+from tests.services.front import put_events
+
+_GROUP = "/aws/app"
+_QUEUE = "q1"
+_BUCKET = "acme-logs"
+_RECORDS = 5
+_VISIBILITY = 2
+_HELD = 20
+"""Messages that a collector holds at most: of a killed one, what it had sent is sent again."""
+
+Put = Callable[[Ground, Emulator, int], None]
+
+
+def log_group(ground: Ground, emulator: Emulator, streams: int) -> None:
+    """Fill a log group, and collect from it."""
+    del emulator
+    ground.command = [str(COMMAND), "-sr", "cloudwatchlogs", "-g", _GROUP, "-s", "2018-JAN-01"]
+    now = int(time.time() * 1000)
+    for number in range(streams):
+        events = [f"{number:05}-{index}" for index in range(_RECORDS)]
+        ground.expect(events)
+        put_events(_GROUP, f"s{number:05}", [(now, json.dumps({"aws": {"eventID": event}})) for event in events])
+
+
+def queue(ground: Ground, emulator: Emulator, objects: int) -> None:
+    """Fill a queue with notifications, and collect what they name."""
+    ground.command = [str(COMMAND), "-sb", "buckets", "-q", _QUEUE]
+    emulator.client("s3").create_bucket(Bucket=_BUCKET)
+    sqs = emulator.client("sqs")
+    url = sqs.create_queue(QueueName=_QUEUE, Attributes={"VisibilityTimeout": str(_VISIBILITY)})["QueueUrl"]
+    for number in range(objects):
+        events = [f"{number:05}-{index}" for index in range(_RECORDS)]
+        ground.expect(events)
+        key = f"{number:05}.json"
+        emulator.put_object(_BUCKET, key, json.dumps([{"eventID": event} for event in events]).encode())
+        body = {"Records": [{"s3": {"bucket": {"name": _BUCKET}, "object": {"key": key}}}]}
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(body))
+
+
+def killed(put: Put, objects: int, kills: int) -> Callable[[Ground], None]:
+    """Killed at random moments."""
+
+    def play(ground: Ground) -> None:
+        with _emulated(ground) as emulator:
+            put(ground, emulator, objects)
+            for _ in range(kills):
+                run = ground.start()
+                run.wait_for(ground.dice.randint(1, objects * _RECORDS // kills))
+                time.sleep(ground.dice.random() * 0.01)
+                run.kill()
+                run.end()
+            _complete(ground)
+
+    return play
+
+
+def interrupted(put: Put, objects: int, times: int) -> Callable[[Ground], None]:
+    """Asked to stop at random moments."""
+
+    def play(ground: Ground) -> None:
+        with _emulated(ground) as emulator:
+            put(ground, emulator, objects)
+            for number in range(times):
+                run = ground.start()
+                run.wait_for(ground.dice.randint(1, objects * _RECORDS // times))
+                asked, code = ((signal.SIGTERM, 143), (signal.SIGINT, 2))[number % 2]
+                assert run.signal(asked).code in (0, code)
+            _complete(ground)
+
+    return play
+
+
+def listener_away(put: Put, objects: int, seconds: float, code: int) -> Callable[[Ground], None]:
+    """Nobody listens for a while: the run waits, or ends, and a later one completes it."""
+
+    def play(ground: Ground) -> None:
+        with _emulated(ground) as emulator:
+            put(ground, emulator, objects)
+            run = ground.start()
+            run.wait_for(objects * _RECORDS // 4)
+            run.stop_listening()
+            time.sleep(seconds)
+            if not code:
+                run.listen()
+            is_told(run.end(), code)
+            _complete(ground)
+
+    return play
+
+
+def _complete(ground: Ground) -> None:
+    time.sleep(_VISIBILITY + 0.5)
+    is_told(ground.run(), 0)
+
+
+@contextmanager
+def _emulated(ground: Ground) -> Iterator[Emulator]:
+    with Emulator() as emulator:
+        emulator.reset()
+        ground.environment = {**ground.environment, "AWS_ENDPOINT_URL": emulator.url, "NO_PROXY": "*"}
+        # The emulator's own callers, in this process.
+        os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+        yield emulator
+
+
+SCENARIOS = [
+    Scenario("log group: 20 SIGKILL", killed(log_group, 300, 20)),
+    Scenario("log group: 20 signals", interrupted(log_group, 300, 20)),
+    Scenario("log group: listener away for 3 s", listener_away(log_group, 300, 3, 0)),
+    Scenario("log group: listener gone", listener_away(log_group, 300, 0, 11)),
+    Scenario("queue: 10 SIGKILL", killed(queue, 300, 10), forgets=10 * _HELD),
+    Scenario("queue: 10 signals", interrupted(queue, 300, 10)),
+    Scenario("queue: listener away for 3 s", listener_away(queue, 300, 3, 0)),
+    Scenario("queue: listener gone", listener_away(queue, 300, 0, 11)),
+]
