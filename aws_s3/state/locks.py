@@ -18,14 +18,12 @@ class Locks:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o660)
+            self._descriptor = _opened(path)
         except OSError as error:
             raise StateCreateError(
                 f"The lock file {path} cannot be opened: {error.strerror}. Check its permissions, "
                 "or give another folder with --state-dir."
             ) from error
-        if os.fstat(self._descriptor).st_uid == os.geteuid():
-            share_with_group(self._descriptor, path)
 
     def acquire(self, name: str) -> bool:
         """Take the lock; False when another process holds it. Raises StateError where files cannot be locked."""
@@ -44,3 +42,17 @@ class Locks:
     def close(self) -> None:
         """Release all locks."""
         os.close(self._descriptor)
+
+
+def _opened(path: Path) -> int:
+    """Return a descriptor of the file, which is created if it is missing.
+
+    No link is followed, nor the mode of a file changed that was there before: the folder belongs to a
+    group, and this process may well be root.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o660)
+    except FileExistsError:
+        return os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    share_with_group(descriptor, path)
+    return descriptor

@@ -119,12 +119,12 @@ def _emulated(ground: Ground) -> Iterator[Emulator]:
 
 
 SCENARIOS = [
-    Scenario("log group: 20 SIGKILL", killed(log_group, 300, 20)),
-    Scenario("log group: 20 signals", interrupted(log_group, 300, 20)),
-    Scenario("log group: listener away for 3 s", listener_away(log_group, 300, 3, 0)),
-    Scenario("log group: listener gone", listener_away(log_group, 300, 0, 11)),
-    Scenario("queue: 10 SIGKILL", killed(queue, 300, 10), forgets=10 * _HELD),
-    Scenario("queue: 10 signals", interrupted(queue, 300, 10)),
-    Scenario("queue: listener away for 3 s", listener_away(queue, 300, 3, 0)),
-    Scenario("queue: listener gone", listener_away(queue, 300, 0, 11)),
+    Scenario("log group: 20 SIGKILL", killed(log_group, 80, 20)),
+    Scenario("log group: 20 signals", interrupted(log_group, 80, 20)),
+    Scenario("log group: listener away for 3 s", listener_away(log_group, 80, 3, 0)),
+    Scenario("log group: listener gone", listener_away(log_group, 80, 0, 11)),
+    Scenario("queue: 10 SIGKILL", killed(queue, 200, 10), forgets=10 * _HELD),
+    Scenario("queue: 10 signals", interrupted(queue, 100, 10)),
+    Scenario("queue: listener away for 3 s", listener_away(queue, 100, 3, 0)),
+    Scenario("queue: listener gone", listener_away(queue, 100, 0, 11)),
 ]

@@ -150,6 +150,44 @@ def test_mode_that_an_administrator_gave_stays(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "db").stat().st_mode) == 0o600
 
 
+def test_link_to_another_disk_is_followed_and_its_target_keeps_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    target = tmp_path / "disk" / "db"
+    target.touch(0o600)
+    (tmp_path / "db").symlink_to(target)
+    with closing(Database(tmp_path / "db", THINGS)) as database:
+        put(database, "a")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert (tmp_path / "db").is_symlink() and target.stat().st_size
+
+
+def test_link_to_a_file_of_another_kind_leaves_it_as_it_is(tmp_path: Path) -> None:
+    target = tmp_path / "shadow"
+    target.write_text("root:*:19000:0:99999:7:::\n" * 99)
+    target.chmod(0o600)
+    (tmp_path / "db").symlink_to(target)
+    with pytest.raises(StateError, match=str(tmp_path / "db")):
+        Database(tmp_path / "db", THINGS)
+    assert target.read_text() == "root:*:19000:0:99999:7:::\n" * 99
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def test_another_program_reads_the_file_as_it_is_left_behind(tmp_path: Path) -> None:
+    """All of it is in the one file, and an older SQLite, or one in another process, opens it."""
+    path = tmp_path / "db"
+    with closing(Database(path, THINGS)) as database:
+        put(database, "a")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["db"]
+    script = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchall())"
+    for sql, told in (
+        ("SELECT name FROM thing", "[('a',)]"),
+        ("PRAGMA journal_mode = DELETE", "[('delete',)]"),
+        ("SELECT name FROM thing", "[('a',)]"),
+    ):
+        ended = subprocess.run([sys.executable, "-c", script, str(path), sql], capture_output=True, encoding="utf-8")
+        assert ended.stdout.strip() == told, ended.stderr
+
+
 def test_folder_that_is_missing_is_told_as_a_file_that_cannot_be_created(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "db"
     with pytest.raises(StateCreateError, match=str(path)) as told:

@@ -104,6 +104,24 @@ def test_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
         Locks(tmp_path / "lock")
 
 
+@pytest.mark.parametrize("target", ["secret", "missing"])
+def test_link_in_the_files_place_is_not_followed(tmp_path: Path, target: str) -> None:
+    """Whoever may write into the folder could have root give the group any file."""
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    (tmp_path / "lock").symlink_to(tmp_path / target)
+    with pytest.raises(StateCreateError, match=str(tmp_path / "lock")):
+        Locks(tmp_path / "lock")
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert not (tmp_path / "missing").exists()
+
+
+def test_mode_of_a_file_that_is_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch(0o600)
+    Locks(tmp_path / "lock").close()
+    assert stat.S_IMODE((tmp_path / "lock").stat().st_mode) == 0o600
+
+
 def test_file_system_without_locks_is_told(tmp_path: Path) -> None:
     locks = Locks(tmp_path / "lock")
     # No file system here lacks them: a descriptor that is closed fails likewise.
