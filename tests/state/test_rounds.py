@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aws_s3.buckets.layout import SLASHED, Partition
 from aws_s3.errors import SinkConnectError, StorageError, UnavailableError
 from aws_s3.place import Asked, History, Known, Start, start_of
 from aws_s3.settings import BucketJob, DiscardRule
 from aws_s3.state.database import Database, Execute
-from tests.collecting import ACCOUNT, JOB, REGION, Collection, ListSink, trail_body, trail_key
+from tests.collecting import ACCOUNT, JOB, REGION, Collection, ListSink
+from tests.state.worlds import WORLDS, World, body_of
 
-REGIONS = ("eu-west-1", REGION)
 KEPT = 2
+EXAMPLES = 12
+"""Of each world: together as many as the suite has time for."""
 SECOND_EVENTS = DiscardRule("eventID", re.compile(".*-1"))
 UNAVAILABLE = UnavailableError(StorageError("SlowDown: later."))
 
@@ -50,7 +51,7 @@ class Item:
 
     key: str
     day: date
-    region: str
+    part: str
     events: tuple[str, ...]
 
     def sent_with(self, discard: DiscardRule | None) -> list[str]:
@@ -78,20 +79,16 @@ class Step:
     is_broken: bool
 
 
-def partition(region: str) -> Partition:
-    return Partition(f"AWSLogs/{ACCOUNT}/CloudTrail/{region}/", SLASHED, ACCOUNT, region)
-
-
 @dataclass(frozen=True)
 class Round:
     """What happens, then the run with its options and its end.
 
-    An arrival is an object's age in days, the start of its name, its region and how many events it
-    holds; `toggles` are objects that break or are mended, counted from the last to arrive.
+    An arrival is an object's age in days, the start of its name, the number of its partition and how many
+    events it holds; `toggles` are objects that break or are mended, counted from the last to arrive.
     """
 
     days: int
-    arrivals: list[tuple[int, str, str, int]]
+    arrivals: list[tuple[int, str, int, int]]
     toggles: list[int]
     job: BucketJob
     since: int | None
@@ -100,7 +97,7 @@ class Round:
 
 
 ARRIVALS = st.tuples(
-    st.sampled_from((0, 0, 1, 1, 2, 3, 6, -2)), st.sampled_from("abcdef"), st.sampled_from(REGIONS), st.integers(0, 3)
+    st.sampled_from((0, 0, 1, 1, 2, 3, 6, -2)), st.sampled_from("abcdef"), st.integers(0, 2), st.integers(0, 3)
 )
 JOBS = st.builds(
     replace,
@@ -110,6 +107,8 @@ JOBS = st.builds(
     skip_on_error=st.booleans(),
     reparse=st.sampled_from((False, False, False, True)),
     remove=st.sampled_from((False, False, True)),
+    accounts=st.sampled_from(((), (), (ACCOUNT,))),
+    regions=st.sampled_from(((), (), (REGION,))),
 )
 ROUNDS = st.builds(
     Round,
@@ -126,8 +125,10 @@ ROUNDS = st.builds(
 class Collecting:
     """Runs the real collector, worklist and state; only the bucket, the socket and death are made up."""
 
-    def __init__(self, folder: Path, fate: Fate) -> None:
-        self.collection = Collection(folder)
+    def __init__(self, world: World, folder: Path, fate: Fate) -> None:
+        self.world = world
+        self.partitions = {part.name: part.partition for part in world.parts}
+        self.collection = Collection(folder, bucket=world.bucket(), job=replace(JOB, source=world.source))
         self.fate = fate
         self.items: dict[str, Item] = {}
         self.model = Model()
@@ -147,7 +148,7 @@ class Collecting:
         if not self.items:
             return
         since = None if round_.since is None else self.today - timedelta(round_.since)
-        job = replace(round_.job, only_logs_after=since)
+        job = replace(round_.job, source=self.world.source, only_logs_after=since)
         starts, steps = self._expected(job)
         if round_.end == "killed":
             self._run_killed(job, steps, round_.moments)
@@ -158,12 +159,13 @@ class Collecting:
         removed = set(self.items) - set(self.collection.store.objects)
         assert removed <= self.model.done
 
-    def _arrive(self, age: int, name: str, region: str, events: int) -> None:
+    def _arrive(self, age: int, name: str, number: int, events: int) -> None:
         day = self.today - timedelta(age)
         name = f"{name}{len(self.items)}"
-        key = trail_key(name, day, region)
-        self.items[key] = Item(key, day, region, tuple(f"{name}-{number}" for number in range(events)))
-        self.collection.store.objects[key] = trail_body(name, events)
+        part = self.world.parts[number % len(self.world.parts)]
+        key = part.key(day, name)
+        self.items[key] = Item(key, day, part.name, tuple(f"{name}-{number}" for number in range(events)))
+        self.collection.store.objects[key] = body_of(name, events)
 
     def _toggle(self, key: str) -> None:
         if not self.collection.store.failures.pop(key, None):
@@ -219,14 +221,14 @@ class Collecting:
         with closing(self.collection.state(job)) as state:
             rows = self._rows(state)
             failed = self._failed(state)
-            known = {region: state.known(partition(region)) for region in REGIONS}
+            known = {name: state.known(partition) for name, partition in self.partitions.items()}
             last_run = state.history().last_run
         old = self.rows_before | self.model.done - self.model.failed
         new = [step for step in steps if not step.is_broken and step.item.key not in old]
-        pruned = {region: now.pruned or date.min for region, now in known.items()}
+        pruned = {name: now.pruned or date.min for name, now in known.items()}
 
         def is_recorded(step: Step) -> bool:
-            forgotten = step.item.day < pruned[step.item.region] if step.in_turn else step.item.key not in failed
+            forgotten = step.item.day < pruned[step.item.part] if step.in_turn else step.item.key not in failed
             return step.item.key in rows or (forgotten and not job.reparse)
 
         recorded = [step for step in new if is_recorded(step)]
@@ -235,7 +237,7 @@ class Collecting:
         assert len([step for step in new if step not in recorded and sent.intersection(step.events)]) <= 1
         self.model.done |= {step.item.key for step in recorded}
         self.model.failed = failed
-        self.model.known = {region: now for region, now in known.items() if now != Known()}
+        self.model.known = {name: now for name, now in known.items() if now != Known()}
         self.model.last_run = last_run
         for key in self.model.done:
             self.model.partial.pop(key, None)
@@ -248,21 +250,21 @@ class Collecting:
         starts: dict[str, Start] = {}
         steps: list[Step] = []
         with closing(self.collection.state(job)) as state:
-            due = {region: state.leftovers.due(partition(region), 1000) for region in REGIONS}
+            due = {name: state.leftovers.due(partition, 1000) for name, partition in self.partitions.items()}
             self.rows_before = self._rows(state)
         # A reparse sends again what was forgotten too: as if it was new.
         settled = (self.rows_before if job.reparse else self.model.done) | self.model.failed
-        for region in sorted({self.items[key].region for key in self.collection.store.objects}):
-            starts[region] = start_of(self.model.known.get(region, Known()), history, asked)
-            again = [] if job.reparse else [self.items[failed.key] for failed in due[region]]
+        for part in self.world.asked(job, self.collection.store.objects):
+            starts[part] = start_of(self.model.known.get(part, Known()), history, asked)
+            again = [] if job.reparse else [self.items[failed.key] for failed in due[part]]
             steps += [self._step(item, job, in_turn=False) for item in again]
-            steps += self._new_steps(region, starts[region], job, settled)
+            steps += self._new_steps(part, starts[part], job, settled)
         return starts, steps
 
-    def _new_steps(self, region: str, start: Start, job: BucketJob, settled: set[str]) -> Iterator[Step]:
+    def _new_steps(self, part: str, start: Start, job: BucketJob, settled: set[str]) -> Iterator[Step]:
         there = map(self.items.__getitem__, self.collection.store.objects)
-        listed = (item for item in there if item.region == region and item.day >= start.day)
-        for item in sorted(listed, key=lambda item: item.key):
+        listed = (item for item in there if item.part == part and item.day >= start.day)
+        for item in sorted(listed, key=lambda item: self.partitions[part].order(item.key)):
             if item.key in settled and not job.reparse:
                 continue
             step = self._step(item, job, in_turn=item.key not in settled)
@@ -279,11 +281,11 @@ class Collecting:
         return Step(item, item.sent_with(job.discard)[accepted:], in_turn, is_broken=False)
 
     def _apply(self, job: BucketJob, starts: dict[str, Start], steps: list[Step]) -> None:
-        for region, start in starts.items():
-            known = self.model.known.get(region, Known())
-            self.model.known[region] = replace(known, floor=start.floor, resume=start.resume)
+        for part, start in starts.items():
+            known = self.model.known.get(part, Known())
+            self.model.known[part] = replace(known, floor=start.floor, resume=start.resume)
         for step in steps:
-            key, region = step.item.key, step.item.region
+            key, part = step.item.key, step.item.part
             if step.is_broken:
                 if step.in_turn and job.skip_on_error:
                     self.model.failed.add(key)
@@ -291,9 +293,9 @@ class Collecting:
             self.model.done.add(key)
             self.model.failed.discard(key)
             self.model.partial.pop(key, None)
-            if step.in_turn and step.item.day <= self.today and not starts[region].leaves_gap:
-                known = self.model.known[region]
-                self.model.known[region] = replace(known, place=max(step.item.day, known.place or date.min))
+            if step.in_turn and step.item.day <= self.today and not starts[part].leaves_gap:
+                known = self.model.known[part]
+                self.model.known[part] = replace(known, place=max(step.item.day, known.place or date.min))
 
     def _compare(self, job: BucketJob) -> None:
         """The state knows what the model does; what it pruned is behind every window of until now."""
@@ -301,19 +303,19 @@ class Collecting:
             assert self._failed(state) == self.model.failed
             rows = self._rows(state)
             assert rows <= self.model.done
-            for region, expected in self.model.known.items():
-                known = state.known(partition(region))
+            for part, expected in self.model.known.items():
+                known = state.known(self.partitions[part])
                 assert replace(known, pruned=None) == replace(expected, pruned=None)
                 if known.pruned != expected.pruned:
                     assert not job.reparse
                     assert known.pruned and known.pruned > (expected.pruned or date.min)
                     assert known.place and known.pruned <= known.place - timedelta(job.lookback_days)
-                forgotten = {key for key in self.model.done - rows if self.items[key].region == region}
+                forgotten = {key for key in self.model.done - rows if self.items[key].part == part}
                 assert all(self.items[key].day < (known.pruned or date.min) for key in forgotten)
-                self.model.known[region] = known
+                self.model.known[part] = known
 
     def _rows(self, state: Any) -> set[str]:
-        return {key for region in REGIONS for key in state._rows.of(partition(region))}
+        return {key for partition in self.partitions.values() for key in state._rows.of(partition)}
 
     def _failed(self, state: Any) -> set[str]:
         return set(state.leftovers.failed(sorted(self.items)) if self.items else ())
@@ -335,7 +337,7 @@ def mortal_database(fate: Fate) -> type[Database]:
 
 
 def changes(job: BucketJob) -> dict[str, Any]:
-    names = ("lookback_days", "only_logs_after", "discard", "skip_on_error", "reparse", "remove")
+    names = ("accounts", "regions", "lookback_days", "only_logs_after", "discard", "skip_on_error", "reparse", "remove")
     return {name: getattr(job, name) for name in names}
 
 
@@ -348,13 +350,14 @@ def split(steps: list[Step], accepted: int) -> tuple[list[Step], Step, int]:
     raise AssertionError("all was accepted")
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(ROUNDS, min_size=1, max_size=12))
-def test_each_run_sends_what_it_must_once(rounds: list[Round]) -> None:
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: f"{world.type} {world.path}")
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(rounds=st.lists(ROUNDS, min_size=1, max_size=12))
+def test_each_run_sends_what_it_must_once(world: World, rounds: list[Round]) -> None:
     fate = Fate()
     with TemporaryDirectory(prefix="state") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr("aws_s3.state.rows._NEWEST_KEPT", KEPT)
         patch.setattr("aws_s3.state.buckets.Database", mortal_database(fate))
-        collecting = Collecting(Path(folder), fate)
+        collecting = Collecting(world, Path(folder), fate)
         for round_ in rounds:
             collecting.play(round_)
