@@ -106,8 +106,9 @@ class S3Store:
                 page = self._client.list_objects_v2(**request)
             except FAILURES as error:
                 raise translate(error, f"bucket {self._bucket}") from error
-            if not _is_listing(page):
-                # A portal or proxy on the way answers 200 too: an empty listing would say that all is well.
+            if not _is_listing(page) or page.get("NextContinuationToken", "") == request.get("ContinuationToken"):
+                # A portal or proxy on the way answers 200 too: an empty listing would say that all is well,
+                # and the same page again and again would never end.
                 raise StorageError(f"Bucket {self._bucket}: what answered is not S3: check the endpoint and the proxy.")
             yield page
             if not page.get("IsTruncated"):

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -69,6 +69,14 @@ def reading_answer(what: str) -> Iterator[None]:
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         text = f"{what[:1].upper()}{what[1:]}: what answered is not AWS: check the endpoint and the proxy."
         raise RequestError(text) from error
+
+
+def next_token(page: Mapping[str, Any], token: str | None, what: str) -> str | None:
+    """Return the token of the page after the one that came for `token`; raises RequestError if they never end."""
+    following: str | None = page.get("nextToken")
+    if following and following == token:
+        raise RequestError(f"{what[:1].upper()}{what[1:]}: the same page comes again and again. Check the endpoint.")
+    return following
 
 
 def _told_apart(error: Exception, what: str) -> CollectorError:

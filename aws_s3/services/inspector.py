@@ -8,7 +8,7 @@ from typing import Any
 
 from aws_s3.discard import discards
 from aws_s3.message import encode, shrink
-from aws_s3.service_api import ServiceApi
+from aws_s3.service_api import ServiceApi, next_token
 from aws_s3.services.base import Surroundings
 from aws_s3.settings import ServiceJob
 from aws_s3.state.scans import Place, Sighting
@@ -68,16 +68,17 @@ class Inspector:
 
     def _pages(self, api: ServiceApi, region: str, start: datetime) -> Iterator[Sequence[Finding]]:
         token = None
+        what = f"the findings of Inspector in {region}"
         while True:
             page = api.ask(
                 "list_findings",
-                f"the findings of Inspector in {region}",
+                what,
                 filterCriteria={"updatedAt": [{"startInclusive": start, "endInclusive": self._around.began}]},
                 maxResults=_FINDINGS_A_PAGE,
                 nextToken=token,
             )
             yield page.get("findings", [])
-            token = page.get("nextToken")
+            token = next_token(page, token, what)
             if not token:
                 return
 

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from aws_s3.errors import CollectorError, ExpiredTokenError, InvalidRequestError
-from aws_s3.service_api import ServiceApi, reading_answer
+from aws_s3.service_api import ServiceApi, next_token, reading_answer
 from aws_s3.spans import LATE, Range
 from aws_s3.state.log_streams import Group, Sighting
 
@@ -113,7 +113,7 @@ class LogGroupApi:
                 nextToken=token,
             )
             yield page
-            token = page.get("nextToken")
+            token = next_token(page, token, self._what)
             if not token:
                 return
 

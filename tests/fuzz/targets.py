@@ -195,9 +195,7 @@ def log_group(data: bytes) -> None:
             for wrap in (False, True):
                 messages = (LogMessages(_GROUP, None, wrap, _LIMIT).of(_STREAM, event) for event in page.events)
                 assert all(message is not None and len(message) <= _LIMIT for message in messages)
-        answers = _client("logs")[1]
-        if b'"nextToken"' not in answers.body:
-            group.streams()
+        group.streams()
 
     _asked("logs", data, ask)
 

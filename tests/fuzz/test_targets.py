@@ -47,6 +47,11 @@ FOUND = [
         "listings",
         b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Size>1</Size></Contents></ListBucketResult>",
     ),
+    (
+        "listings",
+        b"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken/></ListBucketResult>",
+    ),
+    ("log group answers", b'{"events":[],"logGroups":[],"logStreams":[],"nextToken":"t"}'),
     ("queue answers", b"\xff"),
     ("queue answers", b"9" * 30),
     ("queue answers", b'{"Messages":[{"MessageId":"m"}]}'),
