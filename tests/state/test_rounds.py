@@ -150,6 +150,8 @@ class Collecting:
         since = None if round_.since is None else self.today - timedelta(round_.since)
         job = replace(round_.job, source=self.world.source, only_logs_after=since)
         starts, steps = self._expected(job)
+        if job.skip_on_error and not job.reparse and since is None:
+            assert self._promised(job, starts) <= {step.item.key for step in steps} | self.model.failed
         if round_.end == "killed":
             self._run_killed(job, steps, round_.moments)
         elif round_.end == "no listener":
@@ -166,6 +168,18 @@ class Collecting:
         key = part.key(day, name)
         self.items[key] = Item(key, day, part.name, tuple(f"{name}-{number}" for number in range(events)))
         self.collection.store.objects[key] = body_of(name, events)
+
+    def _promised(self, job: BucketJob, starts: dict[str, Start]) -> set[str]:
+        """Return the objects that are new within the look-back, however the start of a run is decided."""
+        promised = set()
+        for key in self.collection.store.objects:
+            item = self.items[key]
+            known = self.model.known.get(item.part, Known())
+            if item.part in starts and known.place and key not in self.model.done:
+                bounds = filter(None, (known.floor, known.resume, known.pruned))
+                if item.day >= max(known.place - timedelta(job.lookback_days), *bounds):
+                    promised.add(key)
+        return promised
 
     def _toggle(self, key: str) -> None:
         if not self.collection.store.failures.pop(key, None):
