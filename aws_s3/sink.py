@@ -166,7 +166,8 @@ class LineSink:
 
     def send(self, message: bytes) -> None:
         """Write one line; it has left the process when this returns."""
-        line = message + b"\n"
+        # A log event of several lines could hold one that looks like another event; JSON is the same with spaces.
+        line = b" ".join(message.splitlines()) + b"\n"
         try:
             while line:
                 while not writable(self._descriptor, _WAIT_SLICE):

@@ -303,6 +303,15 @@ def test_a_file_is_appended_to(tmp_path: Path) -> None:
     assert file.read_bytes().split(b"\n") == [b"a1", b"b" * 200_000, b"a2", b"b" * 200_000, b""]
 
 
+def test_a_message_of_several_lines_is_one_line(tmp_path: Path) -> None:
+    """Whoever writes into a log could else write events of any other origin."""
+    sink = open_sink(Output("file", tmp_path / "events"), never)
+    for message in (b'{\n "a": 1\r\n}', b'text\n{"integration": "aws"}', b"", b"last\n"):
+        sink.send(message)
+    sink.close()
+    assert (tmp_path / "events").read_bytes() == b'{  "a": 1 }\ntext {"integration": "aws"}\n\nlast\n'
+
+
 def test_a_line_that_a_kill_tore_does_not_spoil_the_next(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     file.write_bytes(b'{"whole":1}\n{"torn":')
