@@ -118,11 +118,7 @@ class S3Store:
 
 def _is_listing(page: Mapping[str, Any]) -> bool:
     """Tell whether the page has what all of S3's have."""
-    goes_on = "NextContinuationToken" in page or not page.get("IsTruncated")
-    entries = all("Key" in item and "Size" in item for item in page.get("Contents", ()))
-    return (
-        "IsTruncated" in page
-        and goes_on
-        and entries
-        and all("Prefix" in folder for folder in page.get("CommonPrefixes", ()))
-    )
+    if "IsTruncated" not in page or (page["IsTruncated"] and "NextContinuationToken" not in page):
+        return False
+    folders_named = all("Prefix" in folder for folder in page.get("CommonPrefixes", ()))
+    return folders_named and all("Key" in item and "Size" in item for item in page.get("Contents", ()))

@@ -43,8 +43,8 @@ class Database:
             with suppress(sqlite3.OperationalError):
                 self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
+            _check(self._connection.execute)
         with self.transaction() as execute:
-            _check(execute)
             _migrate(execute, migrations)
             if not _is_ours(execute):
                 for statement in take_over:
