@@ -17,8 +17,8 @@ from tests.faults.ground import FEW, MANY, SKIP, Ground, is_told
 _PAGE = 4096
 _MB = 1 << 20
 _WITHOUT_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
-_BOMB = 200 * _MB
-_MOST_MEMORY = 190 * _MB
+_BOMB = 150 * _MB
+_MOST_MEMORY = 175 * _MB
 """Of the command itself about 60 MB; of a value of the largest size allowed, as much again."""
 
 _PEAK = """
@@ -197,7 +197,7 @@ def may_mount() -> bool:
 
 
 def bombs(ground: Ground) -> None:
-    """Small objects that hold 200 MB: each is malformed, and takes no memory to speak of."""
+    """Small objects that hold 150 MB: each is malformed, and takes no memory to speak of."""
     keys = ground.put(FEW)
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -205,7 +205,7 @@ def bombs(ground: Ground) -> None:
     unit = b'{"a":' * 200 + b"[" * 200 + b"1" + b"]" * 200 + b"}" * 200 + b","
     contents = [
         gzip.compress(b'{"Records":[{"a":"' + b"x" * _BOMB, 1),
-        gzip.compress(b'{"Records":[' + unit * 9000 + b"1", 1),
+        gzip.compress(b'{"Records":[' + unit * 2000 + b"1", 1),
     ]
     for key, content in zip(keys, contents, strict=False):
         ground.front.objects[key] = content

@@ -1,7 +1,7 @@
 """Fuzz the targets, guided by coverage, each for some time: `python -m tests.fuzz [SECONDS [WORD …]]`.
 
 With words, those only whose names contain one of them. Needs the extra `fuzz`. What is found is
-printed, with the input in a file of the current folder.
+printed, with the input in a file in `.fuzz/`.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ _ONE = "--one"
 _DONE = re.compile(r"Done (\d+) runs in (\d+) second")
 # Larger inputs are slower, and no stranger.
 _LARGEST = 4096
+_FOUND = Path(".fuzz")
 _TOKENS = (
     *('{"', '":', '",', "[[", "]]", "null", "true", "1e999", "-0", "007", "9" * 99, "NaN", "\\\\ud800", "\\\\u0000"),
     *("\\x00", "\\xff", "\\xed\\xa0\\x80", "\\xef\\xbb\\xbf", "\\x1f\\x8b\\x08", "PK\\x05\\x06", "&#0;", "\\x0d\\x0a"),
@@ -50,13 +51,20 @@ def fuzz(name: str, seconds: str) -> None:
         from tests.fuzz.targets import TARGETS
     [target] = [target for target in TARGETS if target.name == name]
     logging.getLogger("aws_s3").addHandler(logging.NullHandler())
+    _FOUND.mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="fuzz") as folder:
         corpus, tokens = Path(folder, "corpus"), Path(folder, "tokens")
         corpus.mkdir()
         for number, seed in enumerate(target.seeds):
             (corpus / str(number)).write_bytes(seed)
         tokens.write_text("".join('"{}"\n'.format(token.replace('"', '\\"')) for token in _TOKENS))
-        options = [f"-max_total_time={seconds}", f"-max_len={_LARGEST}", f"-dict={tokens}", "-timeout=20"]
+        options = [
+            f"-max_total_time={seconds}",
+            f"-max_len={_LARGEST}",
+            f"-dict={tokens}",
+            "-timeout=20",
+            f"-artifact_prefix={_FOUND}/",
+        ]
         atheris.Setup([sys.argv[0], *options, "-print_final_stats=1", str(corpus)], target.run)
         with contextlib.suppress(SystemExit):
             atheris.Fuzz()
