@@ -19,7 +19,7 @@ from aws_s3.fetch import DaemonExecutor
 from aws_s3.loading import Batches, Loader, load
 from aws_s3.workers import Crew
 from tests.command import wait_until
-from tests.faults.ground import SECONDS_TO_END, end_soon
+from tests.faults.ground import end_soon, seconds_to_end
 
 BIG = 1 << 30
 SIZES = (1, 2, 3)
@@ -314,7 +314,7 @@ def test_workers_end_with_their_parent_and_do_not_hold_its_stdout(get: str, work
     began = time.monotonic()
     parent.kill()
     parent.communicate(timeout=10)
-    assert time.monotonic() - began < SECONDS_TO_END
+    assert time.monotonic() - began < seconds_to_end()
     end_soon(workers)
 
 

@@ -22,7 +22,6 @@ from tests.faults.front import Answer, Fault, Request, after, fault, of, refusal
 from tests.faults.ground import (
     FEW,
     MANY,
-    SECONDS_TO_END,
     SKIP,
     Ground,
     Run,
@@ -30,6 +29,7 @@ from tests.faults.ground import (
     SlowListener,
     end_soon,
     is_told,
+    seconds_to_end,
 )
 from tests.listener import Listener
 
@@ -316,7 +316,7 @@ def orphaned(ground: Ground) -> None:
         run.kill()
         began = time.monotonic()
         run.end()
-        assert time.monotonic() - began < SECONDS_TO_END
+        assert time.monotonic() - began < seconds_to_end()
         end_soon(workers)
         ground.front.heal()
     is_told(ground.run(), 0)
@@ -530,10 +530,6 @@ SCENARIOS = [
     Scenario("workers without parent", orphaned, (3,)),
     Scenario("disk full", disk.disk_full, forgets=2),
     Scenario("state overwritten", disk.state_damaged(disk.overwrite)),
-    Scenario("state's pages swapped", disk.state_damaged(disk.swap_pages)),
-    Scenario("state cut off", disk.state_damaged(disk.cut_off)),
-    Scenario("state no database", disk.state_damaged(disk.no_database)),
-    Scenario("state a folder", disk.state_damaged(disk.folder)),
     Scenario("journal damaged after SIGKILL", disk.journal_damaged, forgets=MANY),
     Scenario("locks a folder", disk.lock_in_the_way),
     Scenario("state read-only", disk.state_read_only),
@@ -556,6 +552,10 @@ LONG = [
     Scenario("100 signals", interrupted(100), (1, 4)),
     Scenario("listener away for 30 s", listener_gone(30), (1, 4)),
     Scenario("40 signals at the start", interrupted_at_start(40)),
+    Scenario("state's pages swapped", disk.state_damaged(disk.swap_pages)),
+    Scenario("state cut off", disk.state_damaged(disk.cut_off)),
+    Scenario("state no database", disk.state_damaged(disk.no_database)),
+    Scenario("state a folder", disk.state_damaged(disk.folder)),
     *services.SCENARIOS,
 ]
 """What takes minutes: `python -m tests.faults` plays it too."""
