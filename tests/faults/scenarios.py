@@ -539,7 +539,7 @@ SCENARIOS = [
     Scenario("stdout closed, broken, full", stdout_shut),
     Scenario("stdout not read", stdout_unread),
     Scenario("events cannot be written", disk.events_unwritable),
-    Scenario("events cannot be written on", disk.events_beyond_limit),
+    Scenario("events cannot be written on", disk.events_beyond_limit, forgets=1),
     Scenario("bombs", disk.bombs),
     Scenario("odd archives and JSON", disk.odd_objects),
     Scenario("terminal gone", terminal_gone, (3,)),
