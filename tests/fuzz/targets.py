@@ -82,7 +82,7 @@ def queue_object(kind: str, data: bytes) -> None:
     notified = NotifiedObject("acme-logs", "name", None, "")
     try:
         reader = ContentReader(subscriber, True, None, _LIMIT, subscriber.discards)
-        _checked(reader.messages("name", io.BytesIO(data), partial(subscriber.message, notified)))
+        _checked(reader.messages("name", io.BytesIO(data), subscriber.envelope(notified)))
     except MalformedError:
         pass
 
