@@ -341,6 +341,9 @@ def _add_surroundings(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--wazuh-home", type=Path, metavar="DIR", help=f"Wazuh's folder ($WAZUH_HOME, {DEFAULT_HOME})")
     group.add_argument("--state-dir", type=Path, metavar="DIR", help="folder of the state files (HOME/wodles/aws)")
     group.add_argument("--workers", type=_within(1, 64), metavar="N", help="processes that read objects (the cores)")
+    group.add_argument(
+        "--metrics-file", type=Path, metavar="PATH", help="write Prometheus metrics there when the run ends: NAME.prom"
+    )
 
 
 def parse(arguments: Sequence[str]) -> Settings:
@@ -363,6 +366,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         debug=options.debug,
         workers=options.workers or len(os.sched_getaffinity(0)),
         purpose=options.purpose,
+        metrics_file=options.metrics_file,
     )
 
 

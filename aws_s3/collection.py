@@ -19,6 +19,7 @@ from aws_s3.settings import BucketJob, Settings
 from aws_s3.sink import open_sink
 from aws_s3.state.buckets import BucketState
 from aws_s3.state.locks import Locks
+from aws_s3.tally import Tally
 from aws_s3.workers import Crew
 from aws_s3.worklist import Wanted
 
@@ -30,7 +31,9 @@ _FEW_OBJECTS = 200
 _FEW_BYTES = 16 << 20
 
 
-def collect_bucket(settings: Settings, job: BucketJob, interruption: Interruption, began: datetime) -> int:
+def collect_bucket(
+    settings: Settings, job: BucketJob, interruption: Interruption, began: datetime, tally: Tally
+) -> int:
     """Collect from a bucket once, and return the exit code. `began` is now, UTC."""
     bucket = BUCKET_TYPES[job.source.type]()
     bucket.check_path(job.source.path)
@@ -38,7 +41,9 @@ def collect_bucket(settings: Settings, job: BucketJob, interruption: Interruptio
     workers, downloads = _shared(session.downloads, settings.workers)
     store = S3Store(session.client("s3"), job.source.bucket, downloads)
     sink = open_sink(settings.output, interruption.check)
-    reader = Reader(bucket, job.source.bucket, job.account_alias, job.skip_on_error, job.discard, sink.limit)
+    reader = Reader(
+        bucket, job.source.bucket, job.account_alias, job.skip_on_error, job.discard, sink.limit, tally.reading
+    )
     with ExitStack() as opened:
         opened.enter_context(closing(sink))
         load = opened.enter_context(_loading(store, reader, downloads, workers))
@@ -55,6 +60,7 @@ def collect_bucket(settings: Settings, job: BucketJob, interruption: Interruptio
             interruption=interruption,
             account=session.account,
             known_regions=known_regions,
+            tally=tally,
         )
         return Collector(job, bucket, surroundings, began.date()).run()
 
@@ -81,6 +87,7 @@ def _loading(store: S3Store, reader: Reader, settings: Downloads, workers: int) 
         get=lambda wanted: store.get(wanted.object),
         read=lambda wanted, body: reader.messages(wanted.object.key, wanted.partition, body),
         size_of=lambda wanted: wanted.object.size,
+        reading=reader.reading,
     )
 
     def downloads() -> DaemonExecutor:

@@ -6,8 +6,8 @@ It knows interfaces and no log type. It alone decides what a failure means for t
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timezone
 
 from aws_s3.buckets.base import Bucket
 from aws_s3.buckets.layout import Partition
@@ -32,6 +32,7 @@ from aws_s3.sink import Sink
 from aws_s3.state.buckets import BucketState
 from aws_s3.state.leftovers import FailedObject
 from aws_s3.state.locks import Locks
+from aws_s3.tally import Tally
 from aws_s3.worklist import Inventory, Wanted, Worklist
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Surroundings:
     interruption: Interruption
     account: Callable[[], str]
     known_regions: Callable[[], frozenset[str]]
+    tally: Tally = field(default_factory=Tally)
 
 
 class Collector:
@@ -71,6 +73,7 @@ class Collector:
         self._bucket = bucket
         self._around = surroundings
         self._state = surroundings.state
+        self._tally = surroundings.tally
         self._failures: list[CollectorError] = []
         self._to_delete: dict[str, None] = {}
         inventory = Inventory(
@@ -79,6 +82,7 @@ class Collector:
             surroundings.locks,
             surroundings.listings,
             self._delete if job.remove else None,
+            surroundings.tally,
         )
         asked = Asked(today, job.only_logs_after, job.lookback_days, job.reparse)
         self._worklist = Retries(inventory) if job.retry_failed else Worklist(bucket, inventory, asked, self._fail)
@@ -89,7 +93,8 @@ class Collector:
 
         Raises what ends the whole run, after recording what was accepted until then.
         """
-        partitions = self._partitions()
+        with self._tally.listing:
+            partitions = self._partitions()
         if not all(partition.account for partition in partitions):
             self._account = self._around.account()
         try:
@@ -133,6 +138,7 @@ class Collector:
         for wanted, messages in self._around.load(self._worklist.objects(partitions)):
             if not self._worklist.is_stopped(wanted.partition):
                 self._collect(wanted, messages)
+                self._tally.progressed()
 
     def _collect(self, wanted: Wanted, messages: Batches) -> None:
         try:
@@ -140,6 +146,7 @@ class Collector:
         except ObjectError as error:
             return self._pass_over(wanted, error)
         log.debug("+++ Sent %d events of %s to Analysisd", sent, wanted.object.key)
+        self._tally.collected(wanted.object.size)
         self._advance(wanted)
         if self._job.remove:
             self._delete([wanted.object.key])
@@ -150,22 +157,22 @@ class Collector:
         key = wanted.object.key
         self._state.ensure_room()
         version = f"{wanted.object.etag} {self._job.discard}"
-        accepted = 0 if self._job.reparse else self._state.leftovers.partial(key, version)
-        sent = 0
+        before = accepted = 0 if self._job.reparse else self._state.leftovers.partial(key, version)
+        sent, is_recorded = 0, False
         try:
-            for batch in messages:
-                with self._around.interruption.shield():
+            for batch in self._tally.downloading.around(messages):
+                with self._around.interruption.shield(), self._tally.sending:
                     for message in batch[max(accepted - sent, 0) :]:
                         self._around.sink.send(message)
                         accepted += 1
                 sent += len(batch)
             with self._around.interruption.shield():
                 self._state.mark_done(wanted.partition, key, self._account)
-                accepted = 0
-        except BaseException:
-            if accepted and not self._job.reparse:
+                is_recorded = True
+        finally:
+            self._tally.events += accepted - before
+            if accepted and not is_recorded and not self._job.reparse:
                 self._state.leftovers.mark_partial(key, version, accepted)
-            raise
         return sent
 
     def _pass_over(self, wanted: Wanted, error: ObjectError) -> None:
@@ -173,6 +180,7 @@ class Collector:
 
         One that was left to this run by another stops nothing.
         """
+        self._tally.count(error)
         is_skipped = self._job.skip_on_error
         if not is_skipped:
             self._failures.append(error)
@@ -203,6 +211,7 @@ class Collector:
         log.error("%s", error)
         with self._around.interruption.shield():
             self._around.sink.send(self._around.reader.error_message(wanted.object.key, wanted.partition, error))
+            self._tally.events += 1
             if not wanted.settled:
                 self._state.mark_malformed(wanted.partition, _failed(wanted), self._account, error)
         self._advance(wanted)
@@ -211,6 +220,8 @@ class Collector:
         """Let the partition's place follow what is processed in its turn."""
         if not wanted.again and not wanted.settled:
             self._state.advance(wanted.partition, wanted.object.key)
+            if day := wanted.partition.day(wanted.object.key):
+                self._tally.saw(datetime.combine(day, time(), timezone.utc).timestamp())
 
     def _fail(self, error: CollectorError) -> None:
         """Remember a failure that does not end the run."""

@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import IO, Any, Protocol
 
@@ -17,6 +17,7 @@ from aws_s3.discard import discards
 from aws_s3.errors import DecompressError, ParseError
 from aws_s3.message import shrink
 from aws_s3.settings import DiscardRule
+from aws_s3.tally import Reading
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class ContentReader:
     """Turns objects into encoded messages; a small object is parsed once, a large one twice.
 
     `limit` is the largest message in bytes. `discards` tells whether `discard` matches an event.
-    `skip_on_error` decides about single bad records only.
+    `skip_on_error` decides about single bad records only. `reading` counts what becomes of events.
     """
 
     format: Format
@@ -62,6 +63,7 @@ class ContentReader:
     discard: DiscardRule | None
     limit: int | None
     discards: Callable[[DiscardRule, Event], bool] = discards
+    reading: Reading = field(default_factory=Reading)
 
     def messages(self, key: str, body: IO[bytes], wrapping: Wrapping) -> Iterator[bytes]:
         """Return the messages of the object, each JSON in UTF-8.
@@ -98,6 +100,7 @@ class ContentReader:
                     encoded = wrapping.encode(shaped)
                     if len(encoded) > limit:
                         log.warning("A message of %s is too large (%d bytes) and was cut", key, len(encoded))
+                        self.reading.truncated += 1
                         encoded = shrink(wrapping.message(shaped), int(limit))
                     yield encoded
 
@@ -113,6 +116,7 @@ class ContentReader:
             if self.discard is None or not self.discards(self.discard, event):
                 yield event
             else:
+                self.reading.discarded += 1
                 log.debug(
                     'The "%s" regex found a match in the "%s" field. The event will be skipped.',
                     self.discard.regex.pattern,

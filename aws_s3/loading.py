@@ -5,10 +5,11 @@ Messages come in batches: what has to be done around sending is done for each ba
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Generic, TypeVar
 
 from aws_s3.fetch import Downloads
+from aws_s3.tally import Reading
 
 T = TypeVar("T")
 
@@ -23,11 +24,13 @@ class Loader(Generic[T]):
     """`get` fetches an item's content, in any thread; `read` makes messages of it; `size_of` tells its bytes.
 
     Both raise an ObjectError for what concerns the item alone, `read` before its first message.
+    `reading` is where `read` counts what becomes of events.
     """
 
     get: Callable[[T], IO[bytes]]
     read: Callable[[T, IO[bytes]], Iterator[bytes]]
     size_of: Callable[[T], int]
+    reading: Reading = field(default_factory=Reading)
 
 
 def load(
@@ -42,10 +45,11 @@ def load(
 def messages_of(item: T, content: Future[IO[bytes]], loader: Loader[T]) -> Batches:
     """Yield the item's messages; waiting for its content is part of the first batch."""
     with content.result() as body:
-        yield from _batches(loader.read(item, body))
+        yield from batches(loader.read(item, body))
 
 
-def _batches(messages: Iterable[bytes]) -> Batches:
+def batches(messages: Iterable[bytes]) -> Batches:
+    """Yield the messages in batches."""
     batch: list[bytes] = []
     size = 0
     for message in messages:

@@ -20,6 +20,7 @@ from aws_s3.subscribers import SUBSCRIBERS
 from aws_s3.subscribers.base import Subscriber
 from aws_s3.subscribers.typed import Typed
 from aws_s3.subscription import Subscription, Surroundings
+from aws_s3.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +28,13 @@ _TERMINATED = 143
 _PATIENCE = 20.0
 
 
-def collect_queue(settings: Settings, job: SubscriberJob, interruption: Interruption, began: datetime) -> int:
+def collect_queue(
+    settings: Settings, job: SubscriberJob, interruption: Interruption, began: datetime, tally: Tally
+) -> int:
     """Collect from a queue until it is empty, with `follow` until SIGTERM, and return the exit code."""
     del began
     try:
-        return _collect(settings, job, interruption)
+        return _collect(settings, job, interruption, tally)
     except Interrupted as request:
         if job.follow and request.exit_code == _TERMINATED:
             log.info("%s", request)
@@ -39,7 +42,7 @@ def collect_queue(settings: Settings, job: SubscriberJob, interruption: Interrup
         raise
 
 
-def _collect(settings: Settings, job: SubscriberJob, interruption: Interruption) -> int:
+def _collect(settings: Settings, job: SubscriberJob, interruption: Interruption, tally: Tally) -> int:
     subscriber = _subscriber(job)
     if unknown := set(job.regions) - known_regions():
         raise UnknownRegionError(f"Unknown region: {', '.join(sorted(unknown))}. Check --regions.")
@@ -57,6 +60,7 @@ def _collect(settings: Settings, job: SubscriberJob, interruption: Interruption)
             receives=DaemonExecutor(1, "receive"),
             downloads=DaemonExecutor(session.downloads.max_concurrent_requests, "download"),
             interruption=interruption,
+            tally=tally,
         )
         return Subscription(job, subscriber, surroundings).run()
 

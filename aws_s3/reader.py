@@ -1,7 +1,7 @@
 """The objects of a bucket as messages: their content, in the envelope of bucket events (SPEC 8)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO
 
 from aws_s3.buckets.base import Bucket
@@ -9,6 +9,7 @@ from aws_s3.buckets.layout import Partition
 from aws_s3.content import ContentReader
 from aws_s3.message import Envelope, bucket_log_info, encode
 from aws_s3.settings import DiscardRule
+from aws_s3.tally import Reading
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Reader:
 
     `limit` is the largest message in bytes. `skip_on_error` decides about single bad records only;
     an object that cannot be read raises DecompressError or ParseError, before its first message.
+    `reading` counts what becomes of events.
     """
 
     bucket: Bucket
@@ -25,10 +27,11 @@ class Reader:
     skip_on_error: bool
     discard: DiscardRule | None
     limit: int | None
+    reading: Reading = field(default_factory=Reading)
 
     def messages(self, key: str, partition: Partition, body: IO[bytes]) -> Iterator[bytes]:
         """Return the messages of the object, each JSON in UTF-8; all of it is proved readable first."""
-        content = ContentReader(self.bucket, self.skip_on_error, self.discard, self.limit)
+        content = ContentReader(self.bucket, self.skip_on_error, self.discard, self.limit, reading=self.reading)
         return content.messages(key, body, self._envelope(key, partition))
 
     def error_message(self, key: str, partition: Partition, error: Exception) -> bytes:

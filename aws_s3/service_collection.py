@@ -25,6 +25,7 @@ from aws_s3.settings import ServiceJob, Settings
 from aws_s3.sink import open_sink
 from aws_s3.state.locks import Locks
 from aws_s3.state.services import ServiceState
+from aws_s3.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,9 @@ _LOCKS = "aws_services.lock"
 _ENDS_REGION = (CredentialsError, EndpointError, ThrottledError, RequestError)
 
 
-def collect_service(settings: Settings, job: ServiceJob, interruption: Interruption, began: datetime) -> int:
+def collect_service(
+    settings: Settings, job: ServiceJob, interruption: Interruption, began: datetime, tally: Tally
+) -> int:
     """Collect from a service's API once, and return the exit code. `began` is now, UTC."""
     service_type = SERVICES[job.name]
     session = Session(settings.access, job.regions)
@@ -43,6 +46,7 @@ def collect_service(settings: Settings, job: ServiceJob, interruption: Interrupt
 
     def fail(error: CollectorError) -> None:
         failures.append(error)
+        tally.count(error)
         log.error("%s", error)
 
     with ExitStack() as opened:
@@ -56,6 +60,7 @@ def collect_service(settings: Settings, job: ServiceJob, interruption: Interrupt
             requests=DaemonExecutor(STREAMS_AT_ONCE, "request"),
             interruption=interruption,
             began=began,
+            tally=tally,
         )
         service = service_type(job, surroundings)
         if regions:

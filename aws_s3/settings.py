@@ -136,7 +136,10 @@ class Purpose(Enum):
 
 @dataclass(frozen=True)
 class Settings:
-    """One run. `workers` is how many processes read objects when there are many."""
+    """One run. `workers` is how many processes read objects when there are many.
+
+    `metrics_file` is written when the run ends.
+    """
 
     job: Job
     access: Access
@@ -145,3 +148,4 @@ class Settings:
     debug: int = 0
     workers: int = 1
     purpose: Purpose = Purpose.COLLECT
+    metrics_file: Path | None = None

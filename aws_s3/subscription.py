@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TypeVar
 
 from aws_s3.content import ContentReader
@@ -15,12 +15,14 @@ from aws_s3.errors import ObjectError, UnavailableError
 from aws_s3.interruption import Interruption
 from aws_s3.leases import Leases
 from aws_s3.levels import DEBUG_2
+from aws_s3.loading import batches
 from aws_s3.notifications import NotifiedObject, UnknownNotification, notified_objects
 from aws_s3.s3 import S3Object, Store
 from aws_s3.settings import SubscriberJob
 from aws_s3.sink import Sink
 from aws_s3.sqs import Message, Queue
 from aws_s3.subscribers.base import Subscriber
+from aws_s3.tally import Tally
 from aws_s3.window import Window
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ class Surroundings:
     receives: Executor
     downloads: Executor
     interruption: Interruption
+    tally: Tally = field(default_factory=Tally)
 
 
 @dataclass
@@ -97,7 +100,10 @@ class Subscription:
         self._queue = surroundings.queue
         self._leases = Leases(surroundings.queue)
         limit = surroundings.sink.limit
-        self._reader = ContentReader(subscriber, job.skip_on_error, job.discard, limit, subscriber.discards)
+        self._tally = surroundings.tally
+        self._reader = ContentReader(
+            subscriber, job.skip_on_error, job.discard, limit, subscriber.discards, self._tally.reading
+        )
         self._window: Window[_Wanted, IO[bytes]] = Window(
             surroundings.downloads, self._get, lambda wanted: wanted.size, _OBJECTS_AHEAD, _BYTES_AHEAD
         )
@@ -136,13 +142,15 @@ class Subscription:
             if not self._ended and self._upcoming is None and len(self._window) < _FEW_OBJECTS:
                 self._upcoming = self._around.receives.submit(self._receive)
             if self._upcoming and (self._upcoming.done() or not self._window):
-                messages = self._result(self._upcoming)
+                with self._tally.listing:
+                    messages = self._result(self._upcoming)
                 self._upcoming = None
                 self._admit(messages)
             elif self._window:
                 self._collect(*self._window.pop())
             else:
                 return
+            self._tally.progressed()
 
     def _receive(self) -> list[Message]:
         messages = self._queue.receive()
@@ -180,6 +188,8 @@ class Subscription:
         # Of two records about the same writing of an object, one is enough.
         wanted = {_token(message, item): item for item in notified if self._accepts(item)}
         missing = {token: item for token, item in wanted.items() if token not in self._accepted}
+        self._tally.known += len(wanted) - len(missing)
+        self._tally.listed += len(missing)
         if not missing:
             log.debug("Message %s names nothing that is still to be read, and is deleted", message.id)
             self._leases.done(message.id)
@@ -215,7 +225,9 @@ class Subscription:
     def _collect(self, wanted: _Wanted, download: Future[IO[bytes]]) -> None:
         task = wanted.task
         try:
-            with self._result(download) as body:
+            with self._tally.downloading:
+                content = self._result(download)
+            with content as body:
                 if wanted.token not in self._accepted:
                     self._send(wanted, body)
         except ObjectError as error:
@@ -229,15 +241,20 @@ class Subscription:
 
     def _send(self, wanted: _Wanted, body: IO[bytes]) -> None:
         key = wanted.object.key
-        count = 0
-        for message in self._reader.messages(key, body, self._subscriber.envelope(wanted.object)):
+        before = self._tally.events
+        messages = self._reader.messages(key, body, self._subscriber.envelope(wanted.object))
+        for batch in self._tally.downloading.around(batches(messages)):
             wanted.task.sent = True
-            self._around.sink.send(message)
-            count += 1
-        log.debug("+++ Sent %d events of %s to Analysisd", count, key)
+            with self._tally.sending:
+                for message in batch:
+                    self._around.sink.send(message)
+            self._tally.events += len(batch)
+        self._tally.collected(wanted.object.size or 0)
+        log.debug("+++ Sent %d events of %s to Analysisd", self._tally.events - before, key)
 
     def _fail(self, task: _Task, error: ObjectError) -> None:
         task.failed = True
+        self._tally.count(error)
         task.hopeful |= isinstance(error, UnavailableError) and not error.gone
         if not self._job.skip_on_error:
             self._code = self._code or error.exit_code

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import select
+from collections.abc import Callable
 from contextlib import suppress
 
 from aws_s3.levels import DEBUG_2, DEBUG_3
@@ -60,7 +61,10 @@ class Lines:
 
 
 class Terminal(logging.Handler):
-    """Writes `LEVEL: message` lines. At level 0 each kind of line is written once, and counted."""
+    """Writes `LEVEL: message` lines. At level 0 each kind of line is written once, and counted.
+
+    `make_room` is called before each line: something else may be on the screen, drawn with the lock held.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,6 +72,7 @@ class Terminal(logging.Handler):
         self._debug = 0
         self._every = False
         self._counts: dict[Kind, int] = {}
+        self.make_room: Callable[[], None] = lambda: None
 
     def show(self, lines: Lines, debug: int, *, every: bool = False) -> None:
         """Write what all the program's loggers say to `lines` from now on, and nothing of the libraries'.
@@ -91,6 +96,7 @@ class Terminal(logging.Handler):
         self._counts[kind] = self._counts.get(kind, 0) + 1
         if not self._every and self._counts[kind] > 1:
             return
+        self.make_room()
         level = record.levelname if record.levelno >= logging.INFO else "DEBUG"
         self._lines.write(f"{level}: {printable(record.getMessage())}")
         if record.exc_info and self._debug >= 2:

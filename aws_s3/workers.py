@@ -26,10 +26,11 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from aws_s3.errors import CollectorError
 from aws_s3.loading import Batches, Loader, messages_of
+from aws_s3.tally import Reading
 
 T = TypeVar("T")
 
-_MESSAGES, _DONE, _FAILED, _LOGGED = b"m", b"d", b"f", b"l"
+_MESSAGES, _DONE, _FAILED, _LOGGED, _COUNTED = b"m", b"d", b"f", b"l", b"c"
 _OBJECTS_EACH = 64
 _START = b"start"
 
@@ -66,6 +67,7 @@ class Crew(Generic[T]):
     def __init__(self, size: int, loader: Loader[T], threads: Callable[[], Executor], bytes_ahead: int) -> None:
         self._pipes = [_Pipes.open() for _ in range(size)]
         self._size_of = loader.size_of
+        self._reading = loader.reading
         self._bytes_ahead = bytes_ahead
         with _no_signals():
             self._first = os.fork()
@@ -86,13 +88,13 @@ class Crew(Generic[T]):
             size = self._size_of(item)
             while pending and (len(pending) >= _OBJECTS_EACH * len(self._pipes) or held + size > self._bytes_ahead):
                 held -= self._size_of(pending[0][0])
-                yield from _taken(*pending.popleft())
+                yield from _taken(*pending.popleft(), self._reading)
             pipes = self._pipes[number % len(self._pipes)]
             _checked(lambda: pipes.tasks_out.send(item))  # noqa: B023 - called at once
             pending.append((item, pipes))
             held += size
         for item, pipes in pending:
-            yield from _taken(item, pipes)
+            yield from _taken(item, pipes, self._reading)
 
     def close(self) -> None:
         """Let the processes end, and wait for it."""
@@ -102,22 +104,24 @@ class Crew(Generic[T]):
             os.waitpid(self._first, 0)
 
 
-def _taken(item: T, pipes: _Pipes) -> Iterator[tuple[T, Batches]]:
+def _taken(item: T, pipes: _Pipes, reading: Reading) -> Iterator[tuple[T, Batches]]:
     """Yield the item with its messages, then read what the caller left of them."""
-    messages = _received(pipes.results_in)
+    messages = _received(pipes.results_in, reading)
     yield item, messages
     # How an object ends that the caller gave up is of no interest; a process that has gone shows again.
     with suppress(CollectorError):
         deque(messages, maxlen=0)
 
 
-def _received(results: "Connection[Any, Any]") -> Batches:
+def _received(results: "Connection[Any, Any]", reading: Reading) -> Batches:
     while True:
         frame = _checked(results.recv_bytes)
         kind, content = frame[:1], frame[1:]
         if kind == _LOGGED:
             record = logging.makeLogRecord(pickle.loads(content))
             logging.getLogger(record.name).handle(record)
+        elif kind == _COUNTED:
+            reading.add(pickle.loads(content))
         elif kind == _FAILED:
             raise pickle.loads(content)
         elif content:
@@ -204,7 +208,7 @@ def _work(pipes: _Pipes, children: Sequence[int], loader: Loader[T], executor: E
     threading.Thread(target=receive, daemon=True).start()
     for _ in count():
         item, content = pending.get()
-        results.answer(messages_of(item, content, loader))
+        results.answer(messages_of(item, content, loader), loader.reading)
 
 
 class _Results(logging.Handler):
@@ -222,8 +226,11 @@ class _Results(logging.Handler):
         """Send the record; it is one frame, whichever thread logs it."""
         self._send(_LOGGED, pickle.dumps({**record.__dict__, "exc_info": None}))
 
-    def answer(self, messages: Batches) -> None:
-        """Send an object's messages, then how it ended; that goes with the last of them, often the only ones."""
+    def answer(self, messages: Batches, reading: Reading) -> None:
+        """Send an object's messages, then how it ended; that goes with the last of them, often the only ones.
+
+        What was counted in `reading` comes before that.
+        """
         ending = (_DONE, b"")
         try:
             for batch in messages:
@@ -234,6 +241,8 @@ class _Results(logging.Handler):
             ending = (_FAILED, pickle.dumps(error))
         except Exception as error:
             ending = (_FAILED, pickle.dumps(CollectorError(f"Unknown error: {type(error).__name__}: {error}")))
+        if reading:
+            self._send(_COUNTED, pickle.dumps(reading.take()))
         self._send(*ending)
 
     def _send(self, kind: bytes, content: bytes) -> None:

@@ -4,7 +4,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aws_s3.buckets.base import Bucket
 from aws_s3.buckets.layout import Partition
@@ -16,6 +16,7 @@ from aws_s3.place import Asked, History, start_of
 from aws_s3.s3 import S3Object, Store
 from aws_s3.state.buckets import BucketState
 from aws_s3.state.locks import Locks
+from aws_s3.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Inventory:
     locks: Locks
     executor: Executor
     removed: Callable[[Iterable[str]], None] | None = None
+    tally: Tally = field(default_factory=Tally)
 
 
 class WorkOrder(ABC):
@@ -92,6 +94,7 @@ class Worklist(WorkOrder):
         self._state = inventory.state
         self._asked = asked
         self._fail = fail
+        self._tally = inventory.tally
         self._retries_left = _RETRIES_A_RUN
 
     def objects(self, partitions: Iterable[Partition]) -> Iterator[Wanted]:
@@ -134,14 +137,18 @@ class Worklist(WorkOrder):
             return
         for failed in self._state.leftovers.due(partition, self._retries_left):
             self._retries_left -= 1
+            self._tally.listed += 1
             log.log(DEBUG_2, "++ Trying again: %s", failed.key)
             yield Wanted(partition, S3Object(failed.key, failed.size, failed.etag), again=True)
 
     def _new(self, partition: Partition, pages: Pages) -> Iterator[Wanted]:
-        for page in pages:
+        for page in self._tally.listing.around(pages):
             items = [item for item in page if self._accepts(item.key, partition)]
             keys = [item.key for item in items]
             settled = self._state.settled(partition, keys)
+            passed_over = 0 if self._asked.reparse else len(settled)
+            self._tally.known += passed_over
+            self._tally.listed += len(keys) - passed_over
             if self._inventory.removed and settled and not self._asked.reparse:
                 self._inventory.removed(sorted(self._state.removable(keys)))
             for item in items:

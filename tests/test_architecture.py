@@ -15,6 +15,7 @@ PACKAGE = "aws_s3"
 
 LAYERS = (
     ("", "errors", "settings", "levels", "schedule", "ossec.document"),
+    ("tally",),
     ("notifications", "queue_address"),
     ("compression", "formats", "flowlogs", "delimited", "reshape", "discard", "message", "place", "spans"),
     ("buckets.base", "buckets.layout"),
@@ -42,6 +43,7 @@ LAYERS = (
     ("report",),
     ("ossec", "status", "preview", "iam_policy"),
     ("daemon",),
+    ("metrics", "progress"),
     ("configured",),
     ("cli", "__main__"),
 )
@@ -52,6 +54,8 @@ ONLY_IN = {
     "botocore": ("aws_errors", "direct", "download", "session"),
     "s3transfer": ("download",),
     "pyarrow": ("subscribers.security_lake",),
+    "prometheus_client": ("metrics",),
+    "tqdm": ("progress",),
     "sqlite3": ("state",),
     "socket": ("sink",),
 }

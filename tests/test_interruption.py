@@ -121,7 +121,7 @@ class Resource:
         time.sleep(0.002)
         print("closed", file=sys.stderr, flush=True)
 
-def run(settings, interruption):
+def run(settings, interruption, tally):
     with ExitStack() as stack:
         stack.enter_context(closing(Resource()))
         os.write(2, b"ready\\n")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from aws_s3.settings import ServiceJob
 from aws_s3.sink import Sink
 from aws_s3.state.locks import Locks
 from aws_s3.state.services import ServiceState
+from aws_s3.tally import Tally
 
 T = TypeVar("T")
 
@@ -34,6 +35,7 @@ class Surroundings:
     requests: Executor
     interruption: Interruption
     began: datetime
+    tally: Tally = field(default_factory=Tally)
 
     def deliver(
         self, items: Sequence[T], message: Callable[[T], bytes | None], record: Callable[[Sequence[T]], None]
@@ -44,7 +46,7 @@ class Surroundings:
         same. An item without a message counts as accepted.
         """
         accepted = sent = 0
-        with self.interruption.shield():
+        with self.interruption.shield(), self.tally.sending:
             try:
                 for item in items:
                     encoded = message(item)
@@ -54,7 +56,9 @@ class Surroundings:
                         sent += 1
                     accepted += 1
             finally:
+                self.tally.events += sent
                 record(items[:accepted])
+        self.tally.progressed()
         return sent
 
 

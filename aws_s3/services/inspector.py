@@ -42,11 +42,16 @@ class Inspector:
             log.info("Another run is working on the findings of %s: they are passed over", region)
             return
         start = self._start(place)
-        sent = 0
-        for findings in self._pages(self._around.connect(region, _REQUESTS_A_SECOND), region, start):
+        tally, sent = self._around.tally, 0
+        pages = self._pages(self._around.connect(region, _REQUESTS_A_SECOND), region, start)
+        for findings in tally.downloading.around(pages):
             seen = set() if self._job.reparse else self._state.seen(place, map(_sighting, findings))
             new = [finding for finding in findings if _sighting(finding) not in seen]
+            tally.known += len(findings) - len(new)
             sent += self._around.deliver(new, self._message, partial(self._record, place))
+            for finding in findings:
+                tally.saw(finding["updatedAt"].timestamp())
+        tally.collected(0)
         log.debug("+++ Sent %d events to Analysisd", sent)
         self._state.complete(place, self._around.began, _exact(self._around.began - _OVERLAP))
 
@@ -86,12 +91,14 @@ class Inspector:
         updated = finding["updatedAt"].astimezone(timezone.utc).strftime(_UPDATED)
         event = {**_with_texts(finding), "updatedAt": updated, "source": "inspector2"}
         if self._job.discard and discards(self._job.discard, event):
+            self._around.tally.reading.discarded += 1
             return None
         message = {"integration": "aws", "aws": event}
         encoded = encode(message)
         limit = self._around.sink.limit
         if limit is None or len(encoded) <= limit:
             return encoded
+        self._around.tally.reading.truncated += 1
         log.warning("Finding %s has %d bytes and is cut to %d", event.get("findingArn"), len(encoded), limit)
         return shrink(message, limit)
 

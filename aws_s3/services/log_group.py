@@ -68,7 +68,10 @@ class GroupRun:
         self._state = surroundings.state.streams
         self._logs = logs
         self._group = group
-        self._messages = LogMessages(group, job.discard, job.envelope, surroundings.sink.limit)
+        self._tally = surroundings.tally
+        self._messages = LogMessages(
+            group, job.discard, job.envelope, surroundings.sink.limit, surroundings.tally.reading
+        )
         since = _milliseconds(job.only_logs_after) if job.only_logs_after else None
         self._asked = Asked(int(surroundings.began.timestamp() * 1000), since, job.reparse)
         self._sent = 0
@@ -81,7 +84,8 @@ class GroupRun:
         """
         if not self._asked.is_in_future:
             self._state.ask(self._group, self._asked.first_start(None))
-        streams = self._logs.streams()
+        with self._tally.listing:
+            streams = self._logs.streams()
         account = streams[0].account if streams else self._account_of_empty_group()
         if account is None or self._asked.is_in_future:
             return
@@ -133,7 +137,8 @@ class GroupRun:
         for _ in range(_ROUNDS):
             sources = ((each, self._logs.pages(each.stream, each.ranges, self._asked.now)) for each in readings)
             pages = interleave(sources, self._around.requests, STREAMS_AT_ONCE)
-            readings = [again for reading, page in pages if (again := self._step(reading, page))]
+            waited = self._tally.downloading.around(pages)
+            readings = [again for reading, page in waited if (again := self._step(reading, page))]
         for reading in readings:
             if not reading.is_look:
                 self._fail(RequestError(f"The tokens of log stream {reading.stream.name} expire again and again."))
@@ -155,7 +160,11 @@ class GroupRun:
         judged = self._judged(reading, page)
         sent = self._around.deliver(judged, partial(self._message, reading), partial(self._record, reading, page))
         self._sent += sent
-        reading.found += sum(each.is_new for each in judged)
+        found = sum(each.is_new for each in judged)
+        reading.found += found
+        self._tally.known += len(judged) - found
+        if page.events:
+            self._tally.saw(page.events[-1].time / 1000)
         if not page.is_last or page.range is not reading.ranges[-1]:
             return None
         self._finish(reading, page)
@@ -173,6 +182,7 @@ class GroupRun:
             ingested=reading.stream.ingested,
         )
         self._state.finish(reading.known)
+        self._tally.collected(0)
 
     def _judged(self, reading: _Reading, page: Page) -> list[_Judged]:
         """Tell the events that were not seen before from those that were: as many are new as there are more."""

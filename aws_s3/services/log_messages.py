@@ -2,7 +2,7 @@
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -11,6 +11,7 @@ from aws_s3.message import cut_text, encode, envelope, shrink
 from aws_s3.services.log_streams import LogEvent, LogStream
 from aws_s3.settings import DiscardRule
 from aws_s3.state.log_streams import Group
+from aws_s3.tally import Reading
 
 log = logging.getLogger(__name__)
 
@@ -19,21 +20,24 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 @dataclass(frozen=True)
 class LogMessages:
-    """Makes the messages of a group's events. `limit` is the largest in bytes."""
+    """Makes the messages of a group's events, which `reading` counts. `limit` is the largest in bytes."""
 
     group: Group
     discard: DiscardRule | None
     wrap: bool
     limit: int | None
+    reading: Reading = field(default_factory=Reading)
 
     def of(self, stream: LogStream, event: LogEvent) -> bytes | None:
         """Return the event's message in UTF-8; None when it is discarded."""
         if self.discard is not None and _is_discarded(self.discard, event.message):
+            self.reading.discarded += 1
             return None
         wrapped = self._wrapped(stream, event) if self.wrap else None
         message = encode(wrapped) if wrapped else event.message.encode("utf-8", "replace")
         if self.limit is None or len(message) <= self.limit:
             return message
+        self.reading.truncated += 1
         log.warning(
             "An event of log stream %s of %s has %d bytes and is cut to %d",
             stream.name, self.group.name, len(message), self.limit,

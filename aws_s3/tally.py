@@ -1,0 +1,107 @@
+"""What a run has done so far: counted by its loops, read by the progress bar and the metrics."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TypeVar
+
+from aws_s3.errors import CollectorError, MalformedError
+
+T = TypeVar("T")
+
+
+@dataclass
+class Stopwatch:
+    """Adds up the seconds that its blocks take."""
+
+    seconds: float = 0.0
+    _began: float = 0.0
+
+    def __enter__(self) -> None:
+        self._began = perf_counter()
+
+    def __exit__(self, *error: object) -> None:
+        self.seconds += perf_counter() - self._began
+
+    def around(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield the items; what counts is the time in which they are waited for."""
+        items = iter(items)
+        while True:
+            with self:
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
+            yield item
+
+
+@dataclass
+class Reading:
+    """What became of events that were read: `discarded` by the rule, `truncated` because they were too large.
+
+    It is filled where objects are read, which may be another process.
+    """
+
+    discarded: int = 0
+    truncated: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.discarded or self.truncated)
+
+    def add(self, other: "Reading") -> None:
+        """Count what was counted elsewhere."""
+        self.discarded += other.discarded
+        self.truncated += other.truncated
+
+    def take(self) -> "Reading":
+        """Return what was counted, and begin anew."""
+        taken = Reading(self.discarded, self.truncated)
+        self.discarded = self.truncated = 0
+        return taken
+
+
+@dataclass
+class Tally:
+    """The figures of one run. An object is one of S3's, a log stream, or one region's findings.
+
+    `listed`: objects found to collect; `objects`, `bytes`: those of which all was accepted, and their
+    size; `events`: those accepted. `malformed` and `failed` count objects that could not be read, and
+    had; `known` what was passed over because it was collected before. `newest` is the day of the newest
+    object, or the time of the newest event, in seconds since 1970. The stopwatches take what the loop
+    waits. `watchers` are called whenever there may be something to see.
+    """
+
+    listed: int = 0
+    objects: int = 0
+    bytes: int = 0
+    events: int = 0
+    malformed: int = 0
+    failed: int = 0
+    known: int = 0
+    newest: float | None = None
+    reading: Reading = field(default_factory=Reading)
+    listing: Stopwatch = field(default_factory=Stopwatch)
+    downloading: Stopwatch = field(default_factory=Stopwatch)
+    sending: Stopwatch = field(default_factory=Stopwatch)
+    watchers: list[Callable[[], None]] = field(default_factory=list)
+
+    def progressed(self) -> None:
+        """Tell those that watch: after each object, page or receive."""
+        for watcher in self.watchers:
+            watcher()
+
+    def collected(self, size: int) -> None:
+        """Count an object of which all was accepted, of `size` bytes where that is known."""
+        self.objects += 1
+        self.bytes += max(size, 0)
+
+    def count(self, error: CollectorError) -> None:
+        """Count an object, or what else can be read alone, that failed."""
+        if isinstance(error, MalformedError):
+            self.malformed += 1
+        else:
+            self.failed += 1
+
+    def saw(self, moment: float) -> None:
+        """Remember how new what was collected is, in seconds since 1970."""
+        self.newest = moment if self.newest is None else max(self.newest, moment)
