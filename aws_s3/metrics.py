@@ -114,7 +114,7 @@ class RunMetrics:
 class Report:
     """Writes the metrics of one run. Making one raises MissingExtraError without prometheus-client."""
 
-    def __init__(self, path: Path, job: Job, tally: Tally) -> None:
+    def __init__(self, path: Path, job: Job, tally: Tally, every: float = _EVERY) -> None:
         try:
             import prometheus_client  # noqa: F401 - only to see whether it is there
         except ImportError as error:
@@ -126,16 +126,17 @@ class Report:
         self._job = job
         self._tally = tally
         self._began = time.time()
-        self._next = time.monotonic() + _EVERY
+        self._every = every
+        self._next = time.monotonic() + every
 
     def write(self, exit_code: int) -> None:
         """Write the figures of the run as it stands."""
         write(self._path, [RunMetrics.of(self._job, self._tally, exit_code, self._began)])
 
     def write_now_and_then(self) -> None:
-        """Write them as those of a success if that was long ago: a run that goes on for ever has no end to wait for."""
+        """Write them if that was long ago, as those of a success: a run that goes on for ever has no end."""
         if time.monotonic() >= self._next:
-            self._next = time.monotonic() + _EVERY
+            self._next = time.monotonic() + self._every
             self.write(0)
 
 
@@ -189,7 +190,7 @@ def _samples_of(path: Path) -> dict[Labels, dict[str, float]]:
 
     found: dict[Labels, dict[str, float]] = {}
     with suppress(FileNotFoundError, ValueError, LookupError, TypeError):
-        for family in text_string_to_metric_families(path.read_text(encoding="utf-8")):
+        for family in text_string_to_metric_families(path.read_bytes().decode()):
             for sample in family.samples:
                 labels = Labels(**sample.labels)
                 found.setdefault(labels, {})[sample.name] = sample.value

@@ -1,5 +1,6 @@
 """Wazuh's end of the socket."""
 
+import select
 import socket
 from pathlib import Path
 from threading import Thread
@@ -30,3 +31,25 @@ class Listener:
         self._socket.close()
         self._path.unlink()
         return self.received
+
+
+class FullListener:
+    """Takes what its buffer holds, a few datagrams, and reads them when it is closed: meanwhile senders wait."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+
+    def has_some(self) -> bool:
+        """Tell whether anything was sent."""
+        return bool(select.select([self._socket], [], [], 0)[0])
+
+    def close(self) -> list[bytes]:
+        """Take the socket away; return what was sent to it, in order."""
+        received = []
+        while self.has_some():
+            received.append(self._socket.recv(_LARGEST))
+        self._socket.close()
+        self._path.unlink()
+        return received
