@@ -75,7 +75,7 @@ def _guarded(
 
 def _prepare(settings: Settings, outcome: _Outcome) -> None:
     """See to it that the metrics are written when the run ends, if that was asked for."""
-    if settings.metrics_file is None or isinstance(settings.job, ConfiguredJob):
+    if settings.metrics_file is None or isinstance(settings.job, ConfiguredJob | StatusJob):
         return
     from aws_s3.metrics import Report
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timezone
+from datetime import date
 
 from aws_s3.buckets.base import Bucket
 from aws_s3.buckets.layout import Partition
@@ -221,7 +221,7 @@ class Collector:
         if not wanted.again and not wanted.settled:
             self._state.advance(wanted.partition, wanted.object.key)
             if day := wanted.partition.day(wanted.object.key):
-                self._tally.saw(datetime.combine(day, time(), timezone.utc).timestamp())
+                self._tally.saw_day(day)
 
     def _fail(self, error: CollectorError) -> None:
         """Remember a failure that does not end the run."""

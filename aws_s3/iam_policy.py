@@ -11,7 +11,7 @@ from typing import Any
 from aws_s3.queue_address import QueueAddress
 from aws_s3.report import write
 from aws_s3.session import partition_of
-from aws_s3.settings import Access, BucketJob, ServiceJob, Settings, SubscriberJob
+from aws_s3.settings import Access, BucketJob, Collection, ServiceJob, Settings, SubscriberJob
 from aws_s3.terminal import STDERR, Lines
 
 Statement = dict[str, Any]
@@ -20,7 +20,7 @@ _ENCRYPTED = "Objects that are encrypted with a KMS key also need kms:Decrypt on
 _ROLE = "The statement AssumeRole is for who calls, the others are for the role."
 
 
-def print_policy(settings: Settings, job: BucketJob | ServiceJob | SubscriberJob) -> int:
+def print_policy(settings: Settings, job: Collection) -> int:
     """Print the policy on stdout, and what it cannot say on stderr."""
     write(json.dumps(policy(settings.access, job), indent=2, ensure_ascii=False))
     hints = Lines(STDERR)
@@ -31,13 +31,13 @@ def print_policy(settings: Settings, job: BucketJob | ServiceJob | SubscriberJob
     return 0
 
 
-def policy(access: Access, job: BucketJob | ServiceJob | SubscriberJob) -> dict[str, Any]:
+def policy(access: Access, job: Collection) -> dict[str, Any]:
     """Return the policy. What the options do not tell, such as an account, is `*`."""
     statements = [*_of_role(access), *_of_job(job, _partition(access, job.regions))]
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _of_job(job: BucketJob | ServiceJob | SubscriberJob, partition: str) -> Iterator[Statement]:
+def _of_job(job: Collection, partition: str) -> Iterator[Statement]:
     if isinstance(job, BucketJob):
         return _of_bucket(job, f"arn:{partition}:s3:::{job.source.bucket}")
     if isinstance(job, SubscriberJob):

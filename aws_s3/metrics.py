@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aws_s3.errors import MissingExtraError
-from aws_s3.settings import BucketJob, Job, ServiceJob
+from aws_s3.settings import BucketJob, Collection, ServiceJob
 from aws_s3.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,9 @@ _HELP = {
     "aws_s3_run_truncated_events": "Events that were too large for Wazuh and were cut by the last run.",
     "aws_s3_run_malformed_objects": "Objects that the last run fetched but could not decompress or parse.",
     "aws_s3_run_failed_objects": "Objects, log streams, groups or regions that the last run could not get from AWS.",
-    "aws_s3_run_known_objects": "Objects (of services: events) that the last run did not send again.",
+    "aws_s3_run_known_objects": (
+        "Duplicates avoided: objects (of services: events) that the last run passed over because they had been sent."
+    ),
     "aws_s3_run_listing_seconds": "Seconds that the last run waited for listings, or for messages of the queue.",
     "aws_s3_run_downloading_seconds": "Seconds that the last run waited for objects or pages to be fetched and read.",
     "aws_s3_run_sending_seconds": "Seconds that the last run spent sending events; much of it: the receiver is slow.",
@@ -66,7 +68,7 @@ class RunMetrics:
     newest: float | None = None
 
     @classmethod
-    def of(cls, job: Job, tally: Tally, exit_code: int, began: float) -> "RunMetrics":
+    def of(cls, job: Collection, tally: Tally, exit_code: int, began: float) -> "RunMetrics":
         """Return the metrics of a run that `began` then and ends now."""
         ended = time.time()
         figures = {
@@ -114,7 +116,7 @@ class RunMetrics:
 class Report:
     """Writes the metrics of one run. Making one raises MissingExtraError without prometheus-client."""
 
-    def __init__(self, path: Path, job: Job, tally: Tally, every: float = _EVERY) -> None:
+    def __init__(self, path: Path, job: Collection, tally: Tally, every: float = _EVERY) -> None:
         try:
             import prometheus_client  # noqa: F401 - only to see whether it is there
         except ImportError as error:
@@ -140,7 +142,7 @@ class Report:
             self.write(0)
 
 
-def labels_of(job: Job) -> Labels:
+def labels_of(job: Collection) -> Labels:
     """Return the labels of the source that a job collects from."""
     if isinstance(job, BucketJob):
         source = job.source
@@ -162,8 +164,10 @@ def write(path: Path, runs: Sequence[RunMetrics]) -> None:
         if path.exists() and not path.is_file():
             raise OSError(0, "it is not a regular file")
         _replace(path, _text(_merged(runs), _samples_of(path)))
-    except OSError as error:
-        log.warning("The metrics cannot be written to %s: %s. Check --metrics-file.", path, error.strerror or error)
+    except Exception as error:
+        # Whatever is wrong with the metrics, the run has ended as it has.
+        reason = getattr(error, "strerror", None) or error
+        log.warning("The metrics cannot be written to %s: %s. Check --metrics-file.", path, reason)
 
 
 def _merged(runs: Iterable[RunMetrics]) -> Iterable[RunMetrics]:

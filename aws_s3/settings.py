@@ -96,6 +96,9 @@ class SubscriberJob:
     discard: DiscardRule | None = None
 
 
+Collection = BucketJob | ServiceJob | SubscriberJob
+
+
 @dataclass(frozen=True)
 class ConfiguredJob:
     """All that the aws-s3 block of an ossec.conf collects: once, or as a `daemon` on the block's schedule.
@@ -115,7 +118,7 @@ class StatusJob:
     as_json: bool = False
 
 
-Job = BucketJob | ServiceJob | SubscriberJob | ConfiguredJob | StatusJob
+Job = Collection | ConfiguredJob | StatusJob
 
 
 @dataclass(frozen=True)

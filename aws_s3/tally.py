@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from time import perf_counter
 from typing import TypeVar
 
 from aws_s3.errors import CollectorError, MalformedError
 
 T = TypeVar("T")
+
+_EPOCH = date(1970, 1, 1).toordinal()
+_DAY_SECONDS = 24 * 60 * 60
 
 
 @dataclass
@@ -66,9 +70,9 @@ class Tally:
 
     `listed`: objects found to collect; `objects`, `bytes`: those of which all was accepted, and their
     size; `events`: those accepted. `malformed` and `failed` count objects that could not be read, and
-    had; `known` what was passed over because it was collected before. `newest` is the day of the newest
-    object, or the time of the newest event, in seconds since 1970. The stopwatches take what the loop
-    waits. `watchers` are called whenever there may be something to see.
+    had; `known` what was passed over because it was collected before. `newest` is the UTC day of the
+    newest object, or the time of the newest event, in seconds since 1970. The stopwatches take what the
+    loop waits. `watchers` are called whenever there may be something to see.
     """
 
     listed: int = 0
@@ -105,3 +109,7 @@ class Tally:
     def saw(self, moment: float) -> None:
         """Remember how new what was collected is, in seconds since 1970."""
         self.newest = moment if self.newest is None else max(self.newest, moment)
+
+    def saw_day(self, day: date) -> None:
+        """Remember the UTC day of an object that was collected."""
+        self.saw((day.toordinal() - _EPOCH) * _DAY_SECONDS)

@@ -93,14 +93,17 @@ def test_a_failed_run_keeps_the_time_of_the_last_success(home: Home, emulator: E
     put_all(emulator, BUCKET, trails(2))
     _, before = measured(home, *SINCE)
     put_all(emulator, BUCKET, {next(iter(trail("broken"))): b"no gzip"})
+    archived = next(iter(trail("frozen", region="eu-west-1")))
+    emulator.client("s3").put_object(Bucket=BUCKET, Key=archived, Body=b"", StorageClass="GLACIER")
     ended, values = measured(home, *SINCE)
-    assert ended.code == 8
-    assert counts(values, "objects", "malformed_objects", "failed_objects") == [0, 1, 0]
+    assert (ended.code, ended.messages) == (7, [])
+    assert counts(values, "objects", "malformed_objects", "failed_objects") == [0, 1, 1]
     kept = ("last_success_timestamp_seconds", "newest_object_timestamp_seconds")
     assert counts(values, *kept) == counts(before, *kept)
     assert values["last_run_timestamp_seconds"] > before["last_run_timestamp_seconds"]
     skipped, values = measured(home, *SINCE, "--skip_on_error")
-    assert (skipped.code, values["events"], values["malformed_objects"]) == (0, 1, 1)
+    assert (skipped.code, len(skipped.messages)) == (0, 1)
+    assert counts(values, "events", "malformed_objects", "failed_objects") == [1, 1, 1]
     assert values["last_success_timestamp_seconds"] > before["last_success_timestamp_seconds"]
 
 
