@@ -49,7 +49,9 @@ _BUCKET_NAME = re.compile(r"(?!xn--)(?!.*(-s3alias|--ol-s3)$)[a-z0-9][a-z0-9.-]{
 _DATE = re.compile(r"([1-9]\d{3})-([A-Za-z]{3})-(\d{2})", re.ASCII)
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _LOG_GROUP = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}(:[^:*]{1,512})?", re.ASCII)
-_BESIDE_CONFIG = {"config", "daemon", "debug", "output", "wazuh_home", "state_dir", "workers", "lookback_days"}
+_BESIDE_CONFIG = {
+    *("config", "daemon", "debug", "output", "wazuh_home", "state_dir", "workers", "lookback_days", "metrics_file"),
+}
 _FORBIDDEN_IN_PATH = re.compile(r"""[{}^%`\[\]'"<>~#|]|&#?\w+;""")
 
 

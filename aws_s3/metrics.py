@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aws_s3.errors import MissingExtraError
-from aws_s3.settings import BucketJob, Collection, ServiceJob
+from aws_s3.settings import BucketJob, Job, ServiceJob, SubscriberJob
 from aws_s3.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class RunMetrics:
     newest: float | None = None
 
     @classmethod
-    def of(cls, job: Collection, tally: Tally, exit_code: int, began: float) -> "RunMetrics":
+    def of(cls, job: Job, tally: Tally, exit_code: int, began: float) -> "RunMetrics":
         """Return the metrics of a run that `began` then and ends now."""
         ended = time.time()
         figures = {
@@ -113,17 +113,22 @@ class RunMetrics:
         return samples
 
 
+def check_extra() -> None:
+    """Raise MissingExtraError without prometheus-client."""
+    try:
+        import prometheus_client  # noqa: F401 - only to see whether it is there
+    except ImportError as error:
+        raise MissingExtraError(
+            f"--metrics-file needs prometheus-client, which cannot be imported ({error}). "
+            "Install it: pip install 'aws-s3[metrics]'."
+        ) from error
+
+
 class Report:
     """Writes the metrics of one run. Making one raises MissingExtraError without prometheus-client."""
 
-    def __init__(self, path: Path, job: Collection, tally: Tally, every: float = _EVERY) -> None:
-        try:
-            import prometheus_client  # noqa: F401 - only to see whether it is there
-        except ImportError as error:
-            raise MissingExtraError(
-                f"--metrics-file needs prometheus-client, which cannot be imported ({error}). "
-                "Install it: pip install 'aws-s3[metrics]'."
-            ) from error
+    def __init__(self, path: Path, job: Job, tally: Tally, every: float = _EVERY) -> None:
+        check_extra()
         self._path = path
         self._job = job
         self._tally = tally
@@ -142,8 +147,8 @@ class Report:
             self.write(0)
 
 
-def labels_of(job: Collection) -> Labels:
-    """Return the labels of the source that a job collects from."""
+def labels_of(job: Job) -> Labels:
+    """Return the labels of the source that a job collects from; a file's blocks have jobs of their own."""
     if isinstance(job, BucketJob):
         source = job.source
         organization = f"{source.organization}/" if source.organization else ""
@@ -151,6 +156,7 @@ def labels_of(job: Collection) -> Labels:
         return Labels("bucket", source.type, source.bucket, source.path + below)
     if isinstance(job, ServiceJob):
         return Labels("service", job.name, ",".join(job.log_groups) or job.name)
+    assert isinstance(job, SubscriberJob)
     return Labels("subscriber", job.type or job.name, job.queue)
 
 

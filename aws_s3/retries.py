@@ -30,6 +30,7 @@ class Retries(WorkOrder):
             for failed, is_malformed in state.leftovers.all_of(partition):
                 log.log(DEBUG_2, "++ Trying again: %s", failed.key)
                 tried += 1
+                self._inventory.tally.listed += 1
                 item = S3Object(failed.key, failed.size, failed.etag)
                 yield Wanted(partition, item, again=True, malformed=is_malformed)
         log.debug("+++ Tried %d failed objects again", tried)

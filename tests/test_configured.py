@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from aws_s3.arguments import parse
 from aws_s3.configured import collect_configured
@@ -232,11 +233,38 @@ def test_a_process_that_cannot_be_started_does_not_stop_the_next(
     file = write(home, wodle(bucket(name="first-bucket"), bucket(name="other-bucket")))
     settings = parse(["--config", file])
     assert isinstance(settings.job, ConfiguredJob)
-    assert collect_configured(settings, settings.job, lambda block: 0) == 1
+    assert collect_configured(settings, settings.job, lambda block, tally: 0) == 1
     assert [record.getMessage() for record in caplog.records] == [
         f"Cannot start a process for bucket {name}: Cannot allocate memory. The next run tries it again."
         for name in ("first-bucket (line 3)", "other-bucket (line 4)")
     ]
+
+
+def test_metrics_of_all_blocks_are_one_file(home: Home, emulator: Emulator) -> None:
+    fill(emulator, "first-bucket", trail("a", events=3))
+    file = write(home, wodle(bucket(name="first-bucket"), bucket(name="missing-bucket"), bucket(name="first-bucket")))
+    path = home.path / "aws_s3.prom"
+    assert home.run("--config", file, "--metrics-file", str(path)).code == 7
+    samples = {
+        (sample.name, sample.labels["name"]): sample.value
+        for family in text_string_to_metric_families(path.read_text())
+        for sample in family.samples
+    }
+    # Two blocks of one source count as one.
+    assert samples["aws_s3_run_events", "first-bucket"] == 3
+    assert samples["aws_s3_run_known_objects", "first-bucket"] == 1
+    assert samples["aws_s3_run_exit_code", "missing-bucket"] == 7
+    assert samples["aws_s3_last_success_timestamp_seconds", "missing-bucket"] == 0
+    assert samples["aws_s3_last_success_timestamp_seconds", "first-bucket"] > time.time() - 60
+
+
+def test_block_that_is_killed_is_in_the_metrics_as_a_failure(home: Home) -> None:
+    path = home.path / "aws_s3.prom"
+    settings = parse(["--config", write(home, wodle(bucket(name="first-bucket"))), "--metrics-file", str(path)])
+    assert isinstance(settings.job, ConfiguredJob)
+    killed = collect_configured(settings, settings.job, lambda block, tally: os.kill(os.getpid(), signal.SIGKILL) or 0)  # type: ignore[func-returns-value]
+    assert killed == 1
+    assert 'aws_s3_run_exit_code{kind="bucket",name="first-bucket",path="",type="cloudtrail"} 1.0' in path.read_text()
 
 
 def test_a_run_without_a_file_imports_nothing_of_it() -> None:
