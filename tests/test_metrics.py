@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import pickle
 import random
 import re
 import signal
@@ -257,6 +258,11 @@ def test_one_file_holds_many_runs_and_those_on_the_same_source_as_one(tmp_path: 
         ("b", 1, 0),
     ]
     assert found["a"]["newest_object_timestamp_seconds"] == 9.0
+
+
+def test_the_figures_of_a_run_go_from_one_process_to_another() -> None:
+    run = run_of("a", newest=5.0)
+    assert pickle.loads(pickle.dumps(run)) == run
 
 
 def test_each_source_keeps_its_own_success(tmp_path: Path) -> None:
