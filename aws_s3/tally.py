@@ -29,14 +29,12 @@ class Stopwatch:
 
     def around(self, items: Iterable[T]) -> Iterator[T]:
         """Yield the items; what counts is the time in which they are waited for."""
-        items = iter(items)
-        while True:
-            with self:
-                try:
-                    item = next(items)
-                except StopIteration:
-                    return
+        began = perf_counter()
+        for item in items:
+            self.seconds += perf_counter() - began
             yield item
+            began = perf_counter()
+        self.seconds += perf_counter() - began
 
 
 @dataclass
