@@ -429,26 +429,27 @@ def _check_config(options: argparse.Namespace, given: Mapping[str, str]) -> None
 
 
 def _check_together(options: argparse.Namespace) -> None:
-    if options.iam_role_duration is not None and not options.iam_role_arn:
-        raise UsageError("--iam_role_duration needs --iam_role_arn")
-    if bool(options.access_key) != bool(options.secret_key):
-        raise UsageError("--access_key and --secret_key need each other")
     reads_text = options.subscriber is not None or options.service == "cloudwatchlogs"
-    if options.discard_regex and not options.discard_field and not reads_text:
-        raise UsageError("--discard-regex needs --discard-field")
-    if options.follow and options.subscriber is None:
-        raise UsageError("--follow goes with --subscriber")
-    if options.purpose is Purpose.DRY_RUN and options.bucket is None:
+    collects = options.purpose is Purpose.COLLECT and not options.status
+    wrong = {
+        "--iam_role_duration needs --iam_role_arn": options.iam_role_duration is not None and not options.iam_role_arn,
+        "--access_key and --secret_key need each other": bool(options.access_key) != bool(options.secret_key),
+        "--discard-regex needs --discard-field": options.discard_regex and not options.discard_field and not reads_text,
+        "--follow goes with --subscriber": options.follow and options.subscriber is None,
         # What a service or a queue holds is known only when it was read.
-        raise UsageError("--dry-run goes with --bucket")
-    if options.json and not options.status:
-        raise UsageError("--json goes with --status")
-    if options.retry_failed and (options.bucket is None or options.reparse):
-        raise UsageError("--retry-failed goes with --bucket, and without --reparse")
-    if options.cloudwatch_envelope and options.service != "cloudwatchlogs":
-        raise UsageError("--cloudwatch-envelope goes with --service cloudwatchlogs")
-    if options.type and options.subscriber not in (None, "buckets"):
-        raise UsageError("--type goes with --bucket, or with --subscriber buckets")
+        "--dry-run goes with --bucket": options.purpose is Purpose.DRY_RUN and options.bucket is None,
+        "--json goes with --status": options.json and not options.status,
+        "--metrics-file goes with a collection": options.metrics_file and not collects,
+        "--retry-failed goes with --bucket, and without --reparse": options.retry_failed
+        and (options.bucket is None or options.reparse),
+        "--cloudwatch-envelope goes with --service cloudwatchlogs": options.cloudwatch_envelope
+        and options.service != "cloudwatchlogs",
+        "--type goes with --bucket, or with --subscriber buckets": options.type
+        and options.subscriber not in (None, "buckets"),
+    }
+    for message, is_so in wrong.items():
+        if is_so:
+            raise UsageError(message)
 
 
 def _job(options: argparse.Namespace) -> Job:

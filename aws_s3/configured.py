@@ -41,9 +41,13 @@ def collect_configured(settings: Settings, job: ConfiguredJob, run: Run) -> int:
 
 def _run_all(settings: Settings, job: ConfiguredJob, run: Run, wodle: Wodle) -> int:
     """Return the exit code of the first block that failed; one that fails does not stop the next."""
-    ended = [_run_block(block, _complete(settings, job, block.settings), run) for block in wodle.blocks]
-    if settings.metrics_file is not None and ended:
-        write(settings.metrics_file, ended)
+    ended: list[RunMetrics] = []
+    try:
+        for block in wodle.blocks:
+            ended.append(_run_block(block, _complete(settings, job, block.settings), run))
+    finally:
+        if settings.metrics_file is not None and wodle.blocks:
+            write(settings.metrics_file, ended, [block.settings.job for block in wodle.blocks])
     return next((metrics.exit_code for metrics in ended if metrics.exit_code), 0)
 
 

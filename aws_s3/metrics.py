@@ -3,7 +3,7 @@
 import logging
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,16 +160,20 @@ def labels_of(job: Job) -> Labels:
     return Labels("subscriber", job.type or job.name, job.queue)
 
 
-def write(path: Path, runs: Sequence[RunMetrics]) -> None:
+def write(path: Path, runs: Sequence[RunMetrics], kept: Collection[Job] = ()) -> None:
     """Replace the file by one with the runs' metrics, in the Prometheus text format.
 
-    Runs on the same source count as one. Readers see the old file or the new one, whole, whatever ends
-    this process. A file that cannot be written is told in a WARNING.
+    Of jobs that are `kept` and had no run, the metrics of the last one stay. Runs on the same source count
+    as one. Readers see the old file or the new one, whole, whatever ends this process. A file that cannot
+    be written is told in a WARNING.
     """
     try:
         if path.exists() and not path.is_file():
             raise OSError(0, "it is not a regular file")
-        _replace(path, _text(_merged(runs), _samples_of(path)))
+        before = _samples_of(path)
+        samples = {labels: before[labels] for labels in map(labels_of, kept) if labels in before}
+        samples |= {run.labels: run.samples(before.get(run.labels, {})) for run in _merged(runs)}
+        _replace(path, _text(samples))
     except Exception as error:
         # Whatever is wrong with the metrics, the run has ended as it has.
         reason = getattr(error, "strerror", None) or error
@@ -183,14 +187,14 @@ def _merged(runs: Iterable[RunMetrics]) -> Iterable[RunMetrics]:
     return by_source.values()
 
 
-def _text(runs: Iterable[RunMetrics], before: Mapping[Labels, Mapping[str, float]]) -> bytes:
+def _text(samples: Mapping[Labels, Mapping[str, float]]) -> bytes:
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
     registry = CollectorRegistry()
     gauges = {name: Gauge(name, text, Labels._fields, registry=registry) for name, text in _HELP.items()}
-    for run in runs:
-        for name, value in run.samples(before.get(run.labels, {})).items():
-            gauges[name].labels(*run.labels).set(value)
+    for labels, values in samples.items():
+        for name, value in values.items():
+            gauges[name].labels(*labels).set(value)
     return generate_latest(registry)
 
 

@@ -23,7 +23,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from aws_s3.arguments import parse
 from aws_s3.configured import collect_configured
-from aws_s3.settings import ConfiguredJob
+from aws_s3.settings import ConfiguredJob, Settings
+from aws_s3.tally import Tally
 from tests.command import COMMAND, Home, decoded, new_home, put_all, wait_until
 from tests.emulator import ACCOUNT, Emulator
 from tests.listener import Listener
@@ -256,6 +257,33 @@ def test_metrics_of_all_blocks_are_one_file(home: Home, emulator: Emulator) -> N
     assert samples["aws_s3_run_exit_code", "missing-bucket"] == 7
     assert samples["aws_s3_last_success_timestamp_seconds", "missing-bucket"] == 0
     assert samples["aws_s3_last_success_timestamp_seconds", "first-bucket"] > time.time() - 60
+
+
+def test_metrics_of_blocks_that_a_signal_kept_from_running_stay(home: Home) -> None:
+    path = home.path / "aws_s3.prom"
+    file = write(home, wodle(bucket(name="first-bucket"), bucket(name="other-bucket")))
+    settings = parse(["--config", file, "--metrics-file", str(path)])
+    assert isinstance(settings.job, ConfiguredJob)
+    assert collect_configured(settings, settings.job, lambda block, tally: 0) == 0
+    before = last_success(path, "other-bucket")
+
+    def stop(block: Settings, tally: Tally) -> int:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("aws_s3.configured.run_apart", lambda work: stop(settings, Tally()))
+        collect_configured(settings, settings.job, stop)
+    assert last_success(path, "other-bucket") == before > 0
+
+
+def last_success(path: Path, name: str) -> float:
+    [value] = [
+        sample.value
+        for family in text_string_to_metric_families(path.read_text())
+        for sample in family.samples
+        if sample.name == "aws_s3_last_success_timestamp_seconds" and sample.labels["name"] == name
+    ]
+    return float(value)
 
 
 def test_block_that_is_killed_is_in_the_metrics_as_a_failure(home: Home) -> None:
