@@ -9,6 +9,7 @@ small run never needs it. It forks the others, then becomes a worker itself. The
 however that ends, and hold none of its files.
 """
 
+import fcntl
 import logging
 import os
 import pickle
@@ -32,6 +33,7 @@ T = TypeVar("T")
 
 _MESSAGES, _DONE, _FAILED, _LOGGED, _COUNTED = b"m", b"d", b"f", b"l", b"c"
 _OBJECTS_EACH = 64
+_PIPE_SIZE = 1 << 20
 _START = b"start"
 
 
@@ -46,7 +48,12 @@ class _Pipes:
 
     @classmethod
     def open(cls) -> "_Pipes":
-        return cls(*Pipe(duplex=False), *Pipe(duplex=False))
+        made = cls(*Pipe(duplex=False), *Pipe(duplex=False))
+        # A worker that is ahead by a few objects need not be woken for each of them. Where the system
+        # refuses, pipes are as large as they are.
+        with suppress(OSError, AttributeError):
+            fcntl.fcntl(made.results_out.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+        return made
 
     def close_callers(self) -> None:
         self.tasks_out.close()
