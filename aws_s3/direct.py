@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from threading import local
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSPreparedRequest, AWSRequest
@@ -23,10 +24,11 @@ _OK = 200
 
 @dataclass(frozen=True)
 class _Address:
-    """What precedes a bucket's keys in URLs, and the region that requests are signed for."""
+    """What precedes a bucket's keys in URLs, the region that requests are signed for, and the connections there."""
 
     base: str
     region: str
+    pool: Any
 
 
 class DirectGet:
@@ -38,11 +40,14 @@ class DirectGet:
 
     def __init__(self, client: Any) -> None:
         # Private to botocore: without them every GET goes through the client.
-        self._connections: Any = getattr(getattr(client, "_endpoint", None), "http_session", None)
+        connections = getattr(getattr(client, "_endpoint", None), "http_session", None)
+        self._pools: Any = getattr(connections, "_manager", None)
+        self._proxies: Any = getattr(connections, "_proxy_config", None)
         self._credentials: Any = getattr(getattr(client, "_request_signer", None), "_credentials", None)
         self._address: _Address | None = None
         self._asked = local()
-        if self._connections and self._credentials and (client.meta.config.retries or {}).get("mode") != "adaptive":
+        is_usable = self._pools and self._proxies and self._credentials
+        if is_usable and (client.meta.config.retries or {}).get("mode") != "adaptive":
             client.meta.events.register("before-send.s3.GetObject", self._see)
 
     def get(self, key: str) -> bytes | None:
@@ -51,11 +56,15 @@ class DirectGet:
         if address is None:
             return None
         try:
-            response = self._connections.send(self._signed(address, key))
-            content: bytes = response.raw.read()
+            url, headers = self._signed(address, key)
+            response = address.pool.urlopen(
+                "GET", url, headers=headers, retries=False, assert_same_host=False, preload_content=False,
+                decode_content=False,
+            )  # fmt: skip
+            content: bytes = response.read()
         except (BotoCoreError, HTTPError, OSError):
             return None
-        return content if response.status_code == _OK else None
+        return content if response.status == _OK else None
 
     def expect(self, key: str | None) -> None:
         """Tell the key that the client is asked for next in this thread; None, that it got its answer."""
@@ -73,12 +82,17 @@ class DirectGet:
         authorization = request.headers.get("Authorization", b"")
         text = authorization.decode() if isinstance(authorization, bytes) else authorization
         scope = _SCOPE.match(text)
-        usable = scope and len(end) > 1 and request.url.endswith(end)
-        self._asked.learned = _Address(request.url[: 1 - len(end)], scope[1]) if scope and usable else None
+        # A proxy's connections are the client's business, too.
+        usable = len(end) > 1 and request.url.endswith(end) and not self._proxies.proxy_url_for(request.url)
+        self._asked.learned = None
+        if scope and usable:
+            # The client is about to use this pool, and to give it the certificates to trust.
+            pool = self._pools.connection_from_url(request.url)
+            self._asked.learned = _Address(request.url[: 1 - len(end)], scope[1], pool)
 
-    def _signed(self, address: _Address, key: str) -> AWSPreparedRequest:
-        request = AWSRequest(
-            "GET", address.base + percent_encode(key, safe=_PATH_SAFE), headers=HTTPHeaders(), stream_output=True
-        )
+    def _signed(self, address: _Address, key: str) -> tuple[str, dict[str, str]]:
+        """Return the path of a request, and its headers."""
+        path = percent_encode(key, safe=_PATH_SAFE)
+        request = AWSRequest("GET", address.base + path, headers=HTTPHeaders())
         S3SigV4Auth(self._credentials.get_frozen_credentials(), "s3", address.region).add_auth(request)
-        return request.prepare()
+        return urlsplit(address.base).path + path, dict(request.headers.items())
