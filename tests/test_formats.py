@@ -438,3 +438,25 @@ def test_lines_are_proved_as_they_are_read_however_they_lie_in_chunks(body: byte
         check_lines(io.BytesIO(body))
     found = (line.rstrip("\r") for line in body.decode("utf-8-sig", "replace").split("\n"))
     assert read == [line for line in found if line]
+
+
+NUMBERS = ["-0", "1e999", "-1E400", "0.1", "1E5", "9223372036854775807", "18446744073709551616", "1e-7", "5e-324"]
+ODD = ['"\\ud800"', '"\\u0000"', "01", "NaN", '"a', "[[[", "\ufeff1", "1 2", '"Records"', '{"Records":[]}']
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.text(max_size=5), SCALARS | st.lists(SCALARS, max_size=3), max_size=3).map(json.dumps)
+        | st.sampled_from([f'{{"n":{number}}}' for number in NUMBERS])
+        | st.sampled_from([f'{{"n":{odd}}}' for odd in ODD]),
+        max_size=4,
+    ),
+    st.sampled_from(['{"Records":[%s]}', '{"a":1,"Records":[%s],"b":[]}', '{"Records":[%s],"Records":[]}', "[%s]"]),
+    st.sampled_from(["utf-8", "utf-8-sig", "latin-1"]),
+)
+def test_the_fast_decoder_sees_what_the_scanner_sees(records: list[str], around: str, encoding: str) -> None:
+    body = (around % ",".join(records)).encode(encoding, "replace")
+    assert formats._fast_decode is not None
+    fast = repr(outcome(array_field(io.BytesIO(body), "Records")))
+    with patch.object(formats, "_fast_decode", None):
+        assert fast == repr(outcome(array_field(io.BytesIO(body), "Records")))
