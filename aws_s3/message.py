@@ -51,7 +51,7 @@ class Envelope:
         if not event or "log_info" in event or "aws_account_id" in event:
             # Its members, and the envelope's, become one.
             return encode(self.message(event))
-        return self._head + encode(event)[1:-1] + self._tail
+        return self._head + _encoded(event)[1:-1] + self._tail
 
 
 class NoEnvelope:
@@ -68,6 +68,11 @@ class NoEnvelope:
 
 def encode(message: dict[str, Any]) -> bytes:
     """Return the message as JSON in UTF-8, on one line."""
+    # A copy: orjson's own keeps all the room that it was written in.
+    return bytes(memoryview(_encoded(message)))
+
+
+def _encoded(message: dict[str, Any]) -> bytes:
     if _fast_encode is not None:
         try:
             encoded = _fast_encode(message)
@@ -76,12 +81,7 @@ def encode(message: dict[str, Any]) -> bytes:
         else:
             # A null may stand for a number that is none, which is sent by its name.
             if b"null" not in encoded:
-                # A copy: orjson's own keeps all the room that it was written in.
-                return bytes(memoryview(encoded))
-    return _encode(message)
-
-
-def _encode(message: dict[str, Any]) -> bytes:
+                return encoded
     try:
         return _ENCODER.encode(message).encode()
     except ValueError:
