@@ -28,7 +28,11 @@ _OVERHEAD = 64
 
 
 class Format(Protocol):
-    """What objects hold, and how it is sent."""
+    """What objects hold, and how it is sent. `proves_cheaply`: `prove` is far less work than `parse`."""
+
+    @property
+    def proves_cheaply(self) -> bool:
+        """Whether objects are best proved before they are parsed."""
 
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Yield the events of the decompressed content, from its start; raise only ParseError."""
@@ -76,6 +80,10 @@ class ContentReader:
         except DecompressError as error:
             raise DecompressError(f"Failed to decompress file {key}: {error}") from error
         messages = self._encoded(content, key, wrapping)
+        if self.format.proves_cheaply:
+            self._prove(content, key)
+            content.seek(0)
+            return messages
         held = list(_within(_HELD, messages))
         first_not_held = next(messages, None)
         if first_not_held is None:

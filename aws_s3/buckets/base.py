@@ -33,7 +33,8 @@ class Bucket(ABC):
     `name` is the value of `--type`; `table` and `key_columns` its rows in the state; `layouts` where
     its objects lie; `every_layout` whether all of these are read, or only that under `AWSLogs/` where
     the path holds it; `suffix_in_bucket_path` whether the suffix is part of the rows' `bucket_path`;
-    `account_in_event` whether each event carries the account of its folder.
+    `account_in_event` whether each event carries the account of its folder; `proves_cheaply` whether
+    `prove` is far less work than `parse`.
     """
 
     name: ClassVar[str]
@@ -43,6 +44,7 @@ class Bucket(ABC):
     every_layout: ClassVar[bool] = False
     suffix_in_bucket_path: ClassVar[bool] = False
     account_in_event: ClassVar[bool] = False
+    proves_cheaply: bool = False
 
     def check_path(self, path: str) -> None:
         """Raise InvalidTypeError when objects of this type cannot lie under `path`."""
@@ -77,6 +79,8 @@ class Bucket(ABC):
 
 class TextBucket(Bucket):
     """A type whose objects are lines of text, and whose events are strings whatever the lines hold."""
+
+    proves_cheaply = True
 
     def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Raise ParseError where `parse` would: lines may be too long, but not wrong."""

@@ -20,6 +20,7 @@ class Subscriber(ABC):
     """
 
     name: ClassVar[str]
+    proves_cheaply: bool = False
 
     def accepts(self, notified: NotifiedObject) -> bool:
         """Tell whether the object is one of this kind; the others, such as markers of folders, are passed over."""

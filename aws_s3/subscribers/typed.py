@@ -19,6 +19,7 @@ class Typed(Subscriber):
 
     def __init__(self, bucket: Bucket, account_alias: str) -> None:
         self._bucket = bucket
+        self.proves_cheaply = bucket.proves_cheaply
         self._account_alias = account_alias
 
     def accepts(self, notified: NotifiedObject) -> bool:
