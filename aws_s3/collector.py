@@ -157,13 +157,14 @@ class Collector:
         key = wanted.object.key
         self._state.ensure_room()
         version = f"{wanted.object.etag} {self._job.discard}"
+        send = self._around.sink.send
         before = accepted = 0 if self._job.reparse else self._state.leftovers.partial(key, version)
         sent, is_recorded = 0, False
         try:
             for batch in self._tally.downloading.around(messages):
                 with self._around.interruption.shield(), self._tally.sending:
                     for message in batch[max(accepted - sent, 0) :]:
-                        self._around.sink.send(message)
+                        send(message)
                         accepted += 1
                 sent += len(batch)
             with self._around.interruption.shield():

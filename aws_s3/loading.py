@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 Batches = Iterator[Sequence[bytes]]
 
-_BATCH = 1 << 18
+_BATCH = 1 << 16
 """Bytes of messages after which a batch ends."""
 
 
