@@ -7,7 +7,6 @@ from contextlib import suppress
 from aws_s3.terminal import STDOUT
 
 _SHOWN = 20
-_LONGEST = 72
 
 
 def write(text: str) -> None:
@@ -19,8 +18,8 @@ def write(text: str) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield aligned lines, long values shortened in their middle, and of many rows the first."""
-    shown = [head, *([_shortened(value) for value in row] for row in rows[:_SHOWN])]
+    """Yield aligned lines, of many rows the first."""
+    shown = [head, *rows[:_SHOWN]]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     for row in shown:
         yield f"    {'  '.join(value.ljust(width) for value, width in zip(row, widths, strict=True))}".rstrip()
@@ -28,6 +27,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield f"    … and {len(rows) - _SHOWN} more: --json shows all"
 
 
-def _shortened(value: str) -> str:
-    half = _LONGEST // 2
-    return value if len(value) <= _LONGEST else f"{value[:half]}…{value[1 - half :]}"
+def shortened(text: str, longest: int) -> str:
+    """Return the text in at most `longest` characters, without its middle if it is longer."""
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]}…{text[1 - half :]}"

@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date
 
-from aws_s3.report import table, write
+from aws_s3.report import shortened, table, write
 from aws_s3.settings import Settings, StatusJob
 from aws_s3.state.overview import FailedStatus, Overview, PartitionStatus, SourceStatus, overview
 from aws_s3.terminal import printable
+
+_NAME = 34
+_KEY = 42
+"""Characters: the tables are for terminals of 120 columns."""
 
 
 def show_status(settings: Settings, job: StatusJob, today: date) -> int:
@@ -42,7 +46,7 @@ def _of_source(status: SourceStatus, today: date) -> Iterator[str]:
     more = "".join(f", {name} {value}" for name, value in names if value)
     yield f"{source.type} in {source.bucket}{more}: last complete run {status.last_complete_run or 'unknown'}"
     rows = [_of_partition(partition, today) for partition in status.partitions]
-    yield from table(("partition", "from", "newest day", "days behind", "rows", "last object"), rows)
+    yield from table(("partition", "from", "newest day", "behind", "rows", "last object"), rows)
     if status.failed:
         yield "  objects that could not be read"
         yield from table(("key", "attempts", "next attempt", "reason"), list(map(_of_failed, status.failed)))
@@ -52,12 +56,11 @@ def _of_source(status: SourceStatus, today: date) -> Iterator[str]:
 
 def _of_partition(partition: PartitionStatus, today: date) -> tuple[str, ...]:
     newest = partition.newest_day
-    behind = str((today - date.fromisoformat(newest)).days) if newest else "-"
-    last = partition.last_object
-    name = last.removeprefix(partition.prefix) if last else "-"
-    return (partition.prefix or "-", partition.floor or "-", newest or "-", behind, f"{partition.rows}", name)
+    behind = f"{(today - date.fromisoformat(newest)).days} d" if newest else "-"
+    last = shortened((partition.last_object or "-").rpartition("/")[2], _NAME)
+    return (partition.prefix or "-", partition.floor or "-", newest or "-", behind, f"{partition.rows}", last)
 
 
 def _of_failed(failed: FailedStatus) -> tuple[str, ...]:
     upcoming = "malformed: --retry-failed" if failed.malformed else failed.next_attempt
-    return (failed.key, f"{failed.attempts}", upcoming, failed.reason)
+    return (shortened(failed.key, _KEY), f"{failed.attempts}", upcoming, shortened(failed.reason, _NAME))

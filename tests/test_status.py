@@ -1,6 +1,7 @@
 """`--status`: what was collected, told from the state alone, without touching it."""
 
 import json
+import re
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -42,15 +43,16 @@ def test_status_tells_of_partitions_and_of_what_failed(home: Home, emulator: Emu
     assert head.startswith(f"cloudtrail in {BUCKET}: last complete run {today:%Y-%m-%d}T")
     assert titles.split("  ")[2] == "partition"
     assert europe.split() == [
-        *("AWSLogs/123456789012/CloudTrail/eu-west-1/", "2021-06-01", "2021-06-10", f"{behind}", "1"),
-        "2021/06/10/123456789012_CloudTrail_eu-west-1_20210610Tc.json.gz",
+        *("AWSLogs/123456789012/CloudTrail/eu-west-1/", "2021-06-01", "2021-06-10", f"{behind}", "d", "1"),
+        "123456789012_Clou…210610Tc.json.gz",
     ]
-    assert america.split()[:5] == [
-        *("AWSLogs/123456789012/CloudTrail/us-east-1/", "2021-06-01", "2021-06-10", f"{behind}", "2"),
+    assert america.split()[:6] == [
+        *("AWSLogs/123456789012/CloudTrail/us-east-1/", "2021-06-01", "2021-06-10", f"{behind}", "d", "2"),
     ]
     assert failed == "  objects that could not be read"
     assert "malformed: --retry-failed" in key
-    assert "Failed to decompress" in key
+    assert key.endswith("is not gzip data")
+    assert max(map(len, ended.output.splitlines())) <= 120
     [source] = told["sources"]
     assert source["source"] == {"type": "cloudtrail", "bucket": BUCKET, "path": "", "suffix": "", "organization": ""}
     assert [partition["rows"] for partition in source["partitions"]] == [1, 2]
@@ -99,9 +101,9 @@ def test_status_while_a_run_is_going_on_shows_what_it_recorded(home: Home, emula
         run.execute("PRAGMA journal_mode = WAL")
         run.execute("BEGIN IMMEDIATE")
         run.execute("DELETE FROM cloudtrail")
-        assert "2021/06/10/" in home.run("--status").output
+        assert ".json.gz" in home.run("--status").output
         run.execute("COMMIT")
-        assert "2021/06/10/" not in home.run("--status").output
+        assert ".json.gz" not in home.run("--status").output
 
 
 def test_status_of_what_the_existing_module_collected(home: Home) -> None:
@@ -124,7 +126,7 @@ def test_status_of_what_the_existing_module_collected(home: Home) -> None:
         database.execute("INSERT INTO aws_services VALUES ('inspector', '1', 'us-east-1', '2021-06-10 01:00:00.0')")
     output = home.run("--status").output
     assert "custom in other, path p/: last complete run unknown" in output
-    assert "p/2021/06/10/a" in output
+    assert re.search(r"- +- +- +- +1 +a$", output, re.MULTILINE)
     assert "2021-06-10T01:00:00.123+00:00" in output
     assert "2021-06-10 01:00:00.0" in output
 
