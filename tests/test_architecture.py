@@ -17,7 +17,7 @@ LAYERS = (
     ("", "errors", "settings", "levels", "schedule", "ossec.document"),
     ("tally",),
     ("notifications", "queue_address"),
-    ("compression", "formats", "flowlogs", "delimited", "reshape", "discard", "message", "place", "spans"),
+    ("compression", "formats", "flowlogs", "delimited", "reshape", "discard", "message", "place", "spans", "signature"),
     ("buckets.base", "buckets.layout"),
     ("buckets",),
     (

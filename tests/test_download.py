@@ -44,7 +44,8 @@ class _Handler(BaseHTTPRequestHandler):
         with bucket.lock:
             bucket.busy += 1
             bucket.busiest = max(bucket.busiest, bucket.busy)
-            bucket.agents["client" if "aws-s3" in self.headers.get("User-Agent", "") else "direct"] += 1
+            assert self.headers["User-Agent"].startswith("aws-s3")
+            bucket.agents["client" if "amz-sdk-invocation-id" in self.headers else "direct"] += 1
         time.sleep(bucket.seconds)
         key = self.path.removeprefix("/logs/")
         bucket.keys.append(key)
