@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
+from aws_s3 import list_answers
 from aws_s3.aws_config import Downloads
 from aws_s3.aws_errors import FAILURES, translate, translate_object
 from aws_s3.download import Downloader
@@ -55,6 +56,7 @@ class S3Store:
         self._client = client
         self._bucket = bucket
         self._downloader = Downloader(client, bucket, downloads)
+        client.meta.events.register(list_answers.EVENT, list_answers.take_contents)
 
     def folders(self, prefix: str) -> Iterator[str]:
         """Yield the names of the folders right under `prefix`, of all pages."""

@@ -42,7 +42,6 @@ _ADVISORY_REFRESH = 900
 _MANDATORY_REFRESH = 600
 """Seconds before a role's credentials expire: botocore's own, for those that last long enough."""
 
-_PARSERS = "response_parser_factory"
 _HOME_PARTITION = "aws"
 _REGIONAL_BY_OPTION = ("s3", "sts")
 """The services that serve a whole partition from any of its regions, so that none need be given."""
@@ -232,24 +231,14 @@ class _Core(botocore.session.Session):  # type: ignore[misc]
         profile = access.profile
         super().__init__(profile=DEFAULT if profile and profile.lower() == DEFAULT else profile)
         self._sts_url = _url("--sts_endpoint", access.sts_endpoint) if access.sts_endpoint else None
-        self.register_component(_PARSERS, _Parsers())
+        self.register_component("response_parser_factory", _Parsers())
 
     def create_client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
         """Create a client, as the base class does; botocore's credential providers come here too."""
         if service_name == "sts" and self._sts_url:
             region = _region_in(self._sts_url) or kwargs.get("region_name")
             kwargs |= {"endpoint_url": self._sts_url, "region_name": region}
-        if service_name != "s3":
-            return super().create_client(service_name, *args, **kwargs)
-        usual = self.get_component(_PARSERS)
-        # Nobody reads the times of a listing, and each costs as much as the rest of its object.
-        timeless = _Parsers()
-        timeless.set_parser_defaults(timestamp_parser=str)
-        self.register_component(_PARSERS, timeless)
-        try:
-            return super().create_client(service_name, *args, **kwargs)
-        finally:
-            self.register_component(_PARSERS, usual)
+        return super().create_client(service_name, *args, **kwargs)
 
     def use_profile(self) -> Profile:
         """Read the profile, let botocore know it as we do, and return it.

@@ -27,6 +27,7 @@ LAYERS = (
         "download",
         "interruption",
         "isolation",
+        "list_answers",
         "session",
         "s3",
         "service_api",
