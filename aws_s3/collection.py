@@ -9,9 +9,10 @@ from itertools import chain, islice
 from aws_s3.aws_config import Downloads
 from aws_s3.buckets import BUCKET_TYPES
 from aws_s3.collector import Collector, Load, Surroundings
+from aws_s3.content import Batches
 from aws_s3.fetch import DaemonExecutor
 from aws_s3.interruption import Interruption
-from aws_s3.loading import Batches, Loader, load
+from aws_s3.loading import Loader, load
 from aws_s3.reader import Reader
 from aws_s3.s3 import S3Store
 from aws_s3.session import Session, known_regions

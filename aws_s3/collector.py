@@ -11,6 +11,7 @@ from datetime import date
 
 from aws_s3.buckets.base import Bucket
 from aws_s3.buckets.layout import Partition
+from aws_s3.content import Batches
 from aws_s3.discovery import Discovery
 from aws_s3.errors import (
     CollectorError,
@@ -22,7 +23,6 @@ from aws_s3.errors import (
     UnavailableError,
 )
 from aws_s3.interruption import Interruption
-from aws_s3.loading import Batches
 from aws_s3.place import Asked
 from aws_s3.reader import Reader
 from aws_s3.retries import Retries

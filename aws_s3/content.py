@@ -4,8 +4,7 @@ What the objects hold is a `Format`'s to know; what is put around their events, 
 """
 
 import logging
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -13,6 +12,7 @@ from typing import IO, Any, Protocol
 
 from aws_s3.buckets.base import BadRecord, Event
 from aws_s3.compression import decompress
+from aws_s3.delimited import Table, table_events
 from aws_s3.discard import discards
 from aws_s3.errors import DecompressError, ParseError
 from aws_s3.message import shrink
@@ -26,6 +26,12 @@ _HELD = 16 << 20
 
 _OVERHEAD = 64
 
+_BATCH = 1 << 16
+"""Bytes of messages after which a batch ends."""
+
+Batches = Iterator[Sequence[bytes]]
+"""Messages: what has to be done around sending is done for each batch, not for each message."""
+
 
 class Format(Protocol):
     """What objects hold, and how it is sent. `proves_cheaply`: `prove` is far less work than `parse`."""
@@ -36,6 +42,9 @@ class Format(Protocol):
 
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Yield the events of the decompressed content, from its start; raise only ParseError."""
+
+    def tables(self, body: IO[bytes], key: str) -> Iterator[Table] | None:
+        """Yield what `parse` does by column, if nothing reshapes it; None where columns are not what there is."""
 
     def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Raise ParseError where `parse` would, and yield what it would, at least the bad records."""
@@ -53,6 +62,9 @@ class Wrapping(Protocol):
     def encode(self, event: Event) -> bytes:
         """Return the message of an event as JSON in UTF-8, on one line."""
 
+    def encode_table(self, table: Table) -> Sequence[bytes]:
+        """Return the messages of a table's events, as `encode` makes them."""
+
 
 @dataclass(frozen=True)
 class ContentReader:
@@ -69,7 +81,7 @@ class ContentReader:
     discards: Callable[[DiscardRule, Event], bool] = discards
     reading: Reading = field(default_factory=Reading)
 
-    def messages(self, key: str, body: IO[bytes], wrapping: Wrapping) -> Iterator[bytes]:
+    def messages(self, key: str, body: IO[bytes], wrapping: Wrapping) -> Batches:
         """Return the messages of the object, each JSON in UTF-8.
 
         All of the object is proved readable first: one that is not raises DecompressError or ParseError
@@ -100,17 +112,29 @@ class ContentReader:
                 if isinstance(event, BadRecord) and not self.skip_on_error:
                     raise ParseError(event.reason)
 
-    def _encoded(self, content: IO[bytes], key: str, wrapping: Wrapping) -> Iterator[bytes]:
-        limit = math.inf if self.limit is None else self.limit
+    def _encoded(self, content: IO[bytes], key: str, wrapping: Wrapping) -> Batches:
         with content, _named(key):
-            for event in self._wanted(content, key):
-                for shaped in self.format.reshape(event):
-                    encoded = wrapping.encode(shaped)
-                    if len(encoded) > limit:
-                        log.warning("A message of %s is too large (%d bytes) and was cut", key, len(encoded))
-                        self.reading.truncated += 1
-                        encoded = shrink(wrapping.message(shaped), int(limit))
-                    yield encoded
+            tables = self.format.tables(content, key) if self.discard is None else None
+            if tables is None:
+                events = chain.from_iterable(map(self.format.reshape, self._wanted(content, key)))
+                yield from batches(self._message(event, key, wrapping) for event in events)
+            else:
+                for table in tables:
+                    yield self._table_messages(table, key, wrapping)
+
+    def _table_messages(self, table: Table, key: str, wrapping: Wrapping) -> Sequence[bytes]:
+        messages = wrapping.encode_table(table)
+        if self.limit is None or max(map(len, messages)) <= self.limit:
+            return messages
+        return [self._message(event, key, wrapping) for event in table_events(table)]
+
+    def _message(self, event: Event, key: str, wrapping: Wrapping) -> bytes:
+        encoded = wrapping.encode(event)
+        if self.limit is None or len(encoded) <= self.limit:
+            return encoded
+        log.warning("A message of %s is too large (%d bytes) and was cut", key, len(encoded))
+        self.reading.truncated += 1
+        return shrink(wrapping.message(event), self.limit)
 
     def _wanted(self, content: IO[bytes], key: str) -> Iterator[Event]:
         for event in self.format.parse(content, key):
@@ -142,10 +166,24 @@ def _named(key: str) -> Iterator[None]:
         raise ParseError(f"Failed to parse file {key}: {reason}") from error
 
 
-def _within(size: int, messages: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield messages until they are more than `size` bytes."""
+def batches(messages: Iterable[bytes]) -> Batches:
+    """Yield the messages in batches."""
+    batch: list[bytes] = []
+    size = 0
     for message in messages:
-        yield message
-        size -= len(message) + _OVERHEAD
+        batch.append(message)
+        size += len(message)
+        if size >= _BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _within(size: int, messages: Batches) -> Batches:
+    """Yield batches until they are more than `size` bytes."""
+    for batch in messages:
+        yield batch
+        size -= sum(map(len, batch)) + _OVERHEAD * len(batch)
         if size < 0:
             return

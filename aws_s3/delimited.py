@@ -7,9 +7,15 @@ above a limit that is global to the process. Splitting at the quotes is also fas
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
 
 log = logging.getLogger(__name__)
+
+Table = Mapping[str, Sequence[str]]
+"""Events that are strings under the same names, by column: what is done for a column takes no loop of ours."""
+
+_ROWS = 128
 
 _LONGEST_RECORD = 1 << 20
 """Characters above which lines are no more taken as one record: its quote is a stray one."""
@@ -28,8 +34,33 @@ def named(rows: Iterable[list[str]], names: Sequence[str], key: str) -> Iterator
         if len(fields) > len(names):
             longer += 1
             most = max(most, len(fields))
-    if longer:
-        log.debug("Dropped what %d lines of %s hold after column %d (up to %d)", longer, key, len(names), most)
+    _tell_dropped(longer, most, len(names), key)
+
+
+def tables(rows: Iterable[list[str]], names: Sequence[str], key: str) -> Iterator[dict[str, Sequence[str]]]:
+    """Yield the rows as `named` does, in tables: a few of those that follow each other and are as long."""
+    longer = most = 0
+    rows = iter(rows)
+    while several := list(islice(rows, _ROWS)):
+        for length, alike in groupby(several, len):
+            # Names and rows may be of different lengths: what has no counterpart is left out.
+            table: dict[str, Sequence[str]] = dict(zip(names, zip(*alike)))  # noqa: B905
+            if length > len(names):
+                longer += len(table[names[0]])
+                most = max(most, length)
+            yield table
+    _tell_dropped(longer, most, len(names), key)
+
+
+def _tell_dropped(lines: int, most: int, columns: int, key: str) -> None:
+    if lines:
+        log.debug("Dropped what %d lines of %s hold after column %d (up to %d)", lines, key, columns, most)
+
+
+def table_events(table: Table) -> Iterator[dict[str, str]]:
+    """Yield the rows of a table."""
+    for row in zip(*table.values(), strict=True):
+        yield dict(zip(table, row, strict=True))
 
 
 def spaced_fields(line: str) -> list[str]:

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from itertools import chain
 
-from aws_s3.delimited import named
+from aws_s3.delimited import Table, tables
 
 _DEFAULT_FIELDS = (
     "version",
@@ -34,23 +34,22 @@ _DIGIT = re.compile(r"[0-9]")
 _SECONDS = re.compile(r"[0-9]{1,11}")
 
 
-def flow_log_events(lines: Iterable[str], *, iso_times: bool, key: str = "a flow log") -> Iterator[dict[str, str]]:
-    """Yield each line that is not blank as an event, with `source` = `vpc`. All values are strings.
+def flow_log_tables(lines: Iterable[str], *, iso_times: bool, key: str = "a flow log") -> Iterator[Table]:
+    """Yield the lines that are not blank as events, with `source` = `vpc`.
 
     The first line names the fields, and is no event, when it starts with `version` or holds no digit
     (SPEC 5); without it they are the default 14. What a line lacks is left out, what it has beyond the
     fields is dropped at debug 1, told for the object `key`. `iso_times`: `start` and `end`, in epoch
     seconds, become `2021-06-10T01:00:00Z`; what is no such number stays as it is.
     """
-    rows: Iterator[list[str]] = filter(None, map(str.split, lines))
-    names, rows = _fields(rows)
-    times = [name for name in _TIMES if name in names] if iso_times else []
-    for event in named(rows, names, key):
-        for name in times:
-            if name in event:
-                event[name] = _iso_time(event[name])
-        event["source"] = "vpc"
-        yield event
+    names, rows = _fields(filter(None, map(str.split, lines)))
+    for table in tables(rows, names, key):
+        length = len(table[names[0]])
+        for name in _TIMES:
+            if iso_times and name in table:
+                table[name] = list(map(_iso_time, table[name]))
+        table["source"] = ["vpc"] * length
+        yield table
 
 
 def _fields(rows: Iterator[list[str]]) -> tuple[tuple[str, ...], Iterator[list[str]]]:

@@ -1,22 +1,15 @@
-"""How an object becomes messages: its content is fetched ahead by threads, and read in order.
+"""How an object becomes messages: its content is fetched ahead by threads, and read in order."""
 
-Messages come in batches: what has to be done around sending is done for each batch, not for each message.
-"""
-
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import IO, Generic, TypeVar
 
+from aws_s3.content import Batches
 from aws_s3.fetch import Downloads
 from aws_s3.tally import Reading
 
 T = TypeVar("T")
-
-Batches = Iterator[Sequence[bytes]]
-
-_BATCH = 1 << 16
-"""Bytes of messages after which a batch ends."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +21,7 @@ class Loader(Generic[T]):
     """
 
     get: Callable[[T], IO[bytes]]
-    read: Callable[[T, IO[bytes]], Iterator[bytes]]
+    read: Callable[[T, IO[bytes]], Batches]
     size_of: Callable[[T], int]
     reading: Reading = field(default_factory=Reading)
 
@@ -45,18 +38,4 @@ def load(
 def messages_of(item: T, content: Future[IO[bytes]], loader: Loader[T]) -> Batches:
     """Yield the item's messages; waiting for its content is part of the first batch."""
     with content.result() as body:
-        yield from batches(loader.read(item, body))
-
-
-def batches(messages: Iterable[bytes]) -> Batches:
-    """Yield the messages in batches."""
-    batch: list[bytes] = []
-    size = 0
-    for message in messages:
-        batch.append(message)
-        size += len(message)
-        if size >= _BATCH:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+        yield from loader.read(item, body)

@@ -2,8 +2,11 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
+
+from aws_s3.delimited import Table, table_events
 
 _fast_encode: Callable[[Any], bytes] | None
 try:  # The extra `fast`.
@@ -15,6 +18,7 @@ HEADER = b"1:Wazuh-AWS:"
 LARGEST = 65_280
 """Bytes of the largest message, header included, that passes every Wazuh agent and server."""
 
+_ESCAPED = bytes((*range(0x20), *b'"\\'))
 _CUT = "…[truncated]"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False)
 _ASCII_ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
@@ -53,6 +57,15 @@ class Envelope:
             return encode(self.message(event))
         return self._head + _encoded(event)[1:-1] + self._tail
 
+    def encode_table(self, table: Table) -> Sequence[bytes]:
+        """Return the messages of a table that has rows, as `encode` makes them of the events."""
+        if not _is_plain(table) or not {"log_info", "aws_account_id"}.isdisjoint(table):
+            return [self.encode(event) for event in table_events(table)]
+        # Nothing needs to be escaped: only the values are put between what all messages have in common.
+        line = _literal(self._head) + _members(tuple(table)) + _literal(self._tail)
+        rows = zip(*table.values(), strict=True)
+        return "\n".join(map(line.__mod__, rows)).encode().split(b"\n")
+
 
 class NoEnvelope:
     """Events that are sent as they are."""
@@ -64,6 +77,27 @@ class NoEnvelope:
     def encode(self, event: dict[str, Any]) -> bytes:
         """Return the event as JSON in UTF-8, on one line."""
         return encode(event)
+
+    def encode_table(self, table: Table) -> Sequence[bytes]:
+        """Return the messages of a table that has rows."""
+        return [encode(event) for event in table_events(table)]
+
+
+@lru_cache(maxsize=16)
+def _members(names: Sequence[str]) -> str:
+    """Return the format of an object's members under these names, as JSON, with strings as values."""
+    return ",".join(_literal(encode({name: ""})[1:-2]) + '%s"' for name in names)
+
+
+def _literal(text: bytes) -> str:
+    """Return the text as it stands in a format."""
+    return text.decode().replace("%", "%%")
+
+
+def _is_plain(table: Table) -> bool:
+    """Tell whether no string of the table holds what JSON escapes."""
+    text = "".join(map("".join, table.values())).encode()
+    return len(text.translate(None, _ESCAPED)) == len(text)
 
 
 def encode(message: dict[str, Any]) -> bytes:

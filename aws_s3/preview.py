@@ -16,9 +16,9 @@ from aws_s3.aws_config import Downloads
 from aws_s3.buckets import BUCKET_TYPES
 from aws_s3.buckets.layout import Partition
 from aws_s3.collector import Collector, Surroundings
+from aws_s3.content import Batches
 from aws_s3.fetch import DaemonExecutor
 from aws_s3.interruption import Interruption
-from aws_s3.loading import Batches
 from aws_s3.reader import Reader
 from aws_s3.report import table, write
 from aws_s3.s3 import S3Object, S3Store, Store

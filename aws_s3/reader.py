@@ -1,12 +1,11 @@
 """The objects of a bucket as messages: their content, in the envelope of bucket events (SPEC 8)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
 from aws_s3.buckets.base import Bucket
 from aws_s3.buckets.layout import Partition
-from aws_s3.content import ContentReader
+from aws_s3.content import Batches, ContentReader
 from aws_s3.message import Envelope, bucket_log_info, encode
 from aws_s3.settings import DiscardRule
 from aws_s3.tally import Reading
@@ -29,7 +28,7 @@ class Reader:
     limit: int | None
     reading: Reading = field(default_factory=Reading)
 
-    def messages(self, key: str, partition: Partition, body: IO[bytes]) -> Iterator[bytes]:
+    def messages(self, key: str, partition: Partition, body: IO[bytes]) -> Batches:
         """Return the messages of the object, each JSON in UTF-8; all of it is proved readable first."""
         content = ContentReader(self.bucket, self.skip_on_error, self.discard, self.limit, reading=self.reading)
         return content.messages(key, body, self._envelope(key, partition))

@@ -15,7 +15,6 @@ from aws_s3.errors import ObjectError, UnavailableError
 from aws_s3.interruption import Interruption
 from aws_s3.leases import Leases
 from aws_s3.levels import DEBUG_2
-from aws_s3.loading import batches
 from aws_s3.notifications import NotifiedObject, UnknownNotification, notified_objects
 from aws_s3.s3 import S3Object, Store
 from aws_s3.settings import SubscriberJob
@@ -243,7 +242,7 @@ class Subscription:
         key = wanted.object.key
         before = self._tally.events
         messages = self._reader.messages(key, body, self._subscriber.envelope(wanted.object))
-        for batch in self._tally.downloading.around(batches(messages)):
+        for batch in self._tally.downloading.around(messages):
             wanted.task.sent = True
             with self._tally.sending:
                 for message in batch:

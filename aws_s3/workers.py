@@ -25,8 +25,9 @@ from itertools import count
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, Generic, NoReturn, TypeVar
 
+from aws_s3.content import Batches
 from aws_s3.errors import CollectorError
-from aws_s3.loading import Batches, Loader, messages_of
+from aws_s3.loading import Loader, messages_of
 from aws_s3.tally import Reading
 
 T = TypeVar("T")

@@ -2,14 +2,17 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
+from itertools import chain
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aws_s3.flowlogs import flow_log_events
+from aws_s3.delimited import table_events
+from aws_s3.flowlogs import flow_log_tables
 
 HEADER = (
     "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
@@ -31,6 +34,10 @@ TCP = "5 vpc-abcdefab012345678 52.213.180.42 3 1566848875 1566848933 ingress"
 
 def events(*lines: str, iso_times: bool = True) -> list[dict[str, str]]:
     return list(flow_log_events(lines, iso_times=iso_times))
+
+
+def flow_log_events(lines: Iterable[str], **options: Any) -> Iterator[dict[str, str]]:
+    return chain.from_iterable(map(table_events, flow_log_tables(lines, **options)))
 
 
 def test_line_without_header_has_the_default_fields() -> None:

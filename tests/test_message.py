@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from aws_s3 import message as module
-from aws_s3.message import HEADER, LARGEST, Envelope, bucket_log_info, cut_text, encode, envelope, shrink
+from aws_s3.delimited import table_events
+from aws_s3.message import HEADER, LARGEST, Envelope, NoEnvelope, bucket_log_info, cut_text, encode, envelope, shrink
 
 MARK = "…[truncated]"
 LOG_INFO = bucket_log_info("alias", "AWSLogs/año/key.json.gz", "acme-logs")
@@ -121,6 +122,21 @@ def test_the_encoded_envelope_is_that_of_the_message(event: dict[str, Any], acco
     around = Envelope(LOG_INFO, account)
     assert repr(json.loads(around.encode(event))) == repr(sent(envelope(LOG_INFO, event, account)))
     assert around.message(event) == envelope(LOG_INFO, event, account)
+
+
+@given(
+    st.lists(st.sampled_from(["log_info", "aws_account_id", "a%s", 'ñ"', "null", "b"]), min_size=1, unique=True),
+    st.integers(1, 5),
+    st.sampled_from(["", "1%"]),
+    st.data(),
+)
+@settings(max_examples=200, deadline=None)
+def test_a_table_is_encoded_as_its_events_are(names: list[str], rows: int, account: str, data: st.DataObject) -> None:
+    plain = st.text("a%é漢", max_size=5)
+    strings = data.draw(st.sampled_from([plain, plain, plain | st.text(st.characters(codec="utf-8"), max_size=5)]))
+    table = {name: data.draw(st.lists(strings, min_size=rows, max_size=rows)) for name in names}
+    for around in (Envelope({"log_file": "100%.gz"}, account), NoEnvelope()):
+        assert around.encode_table(table) == list(map(around.encode, table_events(table)))
 
 
 def test_the_limit_is_that_of_agents_and_servers() -> None:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import IO, Any
 
 import pytest
@@ -16,6 +17,7 @@ from aws_s3 import content as content_module
 from aws_s3.buckets.base import BadRecord, Bucket, Event
 from aws_s3.buckets.cloudtrail import CloudTrail
 from aws_s3.buckets.layout import SLASHED, Layout, Partition
+from aws_s3.buckets.vpcflow import VpcFlow
 from aws_s3.errors import CollectorError, DecompressError, ParseError, StorageError
 from aws_s3.formats import lines
 from aws_s3.reader import Reader
@@ -57,7 +59,11 @@ def reader(
 
 
 def read(by: Reader, content: bytes, key: str = KEY) -> list[Any]:
-    return [json.loads(message)["aws"] for message in by.messages(key, PARTITION, io.BytesIO(content))]
+    return [json.loads(message)["aws"] for message in messages(by, content, key)]
+
+
+def messages(by: Reader, content: bytes, key: str = KEY) -> list[bytes]:
+    return list(chain.from_iterable(by.messages(key, PARTITION, io.BytesIO(content))))
 
 
 def trail(*records: Any) -> bytes:
@@ -76,9 +82,9 @@ both_ways = pytest.mark.usefixtures("_both_ways")
 
 @both_ways
 def test_an_object_becomes_messages_in_its_order() -> None:
-    messages = list(reader().messages(KEY, PARTITION, io.BytesIO(trail({"eventID": "1"}, {"eventID": "2"}))))
+    found = messages(reader(), trail({"eventID": "1"}, {"eventID": "2"}))
     log_info = {"aws_account_alias": "alias", "log_file": KEY, "s3bucket": "acme-logs"}
-    assert [json.loads(message) for message in messages] == [
+    assert [json.loads(message) for message in found] == [
         {
             "integration": "aws",
             "aws": {
@@ -183,7 +189,7 @@ def test_a_message_too_large_is_cut_with_a_warning_that_names_object_and_size(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     content = trail({"eventID": "big", "text": "x" * 100_000}, {"eventID": "small"})
-    (big, small) = reader().messages(KEY, PARTITION, io.BytesIO(content))
+    (big, small) = messages(reader(), content)
     assert len(big) <= LIMIT
     assert json.loads(big)["aws"]["log_info"]["truncated"] is True
     assert "truncated" not in json.loads(small)["aws"]["log_info"]
@@ -209,12 +215,12 @@ def nested(levels: int) -> bytes:
 @pytest.mark.parametrize("levels", [2, 100, *range(200, 1100, 50), 5000])
 def test_an_object_nested_too_deeply_is_an_error_never_a_crash(levels: int) -> None:
     try:
-        messages = list(reader().messages(KEY, PARTITION, io.BytesIO(nested(levels))))
+        found = messages(reader(), nested(levels))
     except ParseError as error:
         assert str(error).startswith(f"Failed to parse file {KEY}: ")
         assert levels > 100
     else:
-        assert len(messages) == 2
+        assert len(found) == 2
 
 
 def test_a_disk_that_is_full_is_not_the_object_s_fault(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,6 +250,18 @@ def test_the_message_in_an_object_s_place_is_its_envelope_and_the_reason() -> No
     assert "aws_account_id" not in json.loads(reader(Lines()).error_message("log", PARTITION, ParseError("x")))["aws"]
 
 
+def test_lines_are_the_same_messages_whether_they_are_read_by_column_or_not() -> None:
+    """A rule of discarding has to see events; a line that is too large, or too short, is one among others."""
+    lines = ["2 123 eni-1 10.0.0.1", "2 123", '2 123 eni-\\ 10.0.0."', f"2 123 {'x' * 2000} 10.0.0.1"] * 50
+    content = "\n".join(lines).encode()
+    rule = DiscardRule("interface_id", re.compile("never"))
+    by_column, by_event = (reader(VpcFlow(), discard=each, limit=1000) for each in (None, rule))
+    found = messages(by_column, content, "log")
+    assert found == messages(by_event, content, "log")
+    assert by_column.reading.truncated == by_event.reading.truncated == 50
+    assert len(found) == len(lines)
+
+
 LARGE = """
 import gzip, io, json, resource, sys, zlib
 from aws_s3.buckets.cloudtrail import CloudTrail
@@ -263,9 +281,9 @@ before = peak()
 partition = Partition("p/", SLASHED, "123456789012", "us-east-1")
 messages = Reader(CloudTrail(), "b", "", False, None, 65_000).messages("p/k.gz", partition, io.BytesIO(body))
 count = size = 0
-for message in messages:
-    count += 1
-    size += len(message)
+for batch in messages:
+    count += len(batch)
+    size += sum(map(len, batch))
 print(json.dumps([count, size, peak() - before]))
 """
 

@@ -14,9 +14,10 @@ from typing import IO
 import psutil
 import pytest
 
+from aws_s3.content import Batches, batches
 from aws_s3.errors import CollectorError, ParseError, StorageError, UnavailableError
 from aws_s3.fetch import DaemonExecutor
-from aws_s3.loading import Batches, Loader, load
+from aws_s3.loading import Loader, load
 from aws_s3.workers import Crew
 from tests.command import wait_until
 from tests.faults.ground import end_soon, seconds_to_end
@@ -62,6 +63,12 @@ def threads() -> DaemonExecutor:
     return DaemonExecutor(4, "download")
 
 
+def loader(
+    get: Callable[[int], IO[bytes]], read: Callable[[int, IO[bytes]], Iterator[bytes]], size: int
+) -> Loader[int]:
+    return Loader(get, lambda number, body: batches(read(number, body)), lambda _: size)
+
+
 @contextmanager
 def crew(
     size: int,
@@ -70,14 +77,14 @@ def crew(
     bytes_ahead: int = BIG,
 ) -> Iterator["Crew[int]"]:
     """Give a crew of `size`; each object counts as 1,000 bytes."""
-    with closing(Crew(size, Loader(get, read, lambda _: 1000), threads, bytes_ahead)) as made:
+    with closing(Crew(size, loader(get, read, 1000), threads, bytes_ahead)) as made:
         yield made
 
 
 def loads(size: int) -> Loaded:
     """Load 300 objects: in this process, or in `size` others."""
     if size == 1:
-        yield from load(range(300), Loader(get, read, lambda _: 1), threads(), 50, BIG)
+        yield from load(range(300), loader(get, read, 1), threads(), 50, BIG)
         return
     with crew(size) as working:
         yield from working.load(range(300))
@@ -288,7 +295,7 @@ import io, sys, time
 from aws_s3.fetch import DaemonExecutor
 from aws_s3.loading import Loader
 from aws_s3.workers import Crew
-loader = Loader(lambda number: {get}, lambda number, body: iter([b"x" * 100_000] * 1000), lambda number: 1)
+loader = Loader(lambda number: {get}, lambda number, body: iter([[b"x" * 100_000]] * 1000), lambda number: 1)
 crew = Crew(3, loader, lambda: DaemonExecutor(4, "download"), 1 << 30)
 {work}
 print("ready", flush=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import IO, Any, ClassVar
 
 from aws_s3.buckets.layout import Layout, Partition
+from aws_s3.delimited import Table, table_events
 from aws_s3.formats import check_lines
 from aws_s3.reshape import reshape
 
@@ -68,6 +69,11 @@ class Bucket(ABC):
         Raises ParseError when the content is not what the type holds; never another exception.
         """
 
+    def tables(self, body: IO[bytes], key: str) -> Iterator[Table] | None:
+        """Yield what `parse` does by column, if nothing reshapes it; None where columns are not what there is."""
+        del body, key
+        return None
+
     def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Raise ParseError where `parse` would, and yield what it would, at least the bad records."""
         return self.parse(body, key)
@@ -91,3 +97,16 @@ class TextBucket(Bucket):
     def reshape(self, event: Event) -> Iterable[Event]:
         """Return the event: strings alone leave nothing to reshape."""
         return (event,)
+
+
+class TableBucket(TextBucket):
+    """A type whose lines all have the same fields, most of the time."""
+
+    @abstractmethod
+    def tables(self, body: IO[bytes], key: str) -> Iterator[Table]:
+        """Yield the lines; raise only ParseError."""
+
+    def parse(self, body: IO[bytes], key: str) -> Iterator[Event]:
+        """Yield each line as an event. All values are strings."""
+        for table in self.tables(body, key):
+            yield from table_events(table)

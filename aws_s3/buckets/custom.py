@@ -5,7 +5,8 @@ from typing import IO, Any
 
 from aws_s3.buckets.base import BadRecord, Bucket, Event
 from aws_s3.buckets.layout import SLASHED, Layout
-from aws_s3.flowlogs import flow_log_events
+from aws_s3.delimited import table_events
+from aws_s3.flowlogs import flow_log_tables
 from aws_s3.formats import holds_json, json_values, lines
 
 _SUMMARIES = (
@@ -54,7 +55,8 @@ def firehose_events(body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
     if holds_json(body):
         yield from map(_event, json_values(body))
     else:
-        yield from flow_log_events(lines(body), iso_times=False, key=key)
+        for table in flow_log_tables(lines(body), iso_times=False, key=key):
+            yield from table_events(table)
 
 
 def _event(record: Any) -> Event | BadRecord:

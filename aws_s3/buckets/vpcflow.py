@@ -7,16 +7,17 @@ import re
 from collections.abc import Iterator
 from typing import IO
 
-from aws_s3.buckets.base import Event, TextBucket
+from aws_s3.buckets.base import TableBucket
 from aws_s3.buckets.layout import aws_logs
+from aws_s3.delimited import Table
 from aws_s3.errors import ParseError
-from aws_s3.flowlogs import flow_log_events
+from aws_s3.flowlogs import flow_log_tables
 from aws_s3.formats import lines
 
 _FLOW_LOG_ID = re.compile(r"_(fl-[0-9a-z]+)_[^/]*\Z")
 
 
-class VpcFlow(TextBucket):
+class VpcFlow(TableBucket):
     """Traffic of network interfaces."""
 
     name = "vpcflow"
@@ -31,8 +32,8 @@ class VpcFlow(TextBucket):
         found = _FLOW_LOG_ID.search(key)
         return {"flow_log_id": found[1] if found else ""}
 
-    def parse(self, body: IO[bytes], key: str) -> Iterator[Event]:
+    def tables(self, body: IO[bytes], key: str) -> Iterator[Table]:
         """Return each line as an event, with `source` = `vpc`; Parquet raises ParseError."""
         if key.endswith(".parquet"):
             raise ParseError("Parquet is not supported; let the flow log deliver its logs as plain text")
-        return flow_log_events(lines(body), iso_times=True, key=key)
+        return flow_log_tables(lines(body), iso_times=True, key=key)

@@ -6,6 +6,7 @@ from typing import IO, ClassVar
 
 from aws_s3.buckets.base import BadRecord, Event
 from aws_s3.content import Wrapping
+from aws_s3.delimited import Table
 from aws_s3.discard import discards
 from aws_s3.message import Envelope
 from aws_s3.notifications import NotifiedObject
@@ -33,6 +34,11 @@ class Subscriber(ABC):
         `body` is at its start and stays open; large objects are parsed twice, first only as proof.
         Raises ParseError when the content is not of this kind; never another exception.
         """
+
+    def tables(self, body: IO[bytes], key: str) -> Iterator[Table] | None:
+        """Yield what `parse` does by column, if nothing reshapes it; None where columns are not what there is."""
+        del body, key
+        return None
 
     def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Raise ParseError where `parse` would, and yield what it would, at least the bad records."""

@@ -7,6 +7,7 @@ from typing import IO
 
 from aws_s3.buckets.base import BadRecord, Bucket, Event
 from aws_s3.buckets.layout import REGION_NAME, Account, AnyFolder, Layout, Level, Partition, Region
+from aws_s3.delimited import Table
 from aws_s3.message import Envelope, bucket_log_info
 from aws_s3.notifications import NotifiedObject
 from aws_s3.subscribers.base import Subscriber
@@ -30,6 +31,10 @@ class Typed(Subscriber):
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Yield the events as the bucket type does."""
         return self._bucket.parse(body, key)
+
+    def tables(self, body: IO[bytes], key: str) -> Iterator[Table] | None:
+        """Yield the events by column as the bucket type does."""
+        return self._bucket.tables(body, key)
 
     def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Prove the object as the bucket type does."""

@@ -3,6 +3,7 @@
 import io
 import json
 from datetime import date
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -180,7 +181,8 @@ def test_record_without_headers_is_broken_and_kept(written: dict[str, Any]) -> N
 def messages(body: str, *, skip_on_error: bool) -> list[Any]:
     reader = Reader(Waf(), "bucket", "", skip_on_error, None, None)
     partition = Partition("waf/", Waf.layouts[1].dates)
-    return [json.loads(message)["aws"] for message in reader.messages(KEY, partition, io.BytesIO(body.encode()))]
+    found = chain.from_iterable(reader.messages(KEY, partition, io.BytesIO(body.encode())))
+    return [json.loads(message)["aws"] for message in found]
 
 
 def test_broken_line_stops_the_object_or_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -71,7 +72,7 @@ def bucket_object(kind: str, key: str, data: bytes) -> None:
     for skip_on_error in (False, True):
         reader = Reader(BUCKET_TYPES[kind](), "acme-logs", "", skip_on_error, None, _LIMIT)
         try:
-            _checked(reader.messages(key, _PARTITION, io.BytesIO(data)))
+            _checked(chain.from_iterable(reader.messages(key, _PARTITION, io.BytesIO(data))))
         except MalformedError as error:
             _checked([reader.error_message(key, _PARTITION, error)])
 
@@ -82,7 +83,7 @@ def queue_object(kind: str, data: bytes) -> None:
     notified = NotifiedObject("acme-logs", "name", None, "")
     try:
         reader = ContentReader(subscriber, True, None, _LIMIT, subscriber.discards)
-        _checked(reader.messages("name", io.BytesIO(data), subscriber.envelope(notified)))
+        _checked(chain.from_iterable(reader.messages("name", io.BytesIO(data), subscriber.envelope(notified))))
     except MalformedError:
         pass
 
