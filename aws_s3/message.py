@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import chain, repeat
 from typing import Any
 
 from aws_s3.delimited import Table, table_events
@@ -62,9 +63,11 @@ class Envelope:
         if not _is_plain(table) or not {"log_info", "aws_account_id"}.isdisjoint(table):
             return [self.encode(event) for event in table_events(table)]
         # Nothing needs to be escaped: only the values are put between what all messages have in common.
-        line = _literal(self._head) + _members(tuple(table)) + _literal(self._tail)
-        rows = zip(*table.values(), strict=True)
-        return "\n".join(map(line.__mod__, rows)).encode().split(b"\n")
+        first, *others = _names(tuple(table))
+        before = (self._head.decode() + first, *(f'",{name}' for name in others))
+        columns = chain.from_iterable(zip(map(repeat, before), table.values(), strict=True))
+        pieces = zip(*columns, repeat(f'"{self._tail.decode()}\n'))
+        return "".join(chain.from_iterable(pieces)).encode().splitlines()
 
 
 class NoEnvelope:
@@ -84,14 +87,9 @@ class NoEnvelope:
 
 
 @lru_cache(maxsize=16)
-def _members(names: Sequence[str]) -> str:
-    """Return the format of an object's members under these names, as JSON, with strings as values."""
-    return ",".join(_literal(encode({name: ""})[1:-2]) + '%s"' for name in names)
-
-
-def _literal(text: bytes) -> str:
-    """Return the text as it stands in a format."""
-    return text.decode().replace("%", "%%")
+def _names(names: Sequence[str]) -> Sequence[str]:
+    """Return what precedes each string under these names in JSON: the name, and the quote that opens the value."""
+    return [encode({name: ""})[1:-2].decode() for name in names]
 
 
 def _is_plain(table: Table) -> bool:
