@@ -46,7 +46,8 @@ class Ground:
         self.home = home
         self.socket = home / "queue/sockets/queue"
         self._url = f"http://127.0.0.1:{port}"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        # Python's settings too: with PYTHONDONTWRITEBYTECODE, each start would compile what an installed program has.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
         self._environment = kept | {
             "HOME": str(home),
             "WAZUH_HOME": str(home),
