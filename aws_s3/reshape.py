@@ -28,13 +28,15 @@ def without_nulls(event: dict[str, Any]) -> dict[str, Any]:
 
 def _unwrap(event: dict[str, Any]) -> dict[str, Any]:
     """Drop nulls and take one-element lists apart in nested objects; what a list held is not looked into."""
-    shaped: dict[str, Any] = {}
+    shaped = event.copy()
     for name, value in event.items():
         kind = type(value)
+        if kind is str:  # most are
+            continue
         if kind is dict:
             shaped[name] = _unwrap(value)
+        elif value is None:
+            del shaped[name]
         elif kind is list and len(value) == 1:
             shaped[name] = value[0]
-        elif value is not None:
-            shaped[name] = value
     return shaped

@@ -308,7 +308,7 @@ time.sleep(60)
     [
         ("io.BytesIO()", "", 1),
         ("io.BytesIO()", "item, messages = next(crew.load(range(100))); next(messages)", 3),
-        ("time.sleep(60)", "crew._pipes[0].tasks_out.send_bytes(b'start'); crew._pipes[0].tasks_out.send(1)", 3),
+        ("time.sleep(60)", "crew._pipes[0].tasks_out.send_bytes(b'start'); crew._pipes[0].tasks_out.send([1])", 3),
     ],
     ids=["idle", "at work", "downloads hang"],
 )
