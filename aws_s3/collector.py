@@ -162,11 +162,12 @@ class Collector:
         sent, is_recorded = 0, False
         try:
             for batch in self._tally.downloading.around(messages):
+                lines = batch.split(b"\n")
                 with self._around.interruption.shield(), self._tally.sending:
-                    for message in batch[max(accepted - sent, 0) :]:
+                    for message in lines[max(accepted - sent, 0) :]:
                         send(message)
                         accepted += 1
-                sent += len(batch)
+                sent += len(lines)
             with self._around.interruption.shield():
                 self._state.mark_done(wanted.partition, key, self._account)
                 is_recorded = True

@@ -4,7 +4,7 @@ What the objects hold is a `Format`'s to know; what is put around their events, 
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -24,13 +24,11 @@ log = logging.getLogger(__name__)
 _HELD = 16 << 20
 """Bytes of an object's messages that are kept while the rest of it is proved readable."""
 
-_OVERHEAD = 64
-
 _BATCH = 1 << 16
 """Bytes of messages after which a batch ends."""
 
-Batches = Iterator[Sequence[bytes]]
-"""Messages: what has to be done around sending is done for each batch, not for each message."""
+Batches = Iterator[bytes]
+"""Messages, several at a time: each is a line, with no line end behind the last."""
 
 
 class Format(Protocol):
@@ -62,8 +60,8 @@ class Wrapping(Protocol):
     def encode(self, event: Event) -> bytes:
         """Return the message of an event as JSON in UTF-8, on one line."""
 
-    def encode_table(self, table: Table) -> Sequence[bytes]:
-        """Return the messages of a table's events, as `encode` makes them."""
+    def encode_table(self, table: Table) -> bytes:
+        """Return the messages of a table's events as lines, as `encode` makes them."""
 
 
 @dataclass(frozen=True)
@@ -122,11 +120,11 @@ class ContentReader:
                 for table in tables:
                     yield self._table_messages(table, key, wrapping)
 
-    def _table_messages(self, table: Table, key: str, wrapping: Wrapping) -> Sequence[bytes]:
+    def _table_messages(self, table: Table, key: str, wrapping: Wrapping) -> bytes:
         messages = wrapping.encode_table(table)
-        if self.limit is None or max(map(len, messages)) <= self.limit:
+        if self.limit is None or len(messages) <= self.limit:
             return messages
-        return [self._message(event, key, wrapping) for event in table_events(table)]
+        return b"\n".join(self._message(event, key, wrapping) for event in table_events(table))
 
     def _message(self, event: Event, key: str, wrapping: Wrapping) -> bytes:
         encoded = wrapping.encode(event)
@@ -174,16 +172,16 @@ def batches(messages: Iterable[bytes]) -> Batches:
         batch.append(message)
         size += len(message)
         if size >= _BATCH:
-            yield batch
+            yield b"\n".join(batch)
             batch, size = [], 0
     if batch:
-        yield batch
+        yield b"\n".join(batch)
 
 
 def _within(size: int, messages: Batches) -> Batches:
     """Yield batches until they are more than `size` bytes."""
     for batch in messages:
         yield batch
-        size -= sum(map(len, batch)) + _OVERHEAD * len(batch)
+        size -= len(batch)
         if size < 0:
             return

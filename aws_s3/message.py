@@ -58,16 +58,16 @@ class Envelope:
             return encode(self.message(event))
         return self._head + _encoded(event)[1:-1] + self._tail
 
-    def encode_table(self, table: Table) -> Sequence[bytes]:
-        """Return the messages of a table that has rows, as `encode` makes them of the events."""
+    def encode_table(self, table: Table) -> bytes:
+        """Return the messages of a table that has rows as lines, as `encode` makes them of the events."""
         if not _is_plain(table) or not {"log_info", "aws_account_id"}.isdisjoint(table):
-            return [self.encode(event) for event in table_events(table)]
+            return b"\n".join(map(self.encode, table_events(table)))
         # Nothing needs to be escaped: only the values are put between what all messages have in common.
         first, *others = _names(tuple(table))
         before = (self._head.decode() + first, *(f'",{name}' for name in others))
         columns = chain.from_iterable(zip(map(repeat, before), table.values(), strict=True))
         pieces = zip(*columns, repeat(f'"{self._tail.decode()}\n'))
-        return "".join(chain.from_iterable(pieces)).encode().splitlines()
+        return "".join(chain.from_iterable(pieces))[:-1].encode()
 
 
 class NoEnvelope:
@@ -81,9 +81,9 @@ class NoEnvelope:
         """Return the event as JSON in UTF-8, on one line."""
         return encode(event)
 
-    def encode_table(self, table: Table) -> Sequence[bytes]:
-        """Return the messages of a table that has rows."""
-        return [encode(event) for event in table_events(table)]
+    def encode_table(self, table: Table) -> bytes:
+        """Return the messages of a table that has rows as lines."""
+        return b"\n".join(map(encode, table_events(table)))
 
 
 @lru_cache(maxsize=16)

@@ -244,10 +244,11 @@ class Subscription:
         messages = self._reader.messages(key, body, self._subscriber.envelope(wanted.object))
         for batch in self._tally.downloading.around(messages):
             wanted.task.sent = True
+            lines = batch.split(b"\n")
             with self._tally.sending:
-                for message in batch:
-                    self._around.sink.send(message)
-            self._tally.events += len(batch)
+                for line in lines:
+                    self._around.sink.send(line)
+            self._tally.events += len(lines)
         self._tally.collected(wanted.object.size or 0)
         log.debug("+++ Sent %d events of %s to Analysisd", self._tally.events - before, key)
 

@@ -167,7 +167,7 @@ def _received(results: "Connection[Any, Any]", reading: Reading) -> Batches:
         elif kind == _FAILED:
             raise pickle.loads(content)
         elif content:
-            yield content.split(b"\n")
+            yield content
         if kind == _DONE:
             return
 
@@ -278,7 +278,7 @@ class _Results(logging.Handler):
             for batch in messages:
                 if ending[1]:
                     self._send(_MESSAGES, ending[1])
-                ending = (_DONE, b"\n".join(batch))
+                ending = (_DONE, batch)
         except CollectorError as error:
             ending = (_FAILED, pickle.dumps(error))
         except Exception as error:

@@ -136,7 +136,7 @@ def test_a_table_is_encoded_as_its_events_are(names: list[str], rows: int, accou
     strings = data.draw(st.sampled_from([plain, plain, plain | st.text(st.characters(codec="utf-8"), max_size=5)]))
     table = {name: data.draw(st.lists(strings, min_size=rows, max_size=rows)) for name in names}
     for around in (Envelope({"log_file": "100%.gz"}, account), NoEnvelope()):
-        assert around.encode_table(table) == list(map(around.encode, table_events(table)))
+        assert around.encode_table(table).split(b"\n") == list(map(around.encode, table_events(table)))
 
 
 def test_the_limit_is_that_of_agents_and_servers() -> None:
