@@ -11,7 +11,7 @@ from datetime import date
 
 from aws_s3.buckets.base import Bucket
 from aws_s3.buckets.layout import Partition
-from aws_s3.content import Batches
+from aws_s3.content import Batches, messages_in
 from aws_s3.discovery import Discovery
 from aws_s3.errors import (
     CollectorError,
@@ -162,12 +162,12 @@ class Collector:
         sent, is_recorded = 0, False
         try:
             for batch in self._tally.downloading.around(messages):
-                lines = batch.split(b"\n")
+                several = messages_in(batch)
                 with self._around.interruption.shield(), self._tally.sending:
-                    for message in lines[max(accepted - sent, 0) :]:
+                    for message in several[max(accepted - sent, 0) :]:
                         send(message)
                         accepted += 1
-                sent += len(lines)
+                sent += len(several)
             with self._around.interruption.shield():
                 self._state.mark_done(wanted.partition, key, self._account)
                 is_recorded = True

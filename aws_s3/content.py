@@ -3,6 +3,7 @@
 What the objects hold is a `Format`'s to know; what is put around their events, the caller's.
 """
 
+import io
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from aws_s3.compression import decompress
 from aws_s3.delimited import Table, table_events
 from aws_s3.discard import discards
 from aws_s3.errors import DecompressError, ParseError
-from aws_s3.message import shrink
+from aws_s3.message import lines, shrink
 from aws_s3.settings import DiscardRule
 from aws_s3.tally import Reading
 
@@ -28,7 +29,7 @@ _BATCH = 1 << 16
 """Bytes of messages after which a batch ends."""
 
 Batches = Iterator[bytes]
-"""Messages, several at a time: each is a line, with no line end behind the last."""
+"""Messages, several at a time: each is a line, which JSON never breaks."""
 
 
 class Format(Protocol):
@@ -124,7 +125,7 @@ class ContentReader:
         messages = wrapping.encode_table(table)
         if self.limit is None or len(messages) <= self.limit:
             return messages
-        return b"\n".join(self._message(event, key, wrapping) for event in table_events(table))
+        return lines(self._message(event, key, wrapping) for event in table_events(table))
 
     def _message(self, event: Event, key: str, wrapping: Wrapping) -> bytes:
         encoded = wrapping.encode(event)
@@ -172,10 +173,15 @@ def batches(messages: Iterable[bytes]) -> Batches:
         batch.append(message)
         size += len(message)
         if size >= _BATCH:
-            yield b"\n".join(batch)
+            yield lines(batch)
             batch, size = [], 0
     if batch:
-        yield b"\n".join(batch)
+        yield lines(batch)
+
+
+def messages_in(batch: bytes) -> list[bytes]:
+    """Return the messages of a batch; splitting it would take three times as long."""
+    return [line[:-1] for line in io.BytesIO(batch)]
 
 
 def _within(size: int, messages: Batches) -> Batches:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import chain, repeat
 from typing import Any
@@ -61,13 +61,13 @@ class Envelope:
     def encode_table(self, table: Table) -> bytes:
         """Return the messages of a table that has rows as lines, as `encode` makes them of the events."""
         if not _is_plain(table) or not {"log_info", "aws_account_id"}.isdisjoint(table):
-            return b"\n".join(map(self.encode, table_events(table)))
+            return lines(map(self.encode, table_events(table)))
         # Nothing needs to be escaped: only the values are put between what all messages have in common.
         first, *others = _names(tuple(table))
         before = (self._head.decode() + first, *(f'",{name}' for name in others))
         columns = chain.from_iterable(zip(map(repeat, before), table.values(), strict=True))
         pieces = zip(*columns, repeat(f'"{self._tail.decode()}\n'))
-        return "".join(chain.from_iterable(pieces))[:-1].encode()
+        return "".join(chain.from_iterable(pieces)).encode()
 
 
 class NoEnvelope:
@@ -83,13 +83,18 @@ class NoEnvelope:
 
     def encode_table(self, table: Table) -> bytes:
         """Return the messages of a table that has rows as lines."""
-        return b"\n".join(map(encode, table_events(table)))
+        return lines(map(encode, table_events(table)))
 
 
 @lru_cache(maxsize=16)
 def _names(names: Sequence[str]) -> Sequence[str]:
     """Return what precedes each string under these names in JSON: the name, and the quote that opens the value."""
     return [encode({name: ""})[1:-2].decode() for name in names]
+
+
+def lines(messages: Iterable[bytes]) -> bytes:
+    """Return the messages as lines."""
+    return b"".join(message + b"\n" for message in messages)
 
 
 def _is_plain(table: Table) -> bool:

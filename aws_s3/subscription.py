@@ -10,7 +10,7 @@ from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
 from typing import IO, TypeVar
 
-from aws_s3.content import ContentReader
+from aws_s3.content import ContentReader, messages_in
 from aws_s3.errors import ObjectError, UnavailableError
 from aws_s3.interruption import Interruption
 from aws_s3.leases import Leases
@@ -244,11 +244,11 @@ class Subscription:
         messages = self._reader.messages(key, body, self._subscriber.envelope(wanted.object))
         for batch in self._tally.downloading.around(messages):
             wanted.task.sent = True
-            lines = batch.split(b"\n")
+            several = messages_in(batch)
             with self._tally.sending:
-                for line in lines:
-                    self._around.sink.send(line)
-            self._tally.events += len(lines)
+                for message in several:
+                    self._around.sink.send(message)
+            self._tally.events += len(several)
         self._tally.collected(wanted.object.size or 0)
         log.debug("+++ Sent %d events of %s to Analysisd", self._tally.events - before, key)
 

@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from aws_s3 import content as module
 from aws_s3.buckets.base import BadRecord, Event
-from aws_s3.content import ContentReader
+from aws_s3.content import ContentReader, messages_in
 from aws_s3.errors import DecompressError, ParseError
 from aws_s3.formats import json_values
 from aws_s3.message import Envelope, NoEnvelope
@@ -51,7 +51,7 @@ def reader(values: Any, discard: DiscardRule | None = None, *, skip: bool = Fals
 
 def read(body: bytes, values: Any = None, **options: Any) -> list[Any]:
     made = reader(values or Values(), **options).messages("k", io.BytesIO(body), Envelope({"log_file": "k"}))
-    events = [json.loads(message)["aws"] for message in b"\n".join(made).splitlines()]
+    events = [json.loads(message)["aws"] for message in b"".join(made).splitlines()]
     assert all(event.pop("log_info") == {"log_file": "k"} for event in events)
     return events
 
@@ -94,7 +94,8 @@ def test_nesting_without_end_is_malformed() -> None:
 
 
 def test_too_large_message_is_cut_to_the_limit() -> None:
-    [message] = reader(Values()).messages("k", io.BytesIO(b'{"a": "%s"}' % (b"x" * 5000)), NoEnvelope())
+    [batch] = reader(Values()).messages("k", io.BytesIO(b'{"a": "%s"}' % (b"x" * 5000)), NoEnvelope())
+    [message] = messages_in(batch)
 
     assert len(message) <= 1000
     assert json.loads(message)["a"].endswith("…[truncated]")

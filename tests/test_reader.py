@@ -62,7 +62,7 @@ def read(by: Reader, content: bytes, key: str = KEY) -> list[Any]:
 
 
 def messages(by: Reader, content: bytes, key: str = KEY) -> list[bytes]:
-    return b"\n".join(by.messages(key, PARTITION, io.BytesIO(content))).splitlines()
+    return b"".join(by.messages(key, PARTITION, io.BytesIO(content))).splitlines()
 
 
 def trail(*records: Any) -> bytes:
@@ -281,7 +281,7 @@ partition = Partition("p/", SLASHED, "123456789012", "us-east-1")
 messages = Reader(CloudTrail(), "b", "", False, None, 65_000).messages("p/k.gz", partition, io.BytesIO(body))
 count = size = 0
 for batch in messages:
-    count += batch.count(b"\\n") + 1
+    count += batch.count(b"\\n")
     size += len(batch)
 print(json.dumps([count, size, peak() - before]))
 """

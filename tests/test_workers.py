@@ -53,7 +53,7 @@ def expected(number: int) -> str | list[bytes]:
 
 def taken(messages: Batches) -> str | list[bytes]:
     try:
-        return b"\n".join(messages).splitlines()
+        return b"".join(messages).splitlines()
     except CollectorError as error:
         return str(error)
 

@@ -180,7 +180,7 @@ def test_record_without_headers_is_broken_and_kept(written: dict[str, Any]) -> N
 def messages(body: str, *, skip_on_error: bool) -> list[Any]:
     reader = Reader(Waf(), "bucket", "", skip_on_error, None, None)
     partition = Partition("waf/", Waf.layouts[1].dates)
-    found = b"\n".join(reader.messages(KEY, partition, io.BytesIO(body.encode()))).splitlines()
+    found = b"".join(reader.messages(KEY, partition, io.BytesIO(body.encode()))).splitlines()
     return [json.loads(message)["aws"] for message in found]
 
 

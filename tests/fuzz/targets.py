@@ -71,7 +71,7 @@ def bucket_object(kind: str, key: str, data: bytes) -> None:
     for skip_on_error in (False, True):
         reader = Reader(BUCKET_TYPES[kind](), "acme-logs", "", skip_on_error, None, _LIMIT)
         try:
-            _checked(b"\n".join(reader.messages(key, _PARTITION, io.BytesIO(data))).splitlines())
+            _checked(b"".join(reader.messages(key, _PARTITION, io.BytesIO(data))).splitlines())
         except MalformedError as error:
             _checked([reader.error_message(key, _PARTITION, error)])
 
@@ -82,7 +82,7 @@ def queue_object(kind: str, data: bytes) -> None:
     notified = NotifiedObject("acme-logs", "name", None, "")
     try:
         reader = ContentReader(subscriber, True, None, _LIMIT, subscriber.discards)
-        _checked(b"\n".join(reader.messages("name", io.BytesIO(data), subscriber.envelope(notified))).splitlines())
+        _checked(b"".join(reader.messages("name", io.BytesIO(data), subscriber.envelope(notified))).splitlines())
     except MalformedError:
         pass
 
