@@ -157,25 +157,25 @@ class Collector:
         key = wanted.object.key
         self._state.ensure_room()
         version = f"{wanted.object.etag} {self._job.discard}"
-        send = self._around.sink.send
-        before = accepted = 0 if self._job.reparse else self._state.leftovers.partial(key, version)
-        sent, is_recorded = 0, False
+        sink, tally = self._around.sink, self._tally
+        earlier = 0 if self._job.reparse else self._state.leftovers.partial(key, version)
+        before = sink.accepted - earlier
+        read, is_recorded = 0, False
         try:
-            for batch in self._tally.downloading.around(messages):
+            for batch in tally.downloading.around(messages):
                 several = messages_in(batch)
-                with self._around.interruption.shield(), self._tally.sending:
-                    for message in several[max(accepted - sent, 0) :]:
-                        send(message)
-                        accepted += 1
-                sent += len(several)
+                with self._around.interruption.shield(), tally.sending:
+                    sink.send_all(several[max(earlier - read, 0) :])
+                read += len(several)
             with self._around.interruption.shield():
                 self._state.mark_done(wanted.partition, key, self._account)
                 is_recorded = True
         finally:
-            self._tally.events += accepted - before
+            accepted = sink.accepted - before
+            tally.events += accepted - earlier
             if accepted and not is_recorded and not self._job.reparse:
                 self._state.leftovers.mark_partial(key, version, accepted)
-        return sent
+        return read
 
     def _pass_over(self, wanted: Wanted, error: ObjectError) -> None:
         """Decide what becomes of an object that cannot be collected, and of its partition.

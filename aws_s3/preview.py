@@ -24,6 +24,7 @@ from aws_s3.report import table, write
 from aws_s3.s3 import S3Object, S3Store, Store
 from aws_s3.session import Session, known_regions
 from aws_s3.settings import BucketJob, Settings
+from aws_s3.sink import Sink
 from aws_s3.state.buckets import BucketState
 from aws_s3.state.locks import Locks
 from aws_s3.state.overview import copied
@@ -127,7 +128,7 @@ class _CountedStore:
         return []
 
 
-class _NoSink:
+class _NoSink(Sink):
     """Takes nothing."""
 
     limit = None

@@ -246,8 +246,7 @@ class Subscription:
             wanted.task.sent = True
             several = messages_in(batch)
             with self._tally.sending:
-                for message in several:
-                    self._around.sink.send(message)
+                self._around.sink.send_all(several)
             self._tally.events += len(several)
         self._tally.collected(wanted.object.size or 0)
         log.debug("+++ Sent %d events of %s to Analysisd", self._tally.events - before, key)

@@ -16,6 +16,7 @@ from aws_s3.interruption import Interruption
 from aws_s3.loading import Loader, load
 from aws_s3.reader import Reader
 from aws_s3.settings import BucketJob, Source
+from aws_s3.sink import Sink
 from aws_s3.state.buckets import BucketState
 from aws_s3.state.locks import Locks
 from aws_s3.worklist import Wanted
@@ -47,7 +48,7 @@ class AtOnce(Executor):
 
 
 @dataclass
-class ListSink:
+class ListSink(Sink):
     """Keeps the messages, until `fail` says that one is not accepted."""
 
     fail: Callable[[], None] = lambda: None

@@ -17,6 +17,7 @@ import pytest
 from aws_s3.errors import Interrupted, SinkConnectError, SinkSendError
 from aws_s3.settings import Output
 from aws_s3.sink import LineSink, UnixSink, open_sink
+from tests.command import wait_until
 
 HEADER = b"1:Wazuh-AWS:"
 NOBODY = 65534
@@ -159,6 +160,66 @@ def test_a_receiver_that_leaves_with_a_full_queue_is_waited_for_too(path: Path) 
     assert receive(receivers[0], 1) == [b"waited"]
     for opened in (filling, sink, receivers[0]):
         opened.close()
+
+
+@pytest.mark.parametrize("connected", [False, True])
+def test_messages_that_are_sent_together_wait_for_a_slow_receiver(path: Path, connected: bool) -> None:
+    receiver = bind(path)
+    sink = UnixSink(path, never, patience=0.05)
+    if connected:
+        sink.connect()
+    messages = [f"{number} {'x' * 4000}".encode() for number in range(600)]
+    received: list[bytes] = []
+
+    def read() -> None:
+        time.sleep(0.5)
+        received.extend(receive(receiver, len(messages)))
+
+    thread = Thread(target=read)
+    thread.start()
+    for first in range(0, len(messages), 50):
+        sink.send_all(messages[first : first + 50])
+    thread.join()
+    assert (received, sink.accepted) == (messages, len(messages))
+    sink.close()
+    receiver.close()
+
+
+def test_messages_that_are_sent_together_go_on_where_the_receiver_comes_back(path: Path) -> None:
+    receiver = bind(path)
+    sink = UnixSink(path, never, patience=3)
+    messages = [b"%d" % number for number in range(200)]
+    thread = Thread(target=sink.send_all, args=(messages,))
+    thread.start()
+    before = receive(receiver, 50)
+    leave(receiver, path)
+    with back_after(0.3, path) as receivers:
+        wait_until(lambda: bool(receivers))
+        later = [int(message) for message in receive(receivers[0], 1)]
+        later += [int(message) for message in receive(receivers[0], len(messages) - 1 - later[0])]
+    thread.join()
+    assert before == messages[:50]
+    # What lay in the queue of the one that left, at most eleven messages, is gone with it.
+    assert 50 <= later[0] <= 61
+    assert later == list(range(later[0], len(messages)))
+    assert sink.accepted == len(messages)
+    sink.close()
+    receivers[0].close()
+
+
+def test_what_is_accepted_is_counted_where_a_signal_ends_the_wait(path: Path) -> None:
+    receiver = bind(path)
+    sink = UnixSink(path, after(0.3))
+    messages = [b"%d" % number for number in range(5000)]
+    with pytest.raises(Interrupted):
+        sink.send_all(messages)
+    assert 0 < sink.accepted < len(messages)
+    assert receive(receiver, sink.accepted) == messages[: sink.accepted]
+    receiver.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        receiver.recv(1 << 20)
+    sink.close()
+    receiver.close()
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.3, 1.8])

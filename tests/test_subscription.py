@@ -25,6 +25,7 @@ from aws_s3.interruption import Interruption
 from aws_s3.queue_address import QueueAddress
 from aws_s3.s3 import S3Object, S3Store
 from aws_s3.settings import SubscriberJob
+from aws_s3.sink import Sink
 from aws_s3.sqs import Message, SqsQueue
 from aws_s3.subscribers.base import Subscriber
 from aws_s3.subscribers.buckets import Buckets
@@ -36,7 +37,7 @@ BUCKET = "acme-logs"
 JOB = SubscriberJob("buckets", "q1")
 
 
-class Sent:
+class Sent(Sink):
     """Keeps the events; `fail` is called before each is accepted."""
 
     limit = None

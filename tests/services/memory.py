@@ -13,6 +13,7 @@ from aws_s3.service_api import ServiceApi
 from aws_s3.services.base import Surroundings
 from aws_s3.services.cloudwatchlogs import CloudWatchLogs
 from aws_s3.settings import ServiceJob
+from aws_s3.sink import Sink
 from aws_s3.state.locks import Locks
 from aws_s3.state.services import ServiceState
 from tests.collecting import AtOnce
@@ -125,7 +126,7 @@ class KilledError(BaseException):
 
 
 @dataclass
-class ListSink:
+class ListSink(Sink):
     """Keeps the messages. When `left` more have been taken, `fail` is called instead of taking one."""
 
     messages: list[str] = field(default_factory=list)

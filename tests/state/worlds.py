@@ -65,7 +65,9 @@ class World:
 
     def bucket(self) -> Bucket:
         """Return the type as it is but for what its objects hold."""
-        kind: Any = type(self.type, (BUCKET_TYPES[self.type],), {"parse": _parse, "reshape": _reshape})
+        kind: Any = type(
+            self.type, (BUCKET_TYPES[self.type],), {"parse": _parse, "tables": Bucket.tables, "reshape": _reshape}
+        )
         bucket: Bucket = kind()
         return bucket
 
