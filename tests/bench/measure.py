@@ -21,7 +21,7 @@ import psutil
 from tests.bench.corpus import Corpus
 
 _RECEIVE_BUFFER = 8 << 20
-_SAMPLE_S = 0.05
+_SAMPLE_S = 0.2
 
 
 @dataclass(frozen=True)
