@@ -7,7 +7,8 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-EVENT = "before-parse.s3.ListObjectsV2"
+EVENT = "before-parse.*.ListObjectsV2"
+"""With a star, it comes before botocore's own look for errors, which parses all that is still there."""
 
 _OK = 200
 
