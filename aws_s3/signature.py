@@ -6,6 +6,7 @@ is made here with what botocore makes.
 
 import hashlib
 import hmac
+from functools import lru_cache, reduce
 from time import gmtime, strftime, struct_time
 from typing import Protocol
 
@@ -35,12 +36,19 @@ def signed_headers(
     names = ";".join(headers)
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
     request = f"GET\n{path}\n\n{lines}\n{names}\n{_NO_BODY}"
-    scope = (time[:8], region, "s3", "aws4_request")
-    text = "\n".join((_ALGORITHM, time, "/".join(scope), hashlib.sha256(request.encode()).hexdigest()))
-    key = f"AWS4{credentials.secret_key}".encode()
-    for part in (*scope, text):
-        # Not hmac.digest(), which lets other threads in: each time they would be waited for.
-        key = hmac.new(key, part.encode(), "sha256").digest()
-    credential = "/".join((credentials.access_key, *scope))
-    headers["authorization"] = f"{_ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={key.hex()}"
+    scope = f"{time[:8]}/{region}/s3/aws4_request"
+    text = "\n".join((_ALGORITHM, time, scope, hashlib.sha256(request.encode()).hexdigest()))
+    signature = _digest(_signing_key(credentials.secret_key, time[:8], region), text).hex()
+    credential = f"{credentials.access_key}/{scope}"
+    headers["authorization"] = f"{_ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
     return headers
+
+
+@lru_cache(maxsize=2)
+def _signing_key(secret_key: str, day: str, region: str) -> bytes:
+    return reduce(_digest, (day, region, "s3", "aws4_request"), f"AWS4{secret_key}".encode())
+
+
+def _digest(key: bytes, text: str) -> bytes:
+    # Not hmac.digest(), which lets other threads in: each time they would be waited for.
+    return hmac.new(key, text.encode(), "sha256").digest()
