@@ -1,13 +1,17 @@
-"""Play all scenarios, also the long ones, and print what came of them: `python -m tests.faults [WORD …]`.
+"""Play all scenarios, also the long ones, and print what came of them.
 
-With words, those scenarios only whose names contain one of them.
+`python -m tests.faults [WORD …]`: with words, those scenarios only whose names contain one of them.
+With `--workers N`, each of a bucket's is played with N workers, which then have something to do also where
+objects are so few that the command would do without.
 """
 
+import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from subprocess import SubprocessError
 
+from tests.faults import services
 from tests.faults.ground import Scenario, Tally, new_ground
 from tests.faults.scenarios import LONG, SCENARIOS
 
@@ -15,17 +19,21 @@ _WIDTHS = "{:34} {:>7} {:>5} {:>6} {:>7} {:>7} {:>8} {:>8} {:>6}  {}"
 _HEADINGS = ("scenario", "workers", "runs", "kills", "events", "losses", "repeats", "of objs", "s", "held")
 
 
-def rows(words: Sequence[str]) -> Iterator[tuple[str, bool]]:
+def rows(words: Sequence[str], workers: int | None) -> Iterator[tuple[str, bool]]:
     """Play, and yield a line for each scenario and number of workers, and whether the promise was held."""
     for scenario in [*SCENARIOS, *LONG]:
-        for workers in scenario.workers:
-            if not words or any(word in scenario.name for word in words):
-                yield _row(scenario, workers)
+        if words and not any(word in scenario.name for word in words):
+            continue
+        if workers is None:
+            for usual in scenario.workers:
+                yield _row(scenario, usual)
+        elif scenario not in services.SCENARIOS:
+            yield _row(scenario, workers, at_once=True)
 
 
-def _row(scenario: Scenario, workers: int) -> tuple[str, bool]:
+def _row(scenario: Scenario, workers: int, *, at_once: bool = False) -> tuple[str, bool]:
     began = time.monotonic()
-    with new_ground(workers) as ground:
+    with new_ground(workers, at_once=at_once) as ground:
         try:
             scenario.play(ground)
             failure = ""
@@ -45,9 +53,13 @@ def is_held(tally: Tally, scenario: Scenario) -> bool:
 
 def main() -> int:
     """Print the table; return 1 when a promise was broken."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--workers", type=int)
+    asked = parser.parse_args()
     print(_WIDTHS.format(*_HEADINGS))
     broken = False
-    for line, held in rows(sys.argv[1:]):
+    for line, held in rows(asked.words, asked.workers):
         print(line, flush=True)
         broken |= not held
     return int(broken)

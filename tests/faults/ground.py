@@ -238,13 +238,15 @@ class Scenario:
 
 
 @contextmanager
-def new_ground(workers: int, seed: int = 8) -> Iterator[Ground]:
-    """Give a ground with an empty bucket."""
+def new_ground(workers: int, seed: int = 8, *, at_once: bool = False) -> Iterator[Ground]:
+    """Give a ground with an empty bucket. `at_once`: workers are used from the first object on."""
     with (
         Front() as front,
         TemporaryDirectory(prefix="home") as folder,
         closing(Ground(Path(folder), front, workers, seed)) as ground,
     ):
+        if at_once:
+            ground.environment["PYTHONPATH"] = str(Path(__file__).parent / "at_once")
         yield ground
 
 

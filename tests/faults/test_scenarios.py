@@ -16,3 +16,11 @@ def test_nothing_is_lost_or_repeated(scenario: Scenario, workers: int) -> None:
         tally = ground.tally()
     assert tally.losses == 0
     assert is_held(tally, scenario), tally
+
+
+def test_workers_take_over_where_objects_are_few_too() -> None:
+    """As `python -m tests.faults --workers 3` plays each of the scenarios."""
+    [scenario] = [each for each in SCENARIOS if each.name == "one object denied"]
+    with new_ground(3, at_once=True) as ground:
+        scenario.play(ground)
+        assert is_held(ground.tally(), scenario)
