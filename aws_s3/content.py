@@ -123,7 +123,7 @@ class ContentReader:
 
     def _table_messages(self, table: Table, key: str, wrapping: Wrapping) -> bytes:
         messages = wrapping.encode_table(table)
-        if self.limit is None or len(messages) <= self.limit:
+        if self.limit is None or len(messages) <= self.limit or max(map(len, messages_in(messages))) <= self.limit:
             return messages
         return lines(self._message(event, key, wrapping) for event in table_events(table))
 

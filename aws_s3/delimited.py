@@ -8,7 +8,7 @@ above a limit that is global to the process. Splitting at the quotes is also fas
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ Table = Mapping[str, Sequence[str]]
 """Events that are strings under the same names, by column: what is done for a column takes no loop of ours."""
 
 _ROWS = 64
-"""With so many, all messages of a table are shorter than the longest that Wazuh takes: none needs to be measured."""
+"""With so many, all messages of a table are usually shorter than the longest that Wazuh takes: none is measured."""
 
 _LONGEST_RECORD = 1 << 20
 """Characters above which lines are no more taken as one record: its quote is a stray one."""
@@ -38,19 +38,24 @@ def named(rows: Iterable[list[str]], names: Sequence[str], key: str) -> Iterator
     _tell_dropped(longer, most, len(names), key)
 
 
-def tables(rows: Iterable[list[str]], names: Sequence[str], key: str) -> Iterator[dict[str, Sequence[str]]]:
-    """Yield the rows as `named` does, in tables: a few of those that follow each other and are as long."""
+def tables(blocks: Iterable[Iterable[list[str]]], names: Sequence[str], key: str) -> Iterator[dict[str, Sequence[str]]]:
+    """Yield the rows as `named` does, in tables: a few of a block's that follow each other and are as long."""
     longer = most = 0
+    for length, alike in chain.from_iterable(map(_alike, blocks)):
+        # Names and rows may be of different lengths: what has no counterpart is left out.
+        table: dict[str, Sequence[str]] = dict(zip(names, zip(*alike)))  # noqa: B905
+        if length > len(names):
+            longer += len(table[names[0]])
+            most = max(most, length)
+        yield table
+    _tell_dropped(longer, most, len(names), key)
+
+
+def _alike(rows: Iterable[list[str]]) -> Iterator[tuple[int, Iterator[list[str]]]]:
+    """Yield rows that are as long, with their length."""
     rows = iter(rows)
     while several := list(islice(rows, _ROWS)):
-        for length, alike in groupby(several, len):
-            # Names and rows may be of different lengths: what has no counterpart is left out.
-            table: dict[str, Sequence[str]] = dict(zip(names, zip(*alike)))  # noqa: B905
-            if length > len(names):
-                longer += len(table[names[0]])
-                most = max(most, length)
-            yield table
-    _tell_dropped(longer, most, len(names), key)
+        yield from groupby(several, len)
 
 
 def _tell_dropped(lines: int, most: int, columns: int, key: str) -> None:

@@ -34,15 +34,15 @@ _DIGIT = re.compile(r"[0-9]")
 _SECONDS = re.compile(r"[0-9]{1,11}")
 
 
-def flow_log_tables(lines: Iterable[str], *, iso_times: bool, key: str = "a flow log") -> Iterator[Table]:
-    """Yield the lines that are not blank as events, with `source` = `vpc`.
+def flow_log_tables(blocks: Iterable[Iterable[str]], *, iso_times: bool, key: str = "a flow log") -> Iterator[Table]:
+    """Yield the lines that are not blank as events, with `source` = `vpc`; they come in blocks.
 
     The first line names the fields, and is no event, when it starts with `version` or holds no digit
     (SPEC 5); without it they are the default 14. What a line lacks is left out, what it has beyond the
     fields is dropped at debug 1, told for the object `key`. `iso_times`: `start` and `end`, in epoch
     seconds, become `2021-06-10T01:00:00Z`; what is no such number stays as it is.
     """
-    names, rows = _fields(filter(None, map(str.split, lines)))
+    names, rows = _fields(filter(None, map(str.split, block)) for block in blocks)
     for table in tables(rows, names, key):
         length = len(table[names[0]])
         for name in _TIMES:
@@ -52,14 +52,14 @@ def flow_log_tables(lines: Iterable[str], *, iso_times: bool, key: str = "a flow
         yield table
 
 
-def _fields(rows: Iterator[list[str]]) -> tuple[tuple[str, ...], Iterator[list[str]]]:
+def _fields(blocks: Iterator[Iterator[list[str]]]) -> tuple[tuple[str, ...], Iterator[Iterator[list[str]]]]:
     """Return the names of the fields, and the rows that hold events."""
-    first = next(rows, None)
-    if first is None:
-        return _DEFAULT_FIELDS, rows
-    if first[0].startswith("version") or not any(map(_DIGIT.search, first)):
-        return tuple(name.replace("-", "_") for name in first), rows
-    return _DEFAULT_FIELDS, chain((first,), rows)
+    for rows in blocks:
+        for first in rows:
+            if first[0].startswith("version") or not any(map(_DIGIT.search, first)):
+                return tuple(name.replace("-", "_") for name in first), chain((rows,), blocks)
+            return _DEFAULT_FIELDS, chain((chain((first,), rows),), blocks)
+    return _DEFAULT_FIELDS, blocks
 
 
 # A file holds the few minutes before its delivery: its lines share their seconds.

@@ -9,6 +9,7 @@ import codecs
 import json
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import IO, Any
 
 from aws_s3.errors import ParseError
@@ -37,11 +38,14 @@ _LEADING_ZEROS = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*"?)|(?<![\w.+-])(-?)0+(?=\
 
 def lines(body: IO[bytes]) -> Iterator[str]:
     """Yield each line that holds anything, without its end. A line of over 16 MiB raises ParseError."""
+    return chain.from_iterable(line_blocks(body))
+
+
+def line_blocks(body: IO[bytes]) -> Iterator[Iterator[str]]:
+    """Yield the same lines in blocks: several lines, or a long one, of which few fit into memory."""
     encoding = "utf-8-sig"
     for block in _whole_lines(body):
-        for line in block.decode(encoding, "replace").split("\n"):
-            if text := line.rstrip("\r"):
-                yield text
+        yield filter(None, (line.rstrip("\r") for line in block.decode(encoding, "replace").split("\n")))
         encoding = "utf-8"
 
 

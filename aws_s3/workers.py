@@ -91,6 +91,8 @@ class _Worker(Generic[T]):
 
     def hand_over(self) -> None:
         """Let it have all that was added."""
+        if not self._waiting:
+            return
         _checked(lambda: self._pipes.tasks_out.send(self._waiting))
         self._at_work += len(self._waiting)
         self._waiting.clear()

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -15,6 +16,7 @@ from botocore.config import Config
 from aws_s3.aws_config import Downloads
 from aws_s3.errors import UnavailableError
 from aws_s3.s3 import S3Object, S3Store
+from tests.access.server import Certificate, make_certificate
 
 
 class Bucket(ThreadingHTTPServer):
@@ -22,12 +24,17 @@ class Bucket(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, bodies: dict[str, bytes], seconds: float = 0.0) -> None:
+    def __init__(self, bodies: dict[str, bytes], seconds: float, certificate: Certificate | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.certificate = certificate
+        if certificate:
+            self.socket = certificate.server_context().wrap_socket(self.socket, server_side=True)
         self.bodies = bodies
         self.seconds = seconds
         self.failures: list[tuple[int, bytes]] = []
         self.cuts = 0
+        self.closes = False
+        self.broken: bytes | None = None
         self.agents: Counter[str] = Counter()
         self.keys: list[str] = []
         self.ranges: list[str] = []
@@ -47,6 +54,11 @@ class _Handler(BaseHTTPRequestHandler):
             assert self.headers["User-Agent"].startswith("aws-s3")
             bucket.agents["client" if "amz-sdk-invocation-id" in self.headers else "direct"] += 1
         time.sleep(bucket.seconds)
+        broken, bucket.broken = bucket.broken, None
+        if broken is not None:
+            self.wfile.write(broken)
+            self.close_connection = True
+            return
         key = self.path.removeprefix("/logs/")
         bucket.keys.append(key)
         status, body = bucket.failures.pop() if bucket.failures else (200, bucket.bodies.get(key, b""))
@@ -64,15 +76,15 @@ class _Handler(BaseHTTPRequestHandler):
             bucket.busy -= 1
             cut, bucket.cuts = bucket.cuts, max(0, bucket.cuts - 1)
         self.wfile.write(body[: len(body) // 2] if cut else body)
-        self.close_connection = bool(cut)
+        self.close_connection = bool(cut) or bucket.closes
 
     def log_message(self, format: str, *args: Any) -> None:
         """Stay silent."""
 
 
 @contextmanager
-def serving(bodies: dict[str, bytes], seconds: float = 0.0) -> Iterator[Bucket]:
-    server = Bucket(bodies, seconds)
+def serving(bodies: dict[str, bytes], seconds: float = 0.0, certificate: Certificate | None = None) -> Iterator[Bucket]:
+    server = Bucket(bodies, seconds, certificate)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server
@@ -84,7 +96,8 @@ def serving(bodies: dict[str, bytes], seconds: float = 0.0) -> Iterator[Bucket]:
 def store(server: Bucket, downloads: Downloads | None = None, **config: Any) -> S3Store:
     client = boto3.client(
         "s3",
-        endpoint_url=f"http://127.0.0.1:{server.server_port}",
+        endpoint_url=f"http{'s' if server.certificate else ''}://127.0.0.1:{server.server_port}",
+        verify=str(server.certificate.pem) if server.certificate else None,
         region_name="eu-west-1",
         aws_access_key_id="k",
         aws_secret_access_key="s",
@@ -125,6 +138,35 @@ def test_small_objects_go_the_short_way_once_the_client_has_shown_it() -> None:
         there = store(server)
         assert {key: get(there, key, len(body)) for key, body in BODIES.items()} == BODIES
         assert server.agents == {"client": 1, "direct": 8}
+
+
+def test_small_objects_go_the_short_way_over_tls_too(tmp_path: Path) -> None:
+    with serving(BODIES, certificate=make_certificate(tmp_path, "server")) as server:
+        there = store(server)
+        assert {key: get(there, key, len(body)) for key, body in BODIES.items()} == BODIES
+        assert get_all(there, BODIES) == BODIES
+        assert server.agents == {"client": 1, "direct": 17}
+
+
+def test_connection_that_the_server_closed_between_is_opened_again() -> None:
+    with serving(BODIES) as server:
+        there = store(server)
+        for number, (key, body) in enumerate(BODIES.items()):
+            server.closes = number % 3 == 1
+            assert get(there, key, len(body)) == body
+        assert server.agents["direct"] >= 5
+
+
+def test_answer_that_breaks_off_is_left_to_the_client() -> None:
+    with serving(BODIES) as server:
+        there = store(server)
+        get(there, "AWSLogs/a1.gz", 1000)
+        for number, broken in enumerate(
+            (b"", b"HTTP/1.1 200 OK\r\nContent-Le", b"no HTTP\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n")
+        ):
+            server.broken = broken
+            assert get(there, "AWSLogs/a2.gz", 1000) == BODIES["AWSLogs/a2.gz"]
+            assert server.agents == {"client": 2 + number, "direct": 1 + number}
 
 
 @pytest.mark.parametrize("key", ["a b", "a+b", "a%2Fb", "ä/漢", "a~b", "a?b=c", "a#b", "a//b", "(a)*'!"])

@@ -37,7 +37,7 @@ def events(*lines: str, iso_times: bool = True) -> list[dict[str, str]]:
 
 
 def flow_log_events(lines: Iterable[str], **options: Any) -> Iterator[dict[str, str]]:
-    return chain.from_iterable(map(table_events, flow_log_tables(lines, **options)))
+    return chain.from_iterable(map(table_events, flow_log_tables([lines], **options)))
 
 
 def test_line_without_header_has_the_default_fields() -> None:

@@ -7,7 +7,7 @@ from aws_s3.buckets.base import BadRecord, Bucket, Event
 from aws_s3.buckets.layout import SLASHED, Layout
 from aws_s3.delimited import table_events
 from aws_s3.flowlogs import flow_log_tables
-from aws_s3.formats import holds_json, json_values, lines
+from aws_s3.formats import holds_json, json_values, line_blocks
 
 _SUMMARIES = (
     "Bucket",
@@ -55,7 +55,7 @@ def firehose_events(body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
     if holds_json(body):
         yield from map(_event, json_values(body))
     else:
-        for table in flow_log_tables(lines(body), iso_times=False, key=key):
+        for table in flow_log_tables(line_blocks(body), iso_times=False, key=key):
             yield from table_events(table)
 
 

@@ -12,7 +12,7 @@ from aws_s3.buckets.layout import aws_logs
 from aws_s3.delimited import Table
 from aws_s3.errors import ParseError
 from aws_s3.flowlogs import flow_log_tables
-from aws_s3.formats import lines
+from aws_s3.formats import line_blocks
 
 _FLOW_LOG_ID = re.compile(r"_(fl-[0-9a-z]+)_[^/]*\Z")
 
@@ -36,4 +36,4 @@ class VpcFlow(TableBucket):
         """Return each line as an event, with `source` = `vpc`; Parquet raises ParseError."""
         if key.endswith(".parquet"):
             raise ParseError("Parquet is not supported; let the flow log deliver its logs as plain text")
-        return flow_log_tables(lines(body), iso_times=True, key=key)
+        return flow_log_tables(line_blocks(body), iso_times=True, key=key)
