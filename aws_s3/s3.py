@@ -56,7 +56,7 @@ class S3Store:
         self._client = client
         self._bucket = bucket
         self._downloader = Downloader(client, bucket, downloads)
-        client.meta.events.register(list_answers.EVENT, list_answers.take_contents)
+        client.meta.events.register(list_answers.EVENT, list_answers.take_contents, unique_id=list_answers.EVENT)
 
     def folders(self, prefix: str) -> Iterator[str]:
         """Yield the names of the folders right under `prefix`, of all pages."""
