@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,8 @@ AFTER_ANY_KEY = "\U0010ffff"
 
 _MODE = 0o660
 _ROOM = 1 << 20
+_PAGES_CHECKED_EACH_TIME = 1 << 14
+"""Pages, of 4 kB, up to which a file is checked for damage whenever it is opened."""
 _BUSY_TIMEOUT_S = 30
 _DEPRECATED_TABLES = ("log_progress", "trail_progress")
 
@@ -130,11 +133,19 @@ def share_with_group(descriptor: int, path: Path) -> None:
 def _check(execute: Execute) -> None:
     """Raise sqlite3.DatabaseError for damage that would else show between sending and recording.
 
-    Then each run would send the same events again. It takes 3 ms for a MB.
+    Then each run would send the same events again. A large file is checked in the first run of each UTC
+    day: a million rows take a second.
     """
+    today = datetime.now(timezone.utc).date().toordinal()
+    [(pages,)] = execute("PRAGMA page_count")
+    is_large = pages > _PAGES_CHECKED_EACH_TIME
+    if is_large and execute("PRAGMA user_version").fetchone() == (today,):
+        return
     [(found,)] = execute("PRAGMA quick_check(1)").fetchall()
     if found != "ok":
         raise sqlite3.DatabaseError(f"it is damaged: {' '.join(found.split())}")
+    if is_large:
+        execute(f"PRAGMA user_version = {today}")
 
 
 def _migrate(execute: Execute, migrations: Sequence[tuple[str, str]]) -> None:

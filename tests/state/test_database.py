@@ -14,6 +14,7 @@ from threading import Thread
 import pytest
 
 from aws_s3.errors import StateCreateError, StateError
+from aws_s3.state import database as module
 from aws_s3.state.database import FORM, Database
 from tests.collecting import Collection
 
@@ -232,6 +233,25 @@ def test_damage_in_the_middle_is_told_before_anything_is_sent(tmp_path: Path, ch
     with pytest.raises(StateError, match=str(path)) as told:
         Database(path, THINGS)
     assert told.value.exit_code == 5 and "\n" not in str(told.value)
+
+
+def test_large_file_is_checked_once_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PAGES_CHECKED_EACH_TIME", 10)
+    path = tmp_path / "db"
+    with closing(Database(path, THINGS)) as database, database.transaction() as execute:
+        for number in range(5000):
+            execute("INSERT INTO thing VALUES (?)", (f"{number:050}",))
+    Database(path, THINGS).close()
+    content = bytearray(path.read_bytes())
+    page = len(content) // 2 // 4096 * 4096
+    content[page : page + 4096] = b"\xaa" * 4096
+    path.write_bytes(content)
+    Database(path, THINGS).close()
+    with closing(sqlite3.connect(path)) as connection:
+        [(today,)] = connection.execute("PRAGMA user_version")
+        connection.execute(f"PRAGMA user_version = {today - 1}")
+    with pytest.raises(StateError, match="cannot be used"):
+        Database(path, THINGS)
 
 
 def test_file_that_may_not_be_written_is_told(folder: Path) -> None:
