@@ -22,8 +22,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
-from multiprocessing.connection import Connection, Pipe
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import IO, Any, Generic, NoReturn, TypeVar
 
 from aws_s3.content import Batches
 from aws_s3.errors import CollectorError
@@ -32,27 +31,30 @@ from aws_s3.tally import Reading
 
 T = TypeVar("T")
 
-_MESSAGES, _DONE, _FAILED, _LOGGED, _COUNTED = b"m", b"d", b"f", b"l", b"c"
+_MESSAGES, _DONE, _FAILED, _LOGGED, _COUNTED = range(5)
+"""What comes back from a worker: a batch of messages, an object's last, an error, a line for the log, a `Reading`."""
+
 _OBJECTS_EACH = 64
 _BUSY = 32
 """Tasks with which a worker has enough to do for a while: further ones are handed over several at a time."""
 _TASKS_AT_ONCE = 16
 _PIPE_SIZE = 1 << 20
-_START = b"start"
+_BUFFER = 1 << 16
+_START = "start"
 
 
 @dataclass(frozen=True)
 class _Pipes:
-    """The two ways between the caller and one worker."""
+    """The two ways between the caller and one worker, for pickled objects."""
 
-    tasks_in: "Connection[Any, Any]"
-    tasks_out: "Connection[Any, Any]"
-    results_in: "Connection[Any, Any]"
-    results_out: "Connection[Any, Any]"
+    tasks_in: IO[bytes]
+    tasks_out: IO[bytes]
+    results_in: IO[bytes]
+    results_out: IO[bytes]
 
     @classmethod
     def open(cls) -> "_Pipes":
-        made = cls(*Pipe(duplex=False), *Pipe(duplex=False))
+        made = cls(*_pipe(), *_pipe())
         # A worker that is ahead by a few objects need not be woken for each of them. Where the system
         # refuses, pipes are as large as they are.
         with suppress(OSError, AttributeError):
@@ -60,12 +62,26 @@ class _Pipes:
         return made
 
     def close_callers(self) -> None:
-        self.tasks_out.close()
+        # What could not be written to a worker that is gone would be tried again.
+        with suppress(OSError):
+            self.tasks_out.close()
         self.results_in.close()
 
     def close_workers(self) -> None:
         self.tasks_in.close()
         self.results_out.close()
+
+
+def _pipe() -> tuple[IO[bytes], IO[bytes]]:
+    """Return both ends of a pipe; what is written to it arrives at once with `flush`."""
+    receiving, sending = os.pipe()
+    return os.fdopen(receiving, "rb", _BUFFER), os.fdopen(sending, "wb", _BUFFER)
+
+
+def _put(pipe: IO[bytes], value: Any) -> None:
+    """Write the value in one go: each write wakes who reads."""
+    pickle.dump(value, pipe, pickle.HIGHEST_PROTOCOL)
+    pipe.flush()
 
 
 class _Worker(Generic[T]):
@@ -93,7 +109,7 @@ class _Worker(Generic[T]):
         """Let it have all that was added."""
         if not self._waiting:
             return
-        _checked(lambda: self._pipes.tasks_out.send(self._waiting))
+        _checked(lambda: _put(self._pipes.tasks_out, self._waiting))
         self._at_work += len(self._waiting)
         self._waiting.clear()
 
@@ -122,7 +138,7 @@ class Crew(Generic[T]):
 
         Raises CollectorError when a process was killed; the messages raise what reading the item raised.
         """
-        _checked(lambda: self._pipes[0].tasks_out.send_bytes(_START))
+        _checked(lambda: _put(self._pipes[0].tasks_out, _START))
         workers = [_Worker[T](pipes) for pipes in self._pipes]
         pending: deque[tuple[T, _Worker[T]]] = deque()
         held = 0
@@ -157,17 +173,16 @@ def _taken(item: T, worker: _Worker[T], reading: Reading) -> Iterator[tuple[T, B
         deque(messages, maxlen=0)
 
 
-def _received(results: "Connection[Any, Any]", reading: Reading) -> Batches:
+def _received(results: IO[bytes], reading: Reading) -> Batches:
     while True:
-        frame = _checked(results.recv_bytes)
-        kind, content = frame[:1], frame[1:]
+        kind, content = _checked(lambda: pickle.load(results))
         if kind == _LOGGED:
-            record = logging.makeLogRecord(pickle.loads(content))
+            record = logging.makeLogRecord(content)
             logging.getLogger(record.name).handle(record)
         elif kind == _COUNTED:
-            reading.add(pickle.loads(content))
+            reading.add(content)
         elif kind == _FAILED:
-            raise pickle.loads(content)
+            raise content
         elif content:
             yield content
         if kind == _DONE:
@@ -178,7 +193,7 @@ def _checked(use: Callable[[], Any]) -> Any:
     """Use a pipe; a worker that has gone is a failure of the run."""
     try:
         return use()
-    except (EOFError, OSError) as error:
+    except (EOFError, OSError, pickle.UnpicklingError) as error:
         raise CollectorError(
             "A worker process ended unexpectedly: it was killed, or memory ran out. What was sent until then "
             "is recorded; the next run goes on. Use --workers 1 where memory is short."
@@ -201,7 +216,7 @@ def _run_first(pipes: Sequence[_Pipes], loader: Loader[T], threads: Callable[[],
         _detach()
         for each in pipes:
             each.close_callers()
-        pipes[0].tasks_in.recv_bytes()
+        pickle.load(pipes[0].tasks_in)
         mine, children = _fork_others(pipes)
         for each in pipes:
             if each is not mine:
@@ -242,9 +257,9 @@ def _work(pipes: _Pipes, children: Sequence[int], loader: Loader[T], executor: E
     def receive() -> None:
         try:
             while True:
-                for item in pipes.tasks_in.recv():
+                for item in pickle.load(pipes.tasks_in):
                     pending.put((item, executor.submit(loader.get, item)))
-        except (EOFError, OSError):
+        except (EOFError, OSError, pickle.UnpicklingError):
             for child in children:
                 os.waitpid(child, 0)
             os._exit(0)
@@ -258,7 +273,7 @@ def _work(pipes: _Pipes, children: Sequence[int], loader: Loader[T], executor: E
 class _Results(logging.Handler):
     """The way back to the caller: messages, what ended them, and lines for the terminal."""
 
-    def __init__(self, pipe: "Connection[Any, Any]") -> None:
+    def __init__(self, pipe: IO[bytes]) -> None:
         super().__init__()
         self._pipe = pipe
 
@@ -267,31 +282,31 @@ class _Results(logging.Handler):
         logging.getLogger("aws_s3").handlers = [self]
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send the record; it is one frame, whichever thread logs it."""
-        self._send(_LOGGED, pickle.dumps({**record.__dict__, "exc_info": None}))
+        """Send the record, whichever thread logs it."""
+        self._send(_LOGGED, {**record.__dict__, "exc_info": None})
 
     def answer(self, messages: Batches, reading: Reading) -> None:
         """Send an object's messages, then how it ended; that goes with the last of them, often the only ones.
 
         What was counted in `reading` comes before that.
         """
-        ending = (_DONE, b"")
+        ending: tuple[int, Any] = (_DONE, b"")
         try:
             for batch in messages:
                 if ending[1]:
                     self._send(_MESSAGES, ending[1])
                 ending = (_DONE, batch)
         except CollectorError as error:
-            ending = (_FAILED, pickle.dumps(error))
+            ending = (_FAILED, error)
         except Exception as error:
-            ending = (_FAILED, pickle.dumps(CollectorError(f"Unknown error: {type(error).__name__}: {error}")))
+            ending = (_FAILED, CollectorError(f"Unknown error: {type(error).__name__}: {error}"))
         if reading:
-            self._send(_COUNTED, pickle.dumps(reading.take()))
+            self._send(_COUNTED, reading.take())
         self._send(*ending)
 
-    def _send(self, kind: bytes, content: bytes) -> None:
+    def _send(self, kind: int, content: Any) -> None:
         self.acquire()
         try:
-            self._pipe.send_bytes(kind + content)
+            _put(self._pipe, (kind, content))
         finally:
             self.release()

@@ -293,7 +293,7 @@ PROGRAM = """
 import io, sys, time
 from aws_s3.fetch import DaemonExecutor
 from aws_s3.loading import Loader
-from aws_s3.workers import Crew
+from aws_s3.workers import Crew, _put as put
 loader = Loader(lambda number: {get}, lambda number, body: iter([b"x" * 100_000] * 1000), lambda number: 1)
 crew = Crew(3, loader, lambda: DaemonExecutor(4, "download"), 1 << 30)
 {work}
@@ -307,7 +307,7 @@ time.sleep(60)
     [
         ("io.BytesIO()", "", 1),
         ("io.BytesIO()", "item, messages = next(crew.load(range(100))); next(messages)", 3),
-        ("time.sleep(60)", "crew._pipes[0].tasks_out.send_bytes(b'start'); crew._pipes[0].tasks_out.send([1])", 3),
+        ("time.sleep(60)", "put(crew._pipes[0].tasks_out, 'start'); put(crew._pipes[0].tasks_out, [1])", 3),
     ],
     ids=["idle", "at work", "downloads hang"],
 )
