@@ -17,7 +17,7 @@ class JsonApis:
 
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
-        self._waiting: deque[tuple[int, str]] = deque()
+        self._waiting: deque[tuple[int, str, int]] = deque()
         self._operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "DescribeLogStreams": self._describe_log_streams,
             "GetLogEvents": self._get_log_events,
@@ -44,7 +44,8 @@ class JsonApis:
         return {"events": events, "nextForwardToken": str(first + len(events))}
 
     def _get_queue_url(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._waiting = deque(enumerate(sorted(self._corpus.objects)))
+        sizes = {key: len(self._corpus.bodies[body]) for key, body in self._corpus.objects.items()}
+        self._waiting = deque((number, *item) for number, item in enumerate(sorted(sizes.items())))
         return {"QueueUrl": f"http://127.0.0.1/{ACCOUNT}/{request['QueueName']}"}
 
     def _receive_message(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def _all_of_batch(request: dict[str, Any]) -> dict[str, Any]:
     return {"Successful": [{"Id": entry["Id"]} for entry in request["Entries"]], "Failed": []}
 
 
-def _message(number: int, key: str) -> dict[str, Any]:
-    body = json.dumps({"Records": [{"s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}]})
+def _message(number: int, key: str, size: int) -> dict[str, Any]:
+    body = json.dumps({"Records": [{"s3": {"bucket": {"name": BUCKET}, "object": {"key": key, "size": size}}}]})
     digest = hashlib.md5(body.encode()).hexdigest()
     return {"MessageId": f"{number}", "ReceiptHandle": f"{number}", "Body": body, "MD5OfBody": digest}
