@@ -1,4 +1,4 @@
-"""Signing GETs of S3 objects: AWS Signature Version 4, in a twentieth of the time that botocore takes.
+"""Signing GETs of S3 objects: AWS Signature Version 4, in a tenth of the time that botocore takes.
 
 Rules: the S3 API reference, "Authenticating Requests (AWS Signature Version 4)". The tests compare what
 is made here with what botocore makes.

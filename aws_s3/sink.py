@@ -10,6 +10,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from aws_s3.errors import SinkConnectError, SinkSendError
@@ -32,7 +33,7 @@ class Sink(ABC):
 
     limit: int | None
     accepted = 0
-    """How many messages that were sent with others were accepted."""
+    """How many of the messages that were given to `send_all` were accepted."""
 
     @abstractmethod
     def connect(self) -> None:
@@ -86,13 +87,6 @@ class UnixSink(Sink):
     def send(self, message: bytes) -> None:
         """Send one datagram: the header, then `message`."""
         data = HEADER + message
-        if self._socket is not None:
-            try:
-                self._socket.send(data)
-                return
-            except OSError:
-                # Nothing has left: what it is, the patient way finds out.
-                pass
         self._patiently(lambda: self._send_connected(self._socket or self._connect(), data))
 
     def send_all(self, messages: Sequence[bytes]) -> None:
@@ -104,14 +98,12 @@ class UnixSink(Sink):
         data = [HEADER + message for message in messages]
         begun = self.accepted
         while (sent := self.accepted - begun) < len(data):
-            try:
+            # Of one that fails nothing has left: what it is, the patient way finds out.
+            with suppress(OSError):
                 if self._socket is not None:
                     for _ in map(self._socket.send, data[sent:]):
                         self.accepted += 1
                     return
-            except OSError:
-                # Nothing of it has left: what it is, the patient way finds out.
-                pass
             self.send(messages[self.accepted - begun])
             self.accepted += 1
 

@@ -99,7 +99,7 @@ class _Worker(Generic[T]):
             self.hand_over()
 
     def messages(self, reading: Reading) -> Batches:
-        """Yield the messages of the next item. Raises CollectorError when the worker has gone, and as reading did."""
+        """Return the next item's messages. They raise CollectorError when the worker has gone, and as reading did."""
         if not self._at_work:
             self.hand_over()
         self._at_work -= 1

@@ -104,9 +104,13 @@ def test_a_run_uses_one_connection(path: Path) -> None:
     receiver.close()
 
 
-def test_a_slow_receiver_is_waited_for(path: Path) -> None:
+@pytest.mark.parametrize("connected", [False, True])
+@pytest.mark.parametrize("together", [1, 50])
+def test_a_slow_receiver_is_waited_for(path: Path, together: int, connected: bool) -> None:
     receiver = bind(path)
     sink = UnixSink(path, never, patience=0.05)
+    if connected:
+        sink.connect()
     messages = [f"{number} {'x' * 4000}".encode() for number in range(600)]
     received: list[bytes] = []
 
@@ -116,10 +120,14 @@ def test_a_slow_receiver_is_waited_for(path: Path) -> None:
 
     thread = Thread(target=read)
     thread.start()
-    for message in messages:
-        sink.send(message)
+    for first in range(0, len(messages), together):
+        if together == 1:
+            sink.send(messages[first])
+        else:
+            sink.send_all(messages[first : first + together])
     thread.join()
     assert received == messages
+    assert sink.accepted == (0 if together == 1 else len(messages))
     sink.close()
     receiver.close()
 
@@ -160,29 +168,6 @@ def test_a_receiver_that_leaves_with_a_full_queue_is_waited_for_too(path: Path) 
     assert receive(receivers[0], 1) == [b"waited"]
     for opened in (filling, sink, receivers[0]):
         opened.close()
-
-
-@pytest.mark.parametrize("connected", [False, True])
-def test_messages_that_are_sent_together_wait_for_a_slow_receiver(path: Path, connected: bool) -> None:
-    receiver = bind(path)
-    sink = UnixSink(path, never, patience=0.05)
-    if connected:
-        sink.connect()
-    messages = [f"{number} {'x' * 4000}".encode() for number in range(600)]
-    received: list[bytes] = []
-
-    def read() -> None:
-        time.sleep(0.5)
-        received.extend(receive(receiver, len(messages)))
-
-    thread = Thread(target=read)
-    thread.start()
-    for first in range(0, len(messages), 50):
-        sink.send_all(messages[first : first + 50])
-    thread.join()
-    assert (received, sink.accepted) == (messages, len(messages))
-    sink.close()
-    receiver.close()
 
 
 def test_messages_that_are_sent_together_go_on_where_the_receiver_comes_back(path: Path) -> None:

@@ -92,7 +92,8 @@ def _cells(row: Row) -> Iterator[str]:
         yield row.name
         yield f"{objects / measured.seconds:,.0f}" + (f" ({measured.seconds:.1f} s)" if row.again else "")
         yield f"{measured.events / measured.seconds:,.0f}"
-        yield f"{measured.cpu / objects * 1000:.2f}" if objects else f"({measured.cpu:.1f} s in all)"
+        each = f"{measured.cpu / objects * 1000:.2f}" if objects else ""
+        yield f"{each} ({measured.cpu:.1f} s in all)".strip() if row.again or not objects else each
         yield f"{measured.peak / 1e6:.0f}"
         yield f"{requests.pop('GET', 0):,}"
         yield f"{requests.pop('LIST', 0):,}"
