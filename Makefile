@@ -18,10 +18,10 @@ else
 endif
 
 install: ## Put the program where Wazuh runs it: WAZUH_HOME=/var/ossec EXTRAS=fast,metrics
-	@$(PYTHON) -m aws_s3.contrib install "$(WAZUH_HOME)" --extras "$(EXTRAS)"
+	@$(PYTHON) -m aws_s3.wazuh install "$(WAZUH_HOME)" --extras "$(EXTRAS)"
 
 uninstall: ## Take it away again, and put back what was there.
-	@$(PYTHON) -m aws_s3.contrib uninstall "$(WAZUH_HOME)"
+	@$(PYTHON) -m aws_s3.wazuh uninstall "$(WAZUH_HOME)"
 
 test: lint ## Check everything: lint, format, types, and all tests with coverage.
 	$(BIN)/mypy
@@ -47,7 +47,7 @@ fuzz: $(READY) ## Fuzz what comes from outside for SECONDS=60 each, on Python 3.
 
 man: $(READY) ## Write the man page: build/aws-s3.1
 	@mkdir -p build
-	@$(BIN)/argparse-manpage --module aws_s3.arguments --function build_parser --prog aws-s3 --project-name aws-s3 \
+	@$(BIN)/argparse-manpage --module aws_s3.config.options --function build_parser --prog aws-s3 --project-name aws-s3 \
 	    --description 'collects AWS logs and hands every event to Wazuh' --output build/aws-s3.1
 
 audit: $(READY) ## Look for known vulnerabilities of what is installed; needs the network.

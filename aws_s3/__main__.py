@@ -8,7 +8,7 @@ def run() -> None:
     """Run the command line and end the process with its exit code."""
     # A signal that comes while the program is still being imported waits for what handles it.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    from aws_s3.cli import main
+    from aws_s3.cli.main import main
 
     sys.exit(main())
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.emulator import Emulator
+from tests.harness.emulator import Emulator
 
 # A busy machine is no failure; on CI the same code has the same result each time.
 settings.register_profile(

@@ -3,9 +3,9 @@
 import os
 import re
 import subprocess
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests import ROOT
+
 TARGET = re.compile(r"^([a-z]+):", re.MULTILINE)
 
 

@@ -7,10 +7,10 @@ import zipfile
 from pathlib import Path
 
 import aws_s3
-from tests.command import new_home, put_all
-from tests.emulator import Emulator
+from tests import ROOT
+from tests.harness.command import new_home, put_all
+from tests.harness.emulator import Emulator
 
-ROOT = Path(__file__).parent.parent
 NAME = f"aws_s3-{aws_s3.__version__}"
 
 

@@ -4,17 +4,16 @@ import argparse
 import json
 import re
 import shlex
-from pathlib import Path
 
 import botocore.session
 import hcl2
 import pytest
 
 from aws_s3 import errors
-from aws_s3.arguments import TYPE_ALIASES, build_parser, parse
-from aws_s3.buckets import BUCKET_TYPES
+from aws_s3.config.options import TYPE_ALIASES, build_parser, parse
+from aws_s3.log_types import BUCKET_TYPES
+from tests import ROOT
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 

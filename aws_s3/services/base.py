@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from aws_s3.aws.service_api import ServiceApi
 from aws_s3.errors import CollectorError
-from aws_s3.interruption import Interruption
-from aws_s3.service_api import ServiceApi
+from aws_s3.pipeline.signals import Interruption
+from aws_s3.pipeline.sinks import Sink
+from aws_s3.pipeline.stats import Tally
 from aws_s3.settings import ServiceJob
-from aws_s3.sink import Sink
 from aws_s3.state.locks import Locks
-from aws_s3.state.services import ServiceState
-from aws_s3.tally import Tally
+from aws_s3.state.service_state import ServiceState
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ from datetime import datetime, time, timedelta, timezone
 from functools import partial
 from typing import Any
 
-from aws_s3.discard import discards
-from aws_s3.message import encode, shrink
-from aws_s3.service_api import ServiceApi, next_token
+from aws_s3.aws.service_api import ServiceApi, next_token
+from aws_s3.codec.messages import encode, shrink
+from aws_s3.pipeline.discard import discards
 from aws_s3.services.base import Surroundings
 from aws_s3.settings import ServiceJob
 from aws_s3.state.scans import Place, Sighting

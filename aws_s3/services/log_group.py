@@ -10,11 +10,11 @@ from functools import partial
 from aws_s3.errors import CollectorError, ExpiredTokenError, MissingError, RequestError
 from aws_s3.services.base import Surroundings
 from aws_s3.services.interleave import interleave
+from aws_s3.services.log_group_api import LogEvent, LogGroupApi, LogStream, Page
 from aws_s3.services.log_messages import LogMessages
-from aws_s3.services.log_streams import LogEvent, LogGroupApi, LogStream, Page
 from aws_s3.settings import ServiceJob
-from aws_s3.spans import Asked, Known, Range, Span, missing, union, with_token
 from aws_s3.state.log_streams import Group, Sighting
+from aws_s3.state.read_ranges import Asked, Known, Range, Span, missing, union, with_token
 
 log = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from aws_s3.discard import discards, matches
-from aws_s3.message import cut_text, encode, envelope, shrink
-from aws_s3.services.log_streams import LogEvent, LogStream
+from aws_s3.codec.messages import cut_text, encode, envelope, shrink
+from aws_s3.pipeline.discard import discards, matches
+from aws_s3.pipeline.stats import Reading
+from aws_s3.services.log_group_api import LogEvent, LogStream
 from aws_s3.settings import DiscardRule
 from aws_s3.state.log_streams import Group
-from aws_s3.tally import Reading
 
 log = logging.getLogger(__name__)
 

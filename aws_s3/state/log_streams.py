@@ -7,8 +7,8 @@ that module wrote into it is taken over by the first account that reads the stre
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from aws_s3.spans import LATE, Known, Span, union
 from aws_s3.state.database import Database, Execute
+from aws_s3.state.read_ranges import LATE, Known, Span, union
 
 Sighting = tuple[int, bytes]
 """What tells an event from others of its stream: its time, and a digest of all else."""

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from aws_s3.buckets import BUCKET_TYPES
 from aws_s3.errors import StateError
+from aws_s3.log_types import BUCKET_TYPES
 from aws_s3.settings import Source
-from aws_s3.state import buckets, services
+from aws_s3.state import bucket_state as buckets
+from aws_s3.state import service_state as services
 from aws_s3.state.database import AFTER_ANY_KEY
 
 

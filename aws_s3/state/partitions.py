@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
 from datetime import date
 
-from aws_s3.buckets.layout import Partition
-from aws_s3.place import Known
+from aws_s3.log_types.layout import Partition
 from aws_s3.state.database import Database, Execute
+from aws_s3.state.start_day import Known
 
 MIGRATIONS = (
     (

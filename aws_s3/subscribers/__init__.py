@@ -1,7 +1,7 @@
 """The registry of subscribers: a new one is one file beside this one and one line here."""
 
+from aws_s3.subscribers.any_object import Buckets
 from aws_s3.subscribers.base import Subscriber
-from aws_s3.subscribers.buckets import Buckets
 from aws_s3.subscribers.security_hub import SecurityHub
 from aws_s3.subscribers.security_lake import SecurityLake
 

@@ -4,14 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import IO, ClassVar
 
-from aws_s3.buckets.base import BadRecord, Event
-from aws_s3.content import Wrapping
-from aws_s3.delimited import Table
-from aws_s3.discard import discards
-from aws_s3.message import Envelope
-from aws_s3.notifications import NotifiedObject
-from aws_s3.reshape import without_nulls
+from aws_s3.codec.delimited import Table
+from aws_s3.codec.messages import Envelope
+from aws_s3.codec.records import BadRecord, Event
+from aws_s3.codec.reshape import without_nulls
+from aws_s3.pipeline.decode import Wrapping
+from aws_s3.pipeline.discard import discards
 from aws_s3.settings import DiscardRule
+from aws_s3.subscribers.notifications import NotifiedObject
 
 
 class Subscriber(ABC):

@@ -6,9 +6,9 @@ Format: the Security Hub user guide, "EventBridge event types and message format
 from collections.abc import Iterator
 from typing import IO, Any
 
-from aws_s3.buckets.base import Event
+from aws_s3.codec.json_and_lines import json_values
+from aws_s3.codec.records import Event
 from aws_s3.errors import ParseError
-from aws_s3.formats import json_values
 from aws_s3.subscribers.base import Subscriber
 
 _MEMBERS = (

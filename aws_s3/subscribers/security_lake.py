@@ -5,11 +5,11 @@ from datetime import timedelta
 from functools import partial
 from typing import IO, Any
 
-from aws_s3.buckets.base import Event
+from aws_s3.codec.messages import NoEnvelope
+from aws_s3.codec.records import Event
 from aws_s3.errors import MissingExtraError, ParseError
-from aws_s3.message import NoEnvelope
-from aws_s3.notifications import NotifiedObject
 from aws_s3.subscribers.base import Subscriber
+from aws_s3.subscribers.notifications import NotifiedObject
 
 _ROWS = 256
 _READ_BUFFER = 1 << 20

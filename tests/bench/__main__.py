@@ -15,15 +15,15 @@ from functools import partial
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from aws_s3.buckets.cloudtrail import CloudTrail
-from aws_s3.buckets.layout import SLASHED, Partition
-from aws_s3.place import Start
+from aws_s3.log_types.cloudtrail import CloudTrail
+from aws_s3.log_types.layout import SLASHED, Partition
 from aws_s3.settings import Source
-from aws_s3.state.buckets import BucketState
+from aws_s3.state.bucket_state import BucketState
+from aws_s3.state.start_day import Start
 from tests.bench import corpus
 from tests.bench.corpus import BUCKET, GROUP, QUEUE, Corpus
 from tests.bench.measure import Ground, Measured, ground
-from tests.command import COMMAND
+from tests.harness.command import COMMAND
 
 _BUCKET = ("-b", BUCKET, "-s", "2024-JAN-01")
 _FLOW_LOGS = (*_BUCKET, "-t", "vpcflow")

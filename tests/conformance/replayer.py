@@ -8,12 +8,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from tests.command import COMMAND, Home, new_home
 from tests.conformance.case import Case, Placeholders, Run, Setup
 from tests.conformance.compare import Seen, differences
 from tests.conformance.stage import Stage, create_flow_logs
-from tests.emulator import Emulator
-from tests.listener import Listener
+from tests.harness.command import COMMAND, Home, new_home
+from tests.harness.emulator import Emulator
+from tests.harness.listener import Listener
 
 TABLES = (
     *("cloudtrail", "config", "vpcflow", "custom", "guardduty", "waf", "alb", "clb", "nlb"),

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from tests.conformance.case import Run, Setup, StoredObject
-from tests.emulator import ACCOUNT, Emulator
+from tests.harness.emulator import ACCOUNT, Emulator
 
 
 def create_flow_logs(emulator: Emulator, counts: Mapping[str, int]) -> list[str]:

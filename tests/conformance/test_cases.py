@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.replayer import replay
-from tests.emulator import Emulator
+from tests.harness.emulator import Emulator
 
 NOT_YET: dict[str, str] = {}
 """How the names of the cases begin that need what is not built yet. Who builds it takes its line out."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.replayer import replay
-from tests.emulator import Emulator
+from tests.harness.emulator import Emulator
 
 RUN = {"args": ["-b", "acme-logs"], "expect": {"exit": 0, "messages": [["1:Wazuh-AWS:", {"n": 1}]], "left": ["old"]}}
 CASE: dict[str, Any] = {

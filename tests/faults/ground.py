@@ -17,9 +17,9 @@ from typing import Any
 
 import psutil
 
-from tests.command import COMMAND, wait_until
 from tests.faults.front import BUCKET, Front
-from tests.listener import Listener
+from tests.harness.command import COMMAND, wait_until
+from tests.harness.listener import Listener
 
 REGIONS = ("eu-west-1", "us-east-1")
 SECONDS_TO_END = 2.0

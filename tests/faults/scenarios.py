@@ -16,22 +16,11 @@ from pathlib import Path
 
 import psutil
 
-from tests.command import wait_until
 from tests.faults import disk, front, services
 from tests.faults.front import Answer, Fault, Request, after, fault, of, refusal, share
-from tests.faults.ground import (
-    FEW,
-    MANY,
-    SKIP,
-    Ground,
-    Run,
-    Scenario,
-    SlowListener,
-    end_soon,
-    is_told,
-    seconds_to_end,
-)
-from tests.listener import Listener
+from tests.faults.ground import FEW, MANY, SKIP, Ground, Run, Scenario, SlowListener, end_soon, is_told, seconds_to_end
+from tests.harness.command import wait_until
+from tests.harness.listener import Listener
 
 
 def passing(*faults: Fault) -> Callable[[Ground], None]:

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tests.command import COMMAND
-from tests.emulator import Emulator
 from tests.faults.ground import Ground, Scenario, is_told
+from tests.harness.command import COMMAND
+from tests.harness.emulator import Emulator
 from tests.services.front import put_events
 
 _GROUP = "/aws/app"

@@ -14,28 +14,28 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from aws_s3.cli.terminal import printable
+from aws_s3.buckets.reader import Reader
 from botocore.awsrequest import AWSResponse
 
-from aws_s3.aws_config import ConfigFile, Downloads
-from aws_s3.buckets import BUCKET_TYPES
-from aws_s3.buckets.layout import Partition
-from aws_s3.content import ContentReader
+from aws_s3.aws.config_file import ConfigFile, Downloads
+from aws_s3.aws.queue_address import QueueAddress
+from aws_s3.aws.s3 import S3Store
+from aws_s3.aws.service_api import ServiceApi
+from aws_s3.aws.session import Session
+from aws_s3.aws.sqs import SqsQueue
+from aws_s3.codec.messages import HEADER, LARGEST
 from aws_s3.errors import CollectorError, ConfigFileError, MalformedError
-from aws_s3.message import HEADER, LARGEST
-from aws_s3.notifications import NotifiedObject, UnknownNotification, notified_objects
-from aws_s3.queue_address import QueueAddress
-from aws_s3.reader import Reader
-from aws_s3.s3 import S3Store
-from aws_s3.service_api import ServiceApi
+from aws_s3.log_types import BUCKET_TYPES
+from aws_s3.log_types.layout import Partition
+from aws_s3.pipeline.decode import ContentReader
+from aws_s3.services.log_group_api import LogGroupApi, LogStream
 from aws_s3.services.log_messages import LogMessages
-from aws_s3.services.log_streams import LogGroupApi, LogStream
-from aws_s3.session import Session
 from aws_s3.settings import Access
-from aws_s3.spans import Range
-from aws_s3.sqs import SqsQueue
 from aws_s3.state.log_streams import Group
+from aws_s3.state.read_ranges import Range
 from aws_s3.subscribers import SUBSCRIBERS
-from aws_s3.terminal import printable
+from aws_s3.subscribers.notifications import NotifiedObject, UnknownNotification, notified_objects
 
 _LIMIT = LARGEST - len(HEADER)
 _KEY = "AWSLogs/123456789012/Service/eu-west-1/2021/06/10/fl-name.log"

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.command import COMMAND
-from tests.emulator import Emulator
+from tests.harness.command import COMMAND
+from tests.harness.emulator import Emulator
 from tests.sample.generator import SampleObject, sample
 
 _BUCKET = "sample-trail"

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from datetime import date, datetime, timezone
 
-from aws_s3.buckets.layout import SLASHED
+from aws_s3.log_types.layout import SLASHED
 from tests.sample.generator import REGIONS, sample
 
 UNTIL = datetime(2024, 3, 1, 13, 0, tzinfo=timezone.utc)

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from moto.logs.models import logs_backends
 
-from tests.access.server import Answer, Request, Server
-from tests.emulator import ACCOUNT, Emulator
+from tests.harness.aws_server import Answer, Request, Server
+from tests.harness.emulator import ACCOUNT, Emulator
 
 _HOP_BY_HOP = {"connection", "content-length", "transfer-encoding", "date", "server"}
 _GET = "GetLogEvents"

@@ -7,16 +7,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from aws_s3.aws.service_api import ServiceApi
 from aws_s3.errors import CollectorError, InvalidRequestError, MissingError, SinkSendError
-from aws_s3.interruption import Interruption
-from aws_s3.service_api import ServiceApi
+from aws_s3.pipeline.signals import Interruption
+from aws_s3.pipeline.sinks import Sink
 from aws_s3.services.base import Surroundings
-from aws_s3.services.cloudwatchlogs import CloudWatchLogs
+from aws_s3.services.cloudwatch_logs import CloudWatchLogs
 from aws_s3.settings import ServiceJob
-from aws_s3.sink import Sink
 from aws_s3.state.locks import Locks
-from aws_s3.state.services import ServiceState
-from tests.collecting import AtOnce
+from aws_s3.state.service_state import ServiceState
+from tests.harness.collecting import AtOnce
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"

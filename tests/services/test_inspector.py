@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from aws_s3.aws.service_api import ServiceApi
 from aws_s3.errors import RequestError, SinkSendError, StateError
-from aws_s3.service_api import ServiceApi
 from aws_s3.services.base import Surroundings
 from aws_s3.services.inspector import Inspector
 from aws_s3.settings import DiscardRule, ServiceJob
-from aws_s3.state.services import FILE
+from aws_s3.state.service_state import FILE
 from tests.services.memory import REGION, Collecting
 
 UTC = timezone.utc

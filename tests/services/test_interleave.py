@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aws_s3.fetch import DaemonExecutor
+from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.services.interleave import interleave
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from aws_s3.errors import DeniedError, RequestError, SinkSendError, StateError
 from aws_s3.services import log_group
 from aws_s3.state.log_streams import Group
-from aws_s3.state.services import FILE, ServiceState
+from aws_s3.state.service_state import FILE, ServiceState
 from tests.services.memory import ACCOUNT, DAY, MINUTE, REGION, Collecting, KilledError
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from aws_s3.services.log_group_api import LogEvent, LogStream
 from aws_s3.services.log_messages import LogMessages
-from aws_s3.services.log_streams import LogEvent, LogStream
 from aws_s3.settings import DiscardRule
 from aws_s3.state.log_streams import Group
 

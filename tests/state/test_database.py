@@ -16,9 +16,9 @@ import pytest
 from aws_s3.errors import StateCreateError, StateError
 from aws_s3.state import database as module
 from aws_s3.state.database import FORM, Database
-from tests.collecting import Collection
+from tests import ROOT
+from tests.harness.collecting import Collection
 
-ROOT = Path(__file__).parent.parent.parent
 NOBODY = 65534
 THINGS = (("things", "CREATE TABLE thing (name TEXT PRIMARY KEY)"),)
 OPEN = """

@@ -11,8 +11,8 @@ import pytest
 
 from aws_s3.errors import StateCreateError, StateError
 from aws_s3.state.locks import Locks
+from tests import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 HOLD = """
 import sys
 from pathlib import Path

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aws_s3.errors import SinkConnectError, StorageError, UnavailableError
-from aws_s3.place import Asked, History, Known, Start, start_of
 from aws_s3.settings import BucketJob, DiscardRule
 from aws_s3.state.database import Database, Execute
-from tests.collecting import ACCOUNT, JOB, REGION, Collection, ListSink
+from aws_s3.state.start_day import Asked, History, Known, Start, start_of
+from tests.harness.collecting import ACCOUNT, JOB, REGION, Collection, ListSink
 from tests.state.worlds import WORLDS, World, body_of
 
 KEPT = 2
@@ -370,8 +370,8 @@ def split(steps: list[Step], accepted: int) -> tuple[list[Step], Step, int]:
 def test_each_run_sends_what_it_must_once(world: World, rounds: list[Round]) -> None:
     fate = Fate()
     with TemporaryDirectory(prefix="state") as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aws_s3.state.rows._NEWEST_KEPT", KEPT)
-        patch.setattr("aws_s3.state.buckets.Database", mortal_database(fate))
+        patch.setattr("aws_s3.state.processed_objects._NEWEST_KEPT", KEPT)
+        patch.setattr("aws_s3.state.bucket_state.Database", mortal_database(fate))
         collecting = Collecting(world, Path(folder), fate)
         for round_ in rounds:
             collecting.play(round_)

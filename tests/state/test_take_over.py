@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aws_s3.buckets import BUCKET_TYPES
-from aws_s3.buckets.base import Bucket
-from aws_s3.buckets.cloudtrail import CloudTrail
-from aws_s3.buckets.layout import Layout, Partition
 from aws_s3.errors import StorageError, UnavailableError
-from aws_s3.place import History, Known
+from aws_s3.log_types import BUCKET_TYPES
+from aws_s3.log_types.base import Bucket
+from aws_s3.log_types.cloudtrail import CloudTrail
+from aws_s3.log_types.layout import Layout, Partition
 from aws_s3.settings import BucketJob, Source
-from aws_s3.state.buckets import FILE
-from tests.collecting import ACCOUNT, DAY, JOB, REGION, Collection, trail_body, trail_key
-from tests.stores import MemoryStore
+from aws_s3.state.bucket_state import FILE
+from aws_s3.state.start_day import History, Known
+from tests.harness.collecting import ACCOUNT, DAY, JOB, REGION, Collection, trail_body, trail_key
+from tests.harness.fakes import MemoryStore
 
 UNAVAILABLE = UnavailableError(StorageError("SlowDown: later."))
 LOAD_BALANCER = Source("alb", "acme-logs")
@@ -262,7 +262,7 @@ def test_what_we_know_outlives_rows_that_it_forgot(tmp_path: Path) -> None:
 def test_taking_turns_each_object_is_sent_once(turns: list[tuple[bool, list[int], int]]) -> None:
     """Objects arrive in order; now this module runs, now that one, which forgets all but its newest rows."""
     with TemporaryDirectory(prefix="state") as name, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aws_s3.state.rows._NEWEST_KEPT", 2)
+        patch.setattr("aws_s3.state.processed_objects._NEWEST_KEPT", 2)
         folder = Path(name)
         theirs = ExistingModule(folder, kept=3)
         ours = Collection(folder, job=JOB)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import IO, Any
 
-from aws_s3.buckets import BUCKET_TYPES
-from aws_s3.buckets.base import Bucket, Event
-from aws_s3.buckets.layout import Layout, Partition
+from aws_s3.codec.records import Event
+from aws_s3.log_types import BUCKET_TYPES
+from aws_s3.log_types.base import Bucket
+from aws_s3.log_types.layout import Layout, Partition
 from aws_s3.settings import BucketJob, Source
-from tests.collecting import ACCOUNT, BUCKET
+from tests.harness.collecting import ACCOUNT, BUCKET
 
 OTHER_ACCOUNT = "210987654321"
 

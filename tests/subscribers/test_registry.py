@@ -2,7 +2,7 @@
 
 import pytest
 
-from aws_s3 import arguments
+from aws_s3.config import options as arguments
 from aws_s3.subscribers import SUBSCRIBERS
 from aws_s3.subscribers.base import Subscriber
 

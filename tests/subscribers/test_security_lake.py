@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from aws_s3.codec.messages import encode
 from aws_s3.errors import ParseError
-from aws_s3.message import encode
-from aws_s3.notifications import NotifiedObject
+from aws_s3.subscribers.notifications import NotifiedObject
 from aws_s3.subscribers.security_lake import SecurityLake
 
 NOON = datetime(2021, 6, 10, 12, 0, 0, 500_000, tzinfo=timezone.utc)

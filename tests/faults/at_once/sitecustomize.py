@@ -12,7 +12,7 @@ class _Watcher(MetaPathFinder):
     """Waits for one module to be imported, so that nothing is imported for its sake."""
 
     def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name != "aws_s3.collection":
+        if name != "aws_s3.buckets.run":
             return None
         sys.meta_path.remove(self)
         spec = find_spec(name)

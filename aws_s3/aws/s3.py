@@ -1,0 +1,126 @@
+"""The object store: keys from a start, folders, getting and deleting objects."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any, Protocol
+
+from aws_s3.aws import listing_parser as list_answers
+from aws_s3.aws.config_file import Downloads
+from aws_s3.aws.download import Downloader
+from aws_s3.aws.error_table import FAILURES, translate, translate_object
+from aws_s3.errors import StorageError
+
+_LARGEST_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class S3Object:
+    """An object as a listing shows it; `size` in bytes, as stored, -1 where nobody told."""
+
+    key: str
+    size: int
+    etag: str
+
+
+class Folders(Protocol):
+    """What discovery needs of a store."""
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the folders right under `prefix`."""
+
+    def holds(self, prefix: str) -> bool:
+        """Tell whether any key begins with `prefix`."""
+
+
+class Store(Folders, Protocol):
+    """A bucket."""
+
+    def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
+        """Yield the objects under `prefix` that sort after `start_after`, in key order, by the page."""
+
+    def get(self, wanted: S3Object) -> IO[bytes]:
+        """Return the object's content, readable from its start."""
+
+    def delete(self, keys: Sequence[str]) -> list[str]:
+        """Delete the objects; return a line for each that could not be deleted."""
+
+
+class S3Store:
+    """A bucket behind a boto3 S3 client, which may be used by several threads.
+
+    Every method raises what `aws_errors` makes of AWS's answer; `get` raises UnavailableError for
+    what concerns one object only.
+    """
+
+    def __init__(self, client: Any, bucket: str, downloads: Downloads) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._downloader = Downloader(client, bucket, downloads)
+        client.meta.events.register(list_answers.EVENT, list_answers.take_contents, unique_id=list_answers.EVENT)
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the folders right under `prefix`, of all pages."""
+        for page in self._list(Prefix=prefix, Delimiter="/"):
+            for folder in page.get("CommonPrefixes", ()):
+                yield folder["Prefix"][len(prefix) : -1]
+
+    def holds(self, prefix: str) -> bool:
+        """Tell whether any key begins with `prefix`."""
+        return bool(next(self._list(Prefix=prefix, MaxKeys=1)).get("Contents"))
+
+    def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
+        """Yield the objects under `prefix` that sort after `start_after`, in key order, by the page."""
+        for page in self._list(Prefix=prefix, StartAfter=start_after):
+            yield [S3Object(item["Key"], item["Size"], item.get("ETag", "")) for item in page.get("Contents", ())]
+
+    def get(self, wanted: S3Object) -> IO[bytes]:
+        """Return the object's content; one over 32 MB is a temporary file, which the caller closes."""
+        try:
+            return self._downloader.get(wanted.key, wanted.size)
+        except FAILURES as error:
+            raise translate_object(error, f"object s3://{self._bucket}/{wanted.key}") from error
+
+    def delete(self, keys: Sequence[str]) -> list[str]:
+        """Delete the objects; return a line for each that could not be deleted."""
+        failed = []
+        for first in range(0, len(keys), _LARGEST_BATCH):
+            batch = keys[first : first + _LARGEST_BATCH]
+            try:
+                failed += self._delete_batch(batch)
+            except FAILURES as error:
+                failed.append(str(translate(error, f"deletion of {len(batch)} objects of {self._bucket}")))
+        return failed
+
+    def _delete_batch(self, keys: Sequence[str]) -> list[str]:
+        answer = self._client.delete_objects(
+            Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        )
+        return [
+            f"object s3://{self._bucket}/{error.get('Key')} could not be deleted: "
+            f"{error.get('Code')}: {error.get('Message')}"
+            for error in answer.get("Errors", ())
+        ]
+
+    def _list(self, **request: Any) -> Iterator[dict[str, Any]]:
+        request["Bucket"] = self._bucket
+        while True:
+            try:
+                page = self._client.list_objects_v2(**request)
+            except FAILURES as error:
+                raise translate(error, f"bucket {self._bucket}") from error
+            if not _is_listing(page) or page.get("NextContinuationToken", "") == request.get("ContinuationToken"):
+                # A portal or proxy on the way answers 200 too: an empty listing would say that all is well,
+                # and the same page again and again would never end.
+                raise StorageError(f"Bucket {self._bucket}: what answered is not S3: check the endpoint and the proxy.")
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            request["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _is_listing(page: Mapping[str, Any]) -> bool:
+    """Tell whether the page has what all of S3's have."""
+    if "IsTruncated" not in page or (page["IsTruncated"] and "NextContinuationToken" not in page):
+        return False
+    folders_named = all("Prefix" in folder for folder in page.get("CommonPrefixes", ()))
+    return folders_named and all("Key" in item and "Size" in item for item in page.get("Contents", ()))

@@ -1,0 +1,127 @@
+"""A queue in SQS: receiving messages, deleting them, and keeping them invisible while they are worked on."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from aws_s3.aws.error_table import FAILURES, translate
+from aws_s3.aws.queue_address import QueueAddress
+from aws_s3.errors import CredentialsError, QueueError, StorageError
+
+T = TypeVar("T")
+
+_BATCH = 10
+_LONGEST_WAIT = 20
+_DEFAULT_VISIBILITY = 30
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as one receive gave it; `receives` counts them all, those of other collectors too."""
+
+    id: str
+    receipt: str
+    body: str
+    receives: int
+
+
+class Queue(Protocol):
+    """What a collection needs of a queue. `visibility`: seconds that a received message stays invisible."""
+
+    name: str
+    visibility: int
+
+    def receive(self) -> list[Message]:
+        """Return up to 10 messages; wait for the first. None when nothing came in time."""
+
+    def delete(self, messages: Sequence[Message]) -> dict[str, str]:
+        """Delete the messages; return the reason for each, by its id, that could not be deleted."""
+
+    def keep_invisible(self, messages: Sequence[Message], seconds: int) -> dict[str, str]:
+        """Let nobody receive the messages for `seconds` from now; return why not, by id."""
+
+
+class SqsQueue:
+    """A queue behind a boto3 SQS client, which may be used by several threads.
+
+    Every method raises QueueMissingError (exit 20) when there is no such queue, what `aws_errors` makes
+    of denied access, throttling and an endpoint out of reach, and QueueError (21) for the rest.
+    """
+
+    def __init__(self, client: Any, address: QueueAddress, wait: int = _LONGEST_WAIT) -> None:
+        self.name = address.name
+        self._client = client
+        self._wait = wait
+        self._url = address.url or self._find(address)
+        self._visibility_of_receives: dict[str, int] = {}
+        self.visibility = self._ask_visibility()
+
+    def receive(self) -> list[Message]:
+        """Return up to 10 messages; wait up to 20 s for the first. None when nothing came in time."""
+        answer = self._call(
+            "receive_message",
+            MaxNumberOfMessages=_BATCH,
+            WaitTimeSeconds=self._wait,
+            AttributeNames=["ApproximateReceiveCount"],
+            **self._visibility_of_receives,
+        )
+        try:
+            return [_message(item) for item in answer.get("Messages", ())]
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            text = f"Queue {self.name}: what answered is not SQS: check the endpoint and the proxy."
+            raise QueueError(text) from error
+
+    def delete(self, messages: Sequence[Message]) -> dict[str, str]:
+        """Delete the messages; return the reason for each, by its id, that could not be deleted."""
+        return self._by_batch("delete_message_batch", messages, {})
+
+    def keep_invisible(self, messages: Sequence[Message], seconds: int) -> dict[str, str]:
+        """Let nobody receive the messages for `seconds` from now; return why not, by id."""
+        return self._by_batch("change_message_visibility_batch", messages, {"VisibilityTimeout": seconds})
+
+    def _find(self, address: QueueAddress) -> str:
+        owner = {"QueueOwnerAWSAccountId": address.account} if address.account else {}
+        url: str = self._call("get_queue_url", QueueName=address.name, **owner)["QueueUrl"]
+        return url
+
+    def _ask_visibility(self) -> int:
+        """Return the queue's own visibility time-out, which is known to a denied caller only if it sets it."""
+        try:
+            answer = self._call("get_queue_attributes", AttributeNames=["VisibilityTimeout"])
+            seconds = int(answer.get("Attributes", {}).get("VisibilityTimeout", 0))
+        except (CredentialsError, ValueError):
+            seconds = 0
+        if not seconds:
+            self._visibility_of_receives = {"VisibilityTimeout": _DEFAULT_VISIBILITY}
+        return seconds or _DEFAULT_VISIBILITY
+
+    def _by_batch(self, operation: str, messages: Sequence[Message], members: Mapping[str, int]) -> dict[str, str]:
+        refused = {}
+        for batch in _batches(messages):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": message.receipt, **members} for number, message in enumerate(batch)
+            ]
+            for failure in self._call(operation, Entries=entries).get("Failed", ()):
+                reason = f"{failure.get('Code')}: {failure.get('Message')}"
+                refused[batch[int(failure["Id"])].id] = reason
+        return refused
+
+    def _call(self, operation: str, **request: Any) -> dict[str, Any]:
+        if operation != "get_queue_url":
+            request["QueueUrl"] = self._url
+        try:
+            answer: dict[str, Any] = getattr(self._client, operation)(**request)
+        except FAILURES as error:
+            failure = translate(error, f"queue {self.name} in {self._client.meta.region_name}")
+            raise (QueueError(str(failure)) if isinstance(failure, StorageError) else failure) from error
+        return answer
+
+
+def _message(item: Mapping[str, Any]) -> Message:
+    receives = int(item.get("Attributes", {}).get("ApproximateReceiveCount", 1))
+    return Message(item["MessageId"], item["ReceiptHandle"], item.get("Body", ""), receives)
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for first in range(0, len(items), _BATCH):
+        yield items[first : first + _BATCH]

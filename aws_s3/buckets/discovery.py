@@ -1,0 +1,130 @@
+"""Finding a source's partitions: walking the folder levels of its layouts (SPEC 3)."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+from aws_s3.aws.s3 import Folders
+from aws_s3.errors import NoAccountsError, UnknownRegionError
+from aws_s3.log_types.base import Bucket
+from aws_s3.log_types.layout import (
+    ACCOUNT_FOLDER,
+    AWS_LOGS,
+    REGION_NAME,
+    Account,
+    AnyFolder,
+    Layout,
+    Level,
+    Partition,
+    Region,
+)
+from aws_s3.settings import BucketJob
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A folder on the way to a partition."""
+
+    prefix: str
+    account: str = ""
+    region: str = ""
+
+
+class Discovery:
+    """Finds the partitions of one job. The folders of one level are listed side by side, by `executor`.
+
+    `known_regions` are those that botocore knows; others of the job's must be folders of the bucket.
+    """
+
+    def __init__(
+        self,
+        job: BucketJob,
+        bucket: Bucket,
+        store: Folders,
+        executor: Executor,
+        known_regions: frozenset[str],
+    ) -> None:
+        self._job = job
+        self._bucket = bucket
+        self._store = store
+        self._executor = executor
+        self._new_regions = set(job.regions) - known_regions
+
+    def partitions(self) -> list[Partition]:
+        """Return the partitions of every layout that applies.
+
+        Raises NoAccountsError where the type has nothing but account folders and none is there, and
+        UnknownRegionError for a region asked for that neither botocore nor the bucket knows.
+        """
+        found = [partition for layout in self._layouts() for partition in self._walk(layout)]
+        if missing := self._new_regions - {partition.region for partition in found}:
+            raise UnknownRegionError(
+                f"Unknown region: {', '.join(sorted(missing))}. No AWS partition has it, nor has the bucket "
+                f"{self._job.source.bucket} a folder of that name. Check --regions."
+            )
+        return found
+
+    def _layouts(self) -> Iterator[Layout]:
+        """Yield the layouts that apply: under AWSLogs/ where the path holds it, else or also the others."""
+        layouts = self._bucket.layouts
+        if len(layouts) == 1:
+            yield from layouts
+            return
+        source = self._job.source
+        has_aws_logs = any(layout.in_awslogs for layout in layouts) and self._store.holds(source.path + AWS_LOGS)
+        for layout in layouts:
+            if layout.in_awslogs == has_aws_logs or (self._bucket.every_layout and not layout.in_awslogs):
+                yield layout
+
+    def _walk(self, layout: Layout) -> Iterator[Partition]:
+        base = layout.base(self._job.source)
+        folders: Iterable[_Folder] = [_Folder(base)]
+        for level in layout.levels:
+            steps = self._executor.map(lambda folder, level=level: self._step(folder, level), folders)
+            folders = [folder for step in steps for folder in step]
+            if isinstance(level, Account) and layout.in_awslogs and not folders:
+                self._tell_no_accounts(base)
+        for folder in folders:
+            yield Partition(folder.prefix, layout.dates, folder.account, folder.region)
+
+    def _step(self, folder: _Folder, level: Level) -> list[_Folder]:
+        """Return the folders of one level under `folder`."""
+        prefix = folder.prefix
+        if isinstance(level, str):
+            return [replace(folder, prefix=f"{prefix}{level}/")]
+        if isinstance(level, Account):
+            names = self._job.accounts or self._accounts(prefix)
+            return [replace(folder, prefix=f"{prefix}{name}/", account=name) for name in names]
+        if isinstance(level, Region):
+            names = self._regions(folder, level)
+            return [replace(folder, prefix=f"{prefix}{name}/", region=name) for name in names]
+        assert isinstance(level, AnyFolder)
+        return [replace(folder, prefix=f"{prefix}{name}/") for name in self._store.folders(prefix)]
+
+    def _accounts(self, prefix: str) -> list[str]:
+        return [name for name in self._store.folders(prefix) if ACCOUNT_FOLDER.fullmatch(name)]
+
+    def _regions(self, folder: _Folder, level: Region) -> list[str]:
+        asked = self._job.regions
+        if asked and not self._new_regions:
+            return [*asked, *level.also]
+        listed = [
+            name
+            for name in self._store.folders(folder.prefix)
+            if name in level.also or (name in asked if asked else REGION_NAME.fullmatch(name))
+        ]
+        if not listed:
+            log.debug("+++ No regions found for AWS Account %s", folder.account)
+        return listed
+
+    def _tell_no_accounts(self, base: str) -> None:
+        if not self._job.source.organization and any(name.startswith("o-") for name in self._store.folders(base)):
+            log.warning("%s holds the folder of an organization. Give its ID with --aws_organization_id.", base)
+        if not self._bucket.every_layout:
+            raise NoAccountsError(
+                f"No logs found in '{base}'. Check the provided prefix and the location of the logs for the "
+                f"bucket type '{self._bucket.name}'"
+            )

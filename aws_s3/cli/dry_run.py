@@ -1,0 +1,169 @@
+"""`--dry-run`: what a run would collect from a bucket. Nothing is sent, deleted or recorded (SPEC 15).
+
+It is an ordinary run on a copy of the state, whose objects are counted instead of loaded.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, NoReturn
+
+from aws_s3.aws.config_file import Downloads
+from aws_s3.aws.s3 import S3Object, S3Store, Store
+from aws_s3.aws.session import Session, known_regions
+from aws_s3.cli.tables import table, write
+from aws_s3.cli.terminal import printable
+from aws_s3.log_types import BUCKET_TYPES
+from aws_s3.buckets.collector import Collector, Surroundings
+from aws_s3.log_types.layout import Partition
+from aws_s3.buckets.reader import Reader
+from aws_s3.buckets.worklist import Wanted
+from aws_s3.pipeline.decode import Batches
+from aws_s3.pipeline.prefetch import DaemonExecutor
+from aws_s3.pipeline.signals import Interruption
+from aws_s3.pipeline.sinks import Sink
+from aws_s3.settings import BucketJob, Settings
+from aws_s3.state.bucket_state import BucketState
+from aws_s3.state.locks import Locks
+from aws_s3.state.overview import copied
+
+_LISTING_THREADS = 32
+_DELETIONS_AT_ONCE = 1000
+
+
+def preview_bucket(settings: Settings, job: BucketJob, interruption: Interruption, began: datetime) -> int:
+    """Print what `collect_bucket` would collect now, and return the exit code. `began` is now, UTC."""
+    bucket = BUCKET_TYPES[job.source.type]()
+    bucket.check_path(job.source.path)
+    session = Session(settings.access, job.regions)
+    store = _CountedStore(S3Store(session.client("s3"), job.source.bucket, session.downloads))
+    found = _Found(session.downloads)
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(TemporaryDirectory()))
+        opened.enter_context(copied(settings.state_dir, folder))
+        surroundings = Surroundings(
+            store=store,
+            reader=Reader(bucket, job.source.bucket, job.account_alias, job.skip_on_error, job.discard, None),
+            state=opened.enter_context(closing(BucketState(folder, bucket, job.source, began, keep_days=None))),
+            locks=opened.enter_context(closing(Locks(folder / "lock"))),
+            sink=_NoSink(),
+            listings=DaemonExecutor(_LISTING_THREADS, "listing"),
+            load=found.count,
+            interruption=interruption,
+            account=session.account,
+            known_regions=known_regions,
+        )
+        code = Collector(replace(job, remove=False), bucket, surroundings, began.date()).run()
+    write("\n".join(map(printable, _lines(job, found, store.lists))))
+    return code
+
+
+@dataclass
+class _Share:
+    """What would be collected of a partition: objects and bytes, and the days of the first and the last."""
+
+    objects: int = 0
+    size: int = 0
+    days: list[str] = field(default_factory=list)
+
+
+class _Found:
+    """Counts what is to be loaded, and loads nothing."""
+
+    def __init__(self, downloads: Downloads) -> None:
+        self._downloads = downloads
+        self.gets = 0
+        self.shares: dict[Partition, _Share] = {}
+
+    def count(self, items: Iterable[Wanted]) -> Iterator[tuple[Wanted, Batches]]:
+        """Count the objects; yield none of them."""
+        for wanted in items:
+            share = self.shares.setdefault(wanted.partition, _Share())
+            share.objects += 1
+            share.size += max(wanted.object.size, 0)
+            day = str(wanted.partition.day(wanted.object.key))
+            share.days = sorted({*share.days[:1], *share.days[-1:], day})
+            self.gets += self._requests_for(wanted.object.size)
+        yield from ()
+
+    def _requests_for(self, size: int) -> int:
+        large = size >= self._downloads.multipart_threshold and not self._downloads.max_bandwidth
+        return math.ceil(size / self._downloads.multipart_chunksize) if large else 1
+
+
+class _CountedStore:
+    """A bucket whose listings are counted, and that gives and deletes nothing."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.lists = 0
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the folders; more pages than one count as one."""
+        self.lists += 1
+        return self._store.folders(prefix)
+
+    def holds(self, prefix: str) -> bool:
+        """Tell whether any key begins with `prefix`."""
+        self.lists += 1
+        return self._store.holds(prefix)
+
+    def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
+        """Yield the pages, counting each."""
+        for page in self._store.pages(prefix, start_after):
+            self.lists += 1
+            yield page
+
+    def get(self, wanted: S3Object) -> IO[bytes]:
+        """Never be called."""
+        raise NotImplementedError(wanted.key)
+
+    def delete(self, keys: Sequence[str]) -> list[str]:
+        """Never be called with any key."""
+        assert not keys
+        return []
+
+
+class _NoSink(Sink):
+    """Takes nothing."""
+
+    limit = None
+
+    def connect(self) -> None:
+        """Do nothing."""
+
+    def send(self, message: bytes) -> NoReturn:
+        """Never be called."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def _lines(job: BucketJob, found: _Found, lists: int) -> Iterator[str]:
+    source = job.source
+    objects = sum(share.objects for share in found.shares.values())
+    size = sum(share.size for share in found.shares.values())
+    yield f"Would collect {objects:,} objects of {_bytes(size)} from {source.bucket}/{source.path} ({source.type})"
+    rows = [
+        (partition.label, f"{share.objects:,}", _bytes(share.size), share.days[0], share.days[-1])
+        for partition, share in found.shares.items()
+    ]
+    yield from table(("partition", "objects", "size", "first day", "last day"), rows) if rows else ()
+    deletions = math.ceil(objects / _DELETIONS_AT_ONCE) if job.remove else 0
+    yield f"Requests: about {lists:,} LIST (this run made them too), {found.gets:,} GET" + (
+        f", {deletions:,} DELETE" if deletions else ""
+    )
+
+
+def _bytes(size: int) -> str:
+    """Return the size as people read it: 1.2 kB."""
+    number, units = float(size), ["B", "kB", "MB", "GB", "TB"]
+    while number >= 1000 and len(units) > 1:
+        number /= 1000
+        del units[0]
+    return f"{number:.1f} {units[0]}" if units[0] != "B" else f"{size} B"

@@ -1,0 +1,225 @@
+"""The metrics of runs, as a file for node_exporter's textfile collector. Needs prometheus-client, an optional extra."""
+
+import logging
+import tempfile
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from aws_s3.errors import MissingExtraError
+from aws_s3.pipeline.stats import Tally
+from aws_s3.settings import BucketJob, Job, ServiceJob, SubscriberJob
+
+log = logging.getLogger(__name__)
+
+_MODE = 0o644
+_EVERY = 60.0
+"""Seconds between two writings of a run that goes on for ever."""
+
+_EXIT_CODE = "aws_s3_run_exit_code"
+_LAG = "aws_s3_run_lag_seconds"
+_LAST_RUN = "aws_s3_last_run_timestamp_seconds"
+_LAST_SUCCESS = "aws_s3_last_success_timestamp_seconds"
+_NEWEST = "aws_s3_newest_object_timestamp_seconds"
+
+_HELP = {
+    "aws_s3_run_objects": "S3 objects, log streams or regions' findings of which the last run sent all that was new.",
+    "aws_s3_run_events": "Events that the last run sent and that were accepted.",
+    "aws_s3_run_bytes": "Size of the S3 objects that the last run collected, as they are stored; 0 for services.",
+    "aws_s3_run_discarded_events": "Events that the last run did not send because --discard-regex matches them.",
+    "aws_s3_run_truncated_events": "Events that were too large for Wazuh and were cut by the last run.",
+    "aws_s3_run_malformed_objects": "Objects that the last run fetched but could not decompress or parse.",
+    "aws_s3_run_failed_objects": "Objects, log streams, groups or regions that the last run could not get from AWS.",
+    "aws_s3_run_known_objects": (
+        "Duplicates avoided: objects (of services: events) that the last run passed over because they had been sent."
+    ),
+    "aws_s3_run_listing_seconds": "Seconds that the last run waited for listings, or for messages of the queue.",
+    "aws_s3_run_downloading_seconds": "Seconds that the last run waited for objects or pages to be fetched and read.",
+    "aws_s3_run_sending_seconds": "Seconds that the last run spent sending events; much of it: the receiver is slow.",
+    "aws_s3_run_duration_seconds": "Seconds that the last run took.",
+    _EXIT_CODE: "Exit code of the last run; 0 is success, 143 SIGTERM.",
+    _LAG: "Seconds between the UTC day of the newest object collected so far, or the newest event, and the last run.",
+    _LAST_RUN: "When the last run ended, in seconds since 1970, whether it succeeded or not.",
+    _LAST_SUCCESS: "When the last run with exit code 0 ended, in seconds since 1970; 0: none has.",
+    _NEWEST: "UTC day of the newest object collected so far, or time of the newest event, in seconds since 1970.",
+}
+
+
+class Labels(NamedTuple):
+    """What was collected from: `name` is the bucket, the log groups, or the queue."""
+
+    kind: str
+    type: str
+    name: str
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class RunMetrics:
+    """The figures of one run that has ended. Times are seconds since 1970; `figures` can be added up."""
+
+    labels: Labels
+    figures: Mapping[str, float]
+    exit_code: int
+    ended: float
+    newest: float | None = None
+
+    @classmethod
+    def of(cls, job: Job, tally: Tally, exit_code: int, began: float) -> "RunMetrics":
+        """Return the metrics of a run that `began` then and ends now."""
+        ended = time.time()
+        figures = {
+            "aws_s3_run_objects": tally.objects,
+            "aws_s3_run_events": tally.events,
+            "aws_s3_run_bytes": tally.bytes,
+            "aws_s3_run_discarded_events": tally.reading.discarded,
+            "aws_s3_run_truncated_events": tally.reading.truncated,
+            "aws_s3_run_malformed_objects": tally.malformed,
+            "aws_s3_run_failed_objects": tally.failed,
+            "aws_s3_run_known_objects": tally.known,
+            "aws_s3_run_listing_seconds": tally.listing.seconds,
+            "aws_s3_run_downloading_seconds": tally.downloading.seconds,
+            "aws_s3_run_sending_seconds": tally.sending.seconds,
+            "aws_s3_run_duration_seconds": max(ended - began, 0),
+        }
+        return cls(labels_of(job), figures, exit_code, ended, tally.newest)
+
+    def __add__(self, other: "RunMetrics") -> "RunMetrics":
+        """Return the metrics of two runs on the same source as if they were one."""
+        return RunMetrics(
+            self.labels,
+            {name: value + other.figures[name] for name, value in self.figures.items()},
+            self.exit_code or other.exit_code,
+            max(self.ended, other.ended),
+            max((moment for moment in (self.newest, other.newest) if moment is not None), default=None),
+        )
+
+    def samples(self, before: Mapping[str, float]) -> dict[str, float]:
+        """Return the values by metric; what earlier runs found out is taken over from `before`."""
+        known = [moment for moment in (self.newest, before.get(_NEWEST)) if moment is not None]
+        samples = {
+            **self.figures,
+            _EXIT_CODE: self.exit_code,
+            _LAST_RUN: self.ended,
+            _LAST_SUCCESS: before.get(_LAST_SUCCESS, 0) if self.exit_code else self.ended,
+        }
+        if known:
+            # A key that is dated 2099 says nothing about how late the rest is.
+            newest = min(max(known), self.ended)
+            samples |= {_NEWEST: newest, _LAG: self.ended - newest}
+        return samples
+
+
+def check_extra() -> None:
+    """Raise MissingExtraError without prometheus-client."""
+    try:
+        import prometheus_client  # noqa: F401 - only to see whether it is there
+    except ImportError as error:
+        raise MissingExtraError(
+            f"--metrics-file needs prometheus-client, which cannot be imported ({error}). "
+            "Install it: pip install 'aws-s3[metrics]'."
+        ) from error
+
+
+class Report:
+    """Writes the metrics of one run. Making one raises MissingExtraError without prometheus-client."""
+
+    def __init__(self, path: Path, job: Job, tally: Tally, every: float = _EVERY) -> None:
+        check_extra()
+        self._path = path
+        self._job = job
+        self._tally = tally
+        self._began = time.time()
+        self._every = every
+        self._next = time.monotonic() + every
+
+    def write(self, exit_code: int) -> None:
+        """Write the figures of the run as it stands."""
+        write(self._path, [RunMetrics.of(self._job, self._tally, exit_code, self._began)])
+
+    def write_now_and_then(self) -> None:
+        """Write them if that was long ago, as those of a success: a run that goes on for ever has no end."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + self._every
+            self.write(0)
+
+
+def labels_of(job: Job) -> Labels:
+    """Return the labels of the source that a job collects from; a file's blocks have jobs of their own."""
+    if isinstance(job, BucketJob):
+        source = job.source
+        organization = f"{source.organization}/" if source.organization else ""
+        below = f"AWSLogs/{source.suffix}{organization}" if source.suffix or organization else ""
+        return Labels("bucket", source.type, source.bucket, source.path + below)
+    if isinstance(job, ServiceJob):
+        return Labels("service", job.name, ",".join(job.log_groups) or job.name)
+    assert isinstance(job, SubscriberJob)
+    return Labels("subscriber", job.type or job.name, job.queue)
+
+
+def write(path: Path, runs: Sequence[RunMetrics], kept: Collection[Job] = ()) -> None:
+    """Replace the file by one with the runs' metrics, in the Prometheus text format.
+
+    Of jobs that are `kept` and had no run, the metrics of the last one stay. Runs on the same source count
+    as one. Readers see the old file or the new one, whole, whatever ends this process. A file that cannot
+    be written is told in a WARNING.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError(0, "it is not a regular file")
+        before = _samples_of(path)
+        samples = {labels: before[labels] for labels in map(labels_of, kept) if labels in before}
+        samples |= {run.labels: run.samples(before.get(run.labels, {})) for run in _merged(runs)}
+        _replace(path, _text(samples))
+    except Exception as error:
+        # Whatever is wrong with the metrics, the run has ended as it has.
+        reason = getattr(error, "strerror", None) or error
+        log.warning("The metrics cannot be written to %s: %s. Check --metrics-file.", path, reason)
+
+
+def _merged(runs: Iterable[RunMetrics]) -> Iterable[RunMetrics]:
+    by_source: dict[Labels, RunMetrics] = {}
+    for run in runs:
+        by_source[run.labels] = by_source[run.labels] + run if run.labels in by_source else run
+    return by_source.values()
+
+
+def _text(samples: Mapping[Labels, Mapping[str, float]]) -> bytes:
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+    registry = CollectorRegistry()
+    gauges = {name: Gauge(name, text, Labels._fields, registry=registry) for name, text in _HELP.items()}
+    for labels, values in samples.items():
+        for name, value in values.items():
+            gauges[name].labels(*labels).set(value)
+    return generate_latest(registry)
+
+
+def _samples_of(path: Path) -> dict[Labels, dict[str, float]]:
+    """Return what the file holds, by source and metric; nothing where it is of another kind, or not there."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    found: dict[Labels, dict[str, float]] = {}
+    with suppress(FileNotFoundError, ValueError, LookupError, TypeError):
+        for family in text_string_to_metric_families(path.read_bytes().decode()):
+            for sample in family.samples:
+                labels = Labels(**sample.labels)
+                found.setdefault(labels, {})[sample.name] = sample.value
+    return found
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put a file in the place of another; node_exporter reads only names that end with `.prom`."""
+    with tempfile.NamedTemporaryFile(prefix=".aws-s3.", suffix=".tmp", dir=path.parent, delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(content)
+            file.close()
+            temporary.chmod(_MODE)
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink()
+            raise

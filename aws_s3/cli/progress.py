@@ -1,0 +1,120 @@
+"""The progress bar on stderr, which is a terminal. Needs tqdm, an optional extra: without it there is none."""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import RLock
+from typing import Any
+
+from aws_s3.cli.terminal import STDERR, Terminal
+from aws_s3.pipeline.sinks import writable
+from aws_s3.pipeline.stats import Tally
+
+log = logging.getLogger(__name__)
+
+_INTERVAL = 0.1
+"""Seconds between two drawings."""
+
+_FORMAT = "{n_fmt}/{total_fmt} objects{postfix} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left, {rate_noinv_fmt}"
+_FORMAT_WITHOUT_TOTAL = "{n_fmt} log streams or regions{postfix}, {elapsed}"
+
+
+@contextmanager
+def shown_progress(tally: Tally, terminal: Terminal) -> Iterator[None]:
+    """Show on stderr how far the run is, beside the lines of `terminal`, until the block ends."""
+    try:
+        from tqdm.std import tqdm
+    except ImportError:
+        log.info("There is no progress bar: it needs tqdm. Install it: pip install 'aws-s3[progress]'.")
+        yield
+        return
+    # No thread of its own: processes are forked later.
+    tqdm.monitor_interval = 0
+    tqdm.set_lock(RLock())
+    bar = _Bar(tqdm, tally, terminal)
+    tally.watchers.append(bar.update)
+    terminal.make_room = bar.clear
+    try:
+        yield
+    finally:
+        bar.close()
+
+
+class _Bar:
+    """Draws the tally now and then, with the terminal's lock held, from the first thing there is to show."""
+
+    def __init__(self, tqdm: Any, tally: Tally, terminal: Terminal) -> None:
+        self._tqdm = tqdm
+        self._tally = tally
+        self._terminal = terminal
+        self._began = time.time()
+        self._next = 0.0
+        self._meter: Any = None
+        self._is_drawn = False
+
+    def update(self) -> None:
+        """Draw, unless it was drawn a moment ago."""
+        if time.monotonic() >= self._next:
+            with self._locked():
+                self._draw()
+            self._next = time.monotonic() + _INTERVAL
+
+    def clear(self) -> None:
+        """Make room for a line; the caller holds the lock."""
+        if self._is_drawn:
+            self._meter.clear(nolock=True)
+            self._is_drawn = False
+
+    def close(self) -> None:
+        """Leave the last state on a line of its own, if there was any."""
+        if self._meter is not None:
+            with self._locked():
+                self._set()
+                self._meter.n = self._tally.objects
+                self._meter.close()
+                self._is_drawn = False
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._terminal.acquire()
+        try:
+            yield
+        finally:
+            self._terminal.release()
+
+    def _draw(self) -> None:
+        if self._meter is None:
+            self._meter = self._tqdm(
+                file=_Screen(), dynamic_ncols=True, unit=" objects", mininterval=0, miniters=1, delay=1e-9
+            )
+            self._meter.start_t = self._meter.last_print_t = self._began
+        self._set()
+        self._meter.update(self._tally.objects - self._meter.n)
+        self._is_drawn = True
+
+    def _set(self) -> None:
+        self._meter.total = self._tally.listed or None
+        self._meter.bar_format = _FORMAT if self._tally.listed else _FORMAT_WITHOUT_TOTAL
+        self._meter.set_postfix_str(f"{self._tally.events} events", refresh=False)
+
+
+class _Screen:
+    """Stderr, a terminal, written to without waiting: a terminal that is stopped stops no run."""
+
+    encoding = getattr(sys.stderr, "encoding", "ascii")
+
+    def write(self, text: str) -> None:
+        """Write the text, or lose it."""
+        with suppress(OSError):
+            if writable(STDERR, 0):
+                os.write(STDERR, text.encode(self.encoding, "replace"))
+
+    def flush(self) -> None:
+        """Do nothing: what was written has left."""
+
+    def fileno(self) -> int:
+        """Return the descriptor, of which the width is asked."""
+        return STDERR

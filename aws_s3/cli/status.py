@@ -1,0 +1,66 @@
+"""`--status`: what the state tells of each source, as a table or as JSON (SPEC 15)."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import date
+
+from aws_s3.cli.tables import shortened, table, write
+from aws_s3.cli.terminal import printable
+from aws_s3.settings import Settings, StatusJob
+from aws_s3.state.overview import FailedStatus, Overview, PartitionStatus, SourceStatus, overview
+
+_NAME = 34
+_KEY = 42
+"""Characters: the tables are for terminals of 120 columns."""
+
+
+def show_status(settings: Settings, job: StatusJob, today: date) -> int:
+    """Print the status; `today` is the UTC day. Raises StateError for a state file that cannot be read."""
+    found = overview(settings.state_dir)
+    if job.as_json:
+        text = json.dumps(asdict(found), indent=2, ensure_ascii=False)
+    else:
+        text = "\n".join(map(printable, _lines(found, settings, today)))
+    write(text)
+    return 0
+
+
+def _lines(found: Overview, settings: Settings, today: date) -> Iterator[str]:
+    if not (found.sources or found.log_streams or found.scans):
+        yield f"Nothing was collected yet: there is no state in {settings.state_dir}"
+    for source in found.sources:
+        yield from _of_source(source, today)
+    if found.log_streams:
+        yield "CloudWatch Logs"
+        rows = [(s.account, s.region, s.group, s.stream, s.read_until or "-") for s in found.log_streams]
+        yield from table(("account", "region", "group", "stream", "read until"), rows)
+    if found.scans:
+        yield "Inspector"
+        yield from table(("account", "region", "last scan"), [(s.account, s.region, s.last_scan) for s in found.scans])
+
+
+def _of_source(status: SourceStatus, today: date) -> Iterator[str]:
+    source = status.source
+    names = [("path", source.path), ("suffix", source.suffix), ("organization", source.organization)]
+    more = "".join(f", {name} {value}" for name, value in names if value)
+    yield f"{source.type} in {source.bucket}{more}: last complete run {status.last_complete_run or 'unknown'}"
+    rows = [_of_partition(partition, today) for partition in status.partitions]
+    yield from table(("partition", "from", "newest day", "behind", "rows", "last object"), rows)
+    if status.failed:
+        yield "  objects that could not be read"
+        yield from table(("key", "attempts", "next attempt", "reason"), list(map(_of_failed, status.failed)))
+    if status.partly_sent:
+        yield f"  objects of which a part was sent: {', '.join(status.partly_sent)}"
+
+
+def _of_partition(partition: PartitionStatus, today: date) -> tuple[str, ...]:
+    newest = partition.newest_day
+    behind = f"{(today - date.fromisoformat(newest)).days} d" if newest else "-"
+    last = shortened((partition.last_object or "-").rpartition("/")[2], _NAME)
+    return (partition.prefix or "-", partition.floor or "-", newest or "-", behind, f"{partition.rows}", last)
+
+
+def _of_failed(failed: FailedStatus) -> tuple[str, ...]:
+    upcoming = "malformed: --retry-failed" if failed.malformed else failed.next_attempt
+    return (shortened(failed.key, _KEY), f"{failed.attempts}", upcoming, shortened(failed.reason, _NAME))

@@ -1,0 +1,98 @@
+"""The contract of a bucket type. A type has no I/O: it says where its objects lie and what is in them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import IO, ClassVar
+
+from aws_s3.codec.delimited import Table, table_events
+from aws_s3.codec.json_and_lines import check_lines
+from aws_s3.codec.records import BadRecord, Event
+from aws_s3.codec.reshape import reshape
+from aws_s3.log_types.layout import Layout, Partition
+
+ACCOUNT_AND_REGION = ("bucket_path", "aws_account_id", "aws_region", "log_key")
+ACCOUNT_ONLY = ("bucket_path", "aws_account_id", "log_key")
+
+
+class Bucket(ABC):
+    """One type of logs kept in a bucket (SPEC 3, 5, 6, 9).
+
+    `name` is the value of `--type`; `table` and `key_columns` its rows in the state; `layouts` where
+    its objects lie; `every_layout` whether all of these are read, or only that under `AWSLogs/` where
+    the path holds it; `suffix_in_bucket_path` whether the suffix is part of the rows' `bucket_path`;
+    `account_in_event` whether each event carries the account of its folder; `proves_cheaply` whether
+    `prove` is far less work than `parse`.
+    """
+
+    name: ClassVar[str]
+    table: ClassVar[str]
+    key_columns: ClassVar[tuple[str, ...]] = ACCOUNT_ONLY
+    layouts: ClassVar[tuple[Layout, ...]]
+    every_layout: ClassVar[bool] = False
+    suffix_in_bucket_path: ClassVar[bool] = False
+    account_in_event: ClassVar[bool] = False
+    proves_cheaply: bool = False
+
+    def check_path(self, path: str) -> None:
+        """Raise InvalidTypeError when objects of this type cannot lie under `path`."""
+        del path
+
+    def accepts(self, key: str, partition: Partition) -> bool:
+        """Tell whether the object is one of this type; the others of the partition are passed over."""
+        del partition
+        return not key.endswith("/")
+
+    def extra_columns(self, key: str) -> dict[str, str]:
+        """Return the values of key columns that only this type has, from the object's key."""
+        del key
+        return {}
+
+    @abstractmethod
+    def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+        """Yield the events of an object from its decompressed content, as they were written.
+
+        `body` is at its start and stays open; large objects are parsed twice, first only as proof.
+        Raises ParseError when the content is not what the type holds; never another exception.
+        """
+
+    def tables(self, body: IO[bytes], key: str) -> Iterator[Table] | None:
+        """Yield what `parse` does by column, if nothing reshapes it; None where columns are not what there is."""
+        del body, key
+        return None
+
+    def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+        """Raise ParseError where `parse` would, and yield what it would, at least the bad records."""
+        return self.parse(body, key)
+
+    def reshape(self, event: Event) -> Iterable[Event]:
+        """Return the event as it is sent (SPEC 6): usually one, of some types several."""
+        return (reshape(event),)
+
+
+class TextBucket(Bucket):
+    """A type whose objects are lines of text, and whose events are strings whatever the lines hold."""
+
+    proves_cheaply = True
+
+    def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+        """Raise ParseError where `parse` would: lines may be too long, but not wrong."""
+        del key
+        check_lines(body)
+        return iter(())
+
+    def reshape(self, event: Event) -> Iterable[Event]:
+        """Return the event: strings alone leave nothing to reshape."""
+        return (event,)
+
+
+class TableBucket(TextBucket):
+    """A type whose lines all have the same fields, most of the time."""
+
+    @abstractmethod
+    def tables(self, body: IO[bytes], key: str) -> Iterator[Table]:
+        """Yield the lines; raise only ParseError."""
+
+    def parse(self, body: IO[bytes], key: str) -> Iterator[Event]:
+        """Yield each line as an event. All values are strings."""
+        for table in self.tables(body, key):
+            yield from table_events(table)

@@ -1,1 +1,0 @@
-"""Wazuh's configuration file: what it says of this program (SPEC 13)."""

@@ -1,0 +1,156 @@
+"""CloudWatch Logs' streams and events, as AWS gives them out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from aws_s3.aws.service_api import ServiceApi, next_token, reading_answer
+from aws_s3.errors import CollectorError, ExpiredTokenError, InvalidRequestError
+from aws_s3.state.log_streams import Group, Sighting
+from aws_s3.state.read_ranges import LATE, Range
+
+REQUESTS_A_SECOND = 25
+"""What AWS allows an account in a region, of GetLogEvents and of DescribeLogStreams each."""
+
+_STREAMS_A_PAGE = 50
+_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True)
+class LogStream:
+    """A stream as a listing shows it. Times are milliseconds since 1970; those of its events lag behind.
+
+    `ingested`: when an event last came in; `quiet_since`: that, or the time of its newest event, if later.
+    """
+
+    name: str
+    account: str
+    ingested: int | None
+    quiet_since: int
+
+
+class LogEvent(NamedTuple):
+    """An event; its digest is that of its message and the time it came in."""
+
+    time: int
+    ingested: int
+    message: str
+    digest: bytes
+
+    @property
+    def sighting(self) -> Sighting:
+        """What tells it from other events of its stream, but for those that are the same in everything."""
+        return self.time, self.digest
+
+
+@dataclass(frozen=True)
+class Page:
+    """Events of a range, in the order of time. `token` stands for its end; `is_last` of its range."""
+
+    range: Range
+    events: Sequence[LogEvent]
+    token: str | None
+    is_last: bool
+
+
+class LogGroupApi:
+    """A log group in one region. Every method raises what `ServiceApi.ask` does."""
+
+    def __init__(self, api: ServiceApi, group: Group) -> None:
+        self._api = api
+        self._group = group
+        self._what = f"log group {group.name} in {group.region}"
+
+    def streams(self) -> list[LogStream]:
+        """Return the group's streams, all pages of them, by name."""
+        with reading_answer(self._what):
+            return [_stream(item) for page in self._listing() for item in page["logStreams"]]
+
+    def account(self) -> str | None:
+        """Return the account of the group, for which no stream can be asked; None if it may not be known."""
+        try:
+            answer = self._api.ask("describe_log_groups", self._what, logGroupNamePrefix=self._group.name)
+        except CollectorError:
+            return None
+        with reading_answer(self._what):
+            arns = (group["arn"] for group in answer["logGroups"] if group["logGroupName"] == self._group.name)
+            return next(map(_account, arns), None)
+
+    def pages(self, stream: LogStream, ranges: Sequence[Range], began: int) -> Iterator[Page]:
+        """Yield the stream's events in the ranges; each range ends with a page that `is_last`.
+
+        That is when AWS gives the same token again (pages may be empty before), or when the events are
+        newer than the run, which `began` in milliseconds: a busy stream would never end. Raises
+        ExpiredTokenError, after which reading can go on by time.
+        """
+        for wanted in ranges:
+            token = wanted.token
+            is_last = False
+            while not is_last:
+                answer = self._get(stream, wanted, token)
+                with reading_answer(f"log stream {stream.name} of {self._what}"):
+                    events = _events(answer["events"], wanted)
+                forward = answer.get("nextForwardToken")
+                is_last = forward in (None, token) or min((e.ingested for e in events), default=0) > began + LATE
+                token = forward
+                yield Page(wanted, events, token, is_last)
+
+    def delete(self, stream: LogStream) -> None:
+        """Delete the stream, with all of its events."""
+        what = f"deletion of log stream {stream.name} of {self._what}"
+        self._api.ask("delete_log_stream", what, logGroupName=self._group.name, logStreamName=stream.name)
+
+    def _listing(self) -> Iterator[dict[str, Any]]:
+        token = None
+        while True:
+            page = self._api.ask(
+                "describe_log_streams",
+                self._what,
+                logGroupName=self._group.name,
+                logStreamNamePrefix=self._group.prefix or None,
+                limit=_STREAMS_A_PAGE,
+                nextToken=token,
+            )
+            yield page
+            token = next_token(page, token, self._what)
+            if not token:
+                return
+
+    def _get(self, stream: LogStream, wanted: Range, token: str | None) -> dict[str, Any]:
+        try:
+            return self._api.ask(
+                "get_log_events",
+                f"log stream {stream.name} of {self._what}",
+                logGroupName=self._group.name,
+                logStreamName=stream.name,
+                startTime=wanted.start,
+                endTime=wanted.end,
+                startFromHead=True,
+                nextToken=token,
+            )
+        except InvalidRequestError as error:
+            if token is None:
+                raise
+            raise ExpiredTokenError(str(error)) from error
+
+
+def _stream(item: dict[str, Any]) -> LogStream:
+    times = (item.get(name, 0) for name in ("creationTime", "lastEventTimestamp", "lastIngestionTime"))
+    return LogStream(item["logStreamName"], _account(item["arn"]), item.get("lastIngestionTime"), max(times))
+
+
+def _account(arn: str) -> str:
+    return arn.split(":")[4]
+
+
+def _events(items: Sequence[dict[str, Any]], wanted: Range) -> list[LogEvent]:
+    events = (_event(item) for item in items)
+    inside = (e for e in events if wanted.start <= e.time and (wanted.end is None or e.time < wanted.end))
+    return sorted(inside, key=lambda event: event.time)
+
+
+def _event(item: dict[str, Any]) -> LogEvent:
+    message, ingested = item["message"], item.get("ingestionTime", 0)
+    content = f"{ingested} {message}".encode("utf-8", "surrogatepass")
+    return LogEvent(item["timestamp"], ingested, message, blake2b(content, digest_size=_DIGEST_BYTES).digest())

@@ -1,0 +1,113 @@
+"""Wiring: the parts of one collection from a service, and its regions one after the other."""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from datetime import datetime
+
+from aws_s3.aws.service_api import ServiceApi
+from aws_s3.aws.session import Session, known_regions
+from aws_s3.errors import (
+    CollectorError,
+    CredentialsError,
+    DeniedError,
+    EndpointError,
+    RequestError,
+    ThrottledError,
+    UnknownRegionError,
+)
+from aws_s3.pipeline.prefetch import DaemonExecutor
+from aws_s3.pipeline.signals import Interruption
+from aws_s3.pipeline.sinks import open_sink
+from aws_s3.pipeline.stats import Tally
+from aws_s3.services import SERVICES
+from aws_s3.services.base import Service, Surroundings
+from aws_s3.services.log_group import STREAMS_AT_ONCE
+from aws_s3.settings import ServiceJob, Settings
+from aws_s3.state.locks import Locks
+from aws_s3.state.service_state import ServiceState
+
+log = logging.getLogger(__name__)
+
+Fail = Callable[[CollectorError], None]
+
+_LOCKS = "aws_services.lock"
+_ENDS_REGION = (CredentialsError, EndpointError, ThrottledError, RequestError)
+
+
+def collect_service(
+    settings: Settings, job: ServiceJob, interruption: Interruption, began: datetime, tally: Tally
+) -> int:
+    """Collect from a service's API once, and return the exit code. `began` is now, UTC."""
+    service_type = SERVICES[job.name]
+    session = Session(settings.access, job.regions)
+    regions = _regions(session, job, service_type)
+    failures: list[CollectorError] = []
+
+    def fail(error: CollectorError) -> None:
+        failures.append(error)
+        tally.count(error)
+        log.error("%s", error)
+
+    with ExitStack() as opened:
+        surroundings = Surroundings(
+            connect=lambda region, rate: ServiceApi(session.client(service_type.api, region), rate),
+            account=session.account,
+            fail=fail,
+            state=opened.enter_context(closing(ServiceState(settings.state_dir))),
+            locks=opened.enter_context(closing(Locks(settings.state_dir / _LOCKS))),
+            sink=opened.enter_context(closing(open_sink(settings.output, interruption.check))),
+            requests=DaemonExecutor(STREAMS_AT_ONCE, "request"),
+            interruption=interruption,
+            began=began,
+            tally=tally,
+        )
+        service = service_type(job, surroundings)
+        if regions:
+            _collect(service, regions, fail)
+        else:
+            _collect_everywhere(service, session.service_regions(service_type.api), fail)
+        service.finish()
+    return failures[0].exit_code if failures else 0
+
+
+def _regions(session: Session, job: ServiceJob, service: type[Service]) -> Sequence[str]:
+    """Return the regions asked for: by option, else that of the endpoint, profile or environment; or none."""
+    known = known_regions() if service.is_everywhere else session.service_regions(service.api)
+    if unknown := set(job.regions).difference(known):
+        raise UnknownRegionError(
+            f"Unknown region: {', '.join(sorted(unknown))}. Check --regions, and where AWS has {job.name}."
+        )
+    if job.regions:
+        return job.regions
+    try:
+        return [session.client(service.api).meta.region_name]
+    except UnknownRegionError:
+        return []
+
+
+def _collect(service: Service, regions: Sequence[str], fail: Fail) -> None:
+    """Collect the regions; one that cannot be read does not keep the others from it."""
+    for region in regions:
+        log.debug('+++ Getting alerts from "%s" region.', region)
+        try:
+            service.collect(region)
+        except _ENDS_REGION as error:
+            fail(error)
+
+
+def _collect_everywhere(service: Service, regions: Sequence[str], fail: Fail) -> None:
+    """Collect all regions of the partition, but for those that refuse the credentials: they are opted out of."""
+    log.info("No region is given, by --regions or the profile: all of them are looked at: %s", ", ".join(regions))
+    refusals: list[CollectorError] = []
+
+    def judge(error: CollectorError) -> None:
+        if isinstance(error, CredentialsError) and not isinstance(error, DeniedError):
+            refusals.append(error)
+            log.info("%s The region is passed over.", error)
+        else:
+            fail(error)
+
+    _collect(service, regions, judge)
+    if len(refusals) == len(regions):
+        fail(refusals[-1])

@@ -1,0 +1,84 @@
+"""Objects of a known bucket type that S3 notifies of: `--subscriber buckets --type TYPE` (SPEC 12)."""
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import IO
+
+from aws_s3.codec.delimited import Table
+from aws_s3.codec.messages import Envelope, bucket_log_info
+from aws_s3.codec.records import BadRecord, Event
+from aws_s3.log_types.base import Bucket
+from aws_s3.log_types.layout import REGION_NAME, Account, AnyFolder, Layout, Level, Partition, Region
+from aws_s3.subscribers.base import Subscriber
+from aws_s3.subscribers.notifications import NotifiedObject
+
+
+class Typed(Subscriber):
+    """What the collection of a bucket would send of the same object, and of no other object."""
+
+    name = "buckets"
+
+    def __init__(self, bucket: Bucket, account_alias: str) -> None:
+        self._bucket = bucket
+        self.proves_cheaply = bucket.proves_cheaply
+        self._account_alias = account_alias
+
+    def accepts(self, notified: NotifiedObject) -> bool:
+        """Tell whether the object lies where those of the type lie, and is one of them."""
+        partition = self._partition(notified.key)
+        return partition is not None and self._bucket.accepts(notified.key, partition)
+
+    def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+        """Yield the events as the bucket type does."""
+        return self._bucket.parse(body, key)
+
+    def tables(self, body: IO[bytes], key: str) -> Iterator[Table] | None:
+        """Yield the events by column as the bucket type does."""
+        return self._bucket.tables(body, key)
+
+    def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+        """Prove the object as the bucket type does."""
+        return self._bucket.prove(body, key)
+
+    def reshape(self, event: Event) -> Iterable[Event]:
+        """Return the event as the bucket type does."""
+        return self._bucket.reshape(event)
+
+    def envelope(self, notified: NotifiedObject) -> Envelope:
+        """Return the bucket's envelope, with the alias, and the key's account where the type carries it."""
+        partition = self._partition(notified.key)
+        account = partition.account if partition and self._bucket.account_in_event else ""
+        return Envelope(bucket_log_info(self._account_alias, notified.key, notified.bucket), account)
+
+    def _partition(self, key: str) -> Partition | None:
+        found = (partition_of(key, layout) for layout in self._bucket.layouts)
+        return next(filter(None, found), None)
+
+
+@lru_cache(maxsize=16)
+def partition_of(key: str, layout: Layout) -> Partition | None:
+    """Return the partition that an object belongs to, by its key alone; None when it is of another layout."""
+    found = _pattern(layout).match(key)
+    if found is None:
+        return None
+    named = {"account": "", "region": "", **found.groupdict()}
+    partition = Partition(found["prefix"], layout.dates, named["account"], named["region"])
+    return partition if partition.day(key) else None
+
+
+@lru_cache(maxsize=64)
+def _pattern(layout: Layout) -> re.Pattern[str]:
+    """Return what matches the layout's keys under any path, up to the date."""
+    # Between AWSLogs/ and the account there may be a suffix and an organization.
+    base = r"(?:.*/)?AWSLogs/(?:[^/]+/)*?" if layout.in_awslogs else r"(?:.*?/)??"
+    levels = "".join(f"{_level(level)}/" for level in layout.levels)
+    return re.compile(rf"(?P<prefix>{base}{levels})(?={layout.dates.pattern.pattern})", re.ASCII | re.DOTALL)
+
+
+def _level(level: Level) -> str:
+    if isinstance(level, Account):
+        return r"(?P<account>\d{12})"
+    if isinstance(level, Region):
+        return f"(?P<region>{'|'.join([REGION_NAME.pattern, *map(re.escape, level.also)])})"
+    return "[^/]+" if isinstance(level, AnyFolder) else re.escape(level)

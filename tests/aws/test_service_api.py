@@ -1,0 +1,82 @@
+"""Requests to a service: their pace, and what their refusals become."""
+
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from aws_s3.aws.service_api import Pace, ServiceApi
+from aws_s3.errors import (
+    CollectorError,
+    CredentialsError,
+    DeniedError,
+    EndpointError,
+    InvalidRequestError,
+    MissingError,
+    RequestError,
+    ThrottledError,
+)
+from aws_s3.pipeline.prefetch import DaemonExecutor
+
+
+class Client:
+    """A client whose one operation records what it is given, or fails."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self._failure = failure
+        self.requests: list[dict[str, Any]] = []
+
+    def get(self, **request: Any) -> dict[str, Any]:
+        self.requests.append(request)
+        if self._failure:
+            raise self._failure
+        return {"found": 1}
+
+
+def refused(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "Get")
+
+
+REFUSALS: list[tuple[Exception, type[CollectorError], int]] = [
+    (refused("ResourceNotFoundException"), MissingError, 16),
+    (refused("InvalidParameterException"), InvalidRequestError, 16),
+    (refused("ServiceUnavailableException"), RequestError, 16),
+    (refused("SomethingNew"), RequestError, 16),
+    (refused("AccessDeniedException"), DeniedError, 3),
+    (refused("UnrecognizedClientException"), CredentialsError, 3),
+    (refused("ThrottlingException"), ThrottledError, 16),
+    (EndpointConnectionError(endpoint_url="http://nowhere"), EndpointError, 15),
+]
+
+
+@pytest.mark.parametrize(("failure", "kind", "code"), REFUSALS)
+def test_refusals_are_told_apart(failure: Exception, kind: type[CollectorError], code: int) -> None:
+    with pytest.raises(CollectorError) as raised:
+        ServiceApi(Client(failure), 1000).ask("get", "log group g")
+    assert (raised.type, raised.value.exit_code) == (kind, code)
+    assert str(raised.value).startswith("Log group g")
+
+
+def test_members_that_are_none_are_left_out() -> None:
+    client = Client()
+    assert ServiceApi(client, 1000).ask("get", "it", a=0, b=None, c="") == {"found": 1}
+    assert client.requests == [{"a": 0, "c": ""}]
+
+
+def test_pace_holds_for_all_threads_together() -> None:
+    pace, executor = Pace(200), DaemonExecutor(8, "test")
+    began = time.monotonic()
+    for wait in [executor.submit(pace.wait) for _ in range(100)]:
+        wait.result()
+    assert 0.29 < time.monotonic() - began < 5
+
+
+def test_pause_gives_no_more_credit_than_a_moment() -> None:
+    pace = Pace(50)
+    pace.wait()
+    time.sleep(0.5)
+    began = time.monotonic()
+    for _ in range(21):
+        pace.wait()
+    assert time.monotonic() - began > 0.19

@@ -1,0 +1,39 @@
+"""Signatures: those of botocore, whatever is signed."""
+
+from calendar import timegm
+from time import strptime, time
+
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+from botocore.utils import percent_encode
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aws_s3.aws.sigv4 import signed_headers
+
+TIME = "%Y%m%dT%H%M%SZ"
+NAMES = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=-", min_size=1)
+HOSTS = st.sampled_from(["logs.s3.eu-west-1.amazonaws.com", "localhost:9000", "[::1]:4566"])
+
+
+def signed_by_botocore(url: str, region: str, credentials: ReadOnlyCredentials) -> dict[str, str]:
+    request = AWSRequest("GET", url)
+    S3SigV4Auth(credentials, "s3", region).add_auth(request)
+    return {name.lower(): value for name, value in request.headers.items()}
+
+
+@given(HOSTS, st.text(min_size=1), NAMES, NAMES, NAMES, st.none() | NAMES)
+def test_headers_are_those_of_botocore(
+    host: str, key: str, region: str, access: str, secret: str, token: str | None
+) -> None:
+    path = "/" + percent_encode(key.encode("utf-8", "replace"), safe="/~")
+    credentials = ReadOnlyCredentials(access, secret, token)
+    theirs = signed_by_botocore(f"https://{host}{path}", region, credentials)
+    now = strptime(theirs["x-amz-date"], TIME)
+    assert signed_headers(host, path, region, credentials, now) == {"host": host, **theirs}
+
+
+def test_requests_are_signed_for_the_present_time_in_utc() -> None:
+    headers = signed_headers("h", "/k", "r", ReadOnlyCredentials("a", "s", None))
+    assert 0 <= time() - timegm(strptime(headers["x-amz-date"], TIME)) < 10

@@ -1,0 +1,116 @@
+"""The whole way of bucket types whose order, layout or partitions have quirks of their own."""
+
+import gzip
+import json
+import textwrap
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.harness.command import Home, new_home, put_all
+from tests.harness.emulator import Emulator
+
+BUCKET = "acme-logs"
+SINCE = ("-b", BUCKET, "-s", "2021-JAN-01")
+
+
+@pytest.fixture
+def home(emulator: Emulator) -> Iterator[Home]:
+    emulator.client("s3").create_bucket(Bucket=BUCKET)
+    with new_home(emulator) as made:
+        yield made
+
+
+def config_object(day: date, number: int) -> dict[str, bytes]:
+    stamp = f"{day:%Y%m%d}T{number:06}Z"
+    name = f"123456789012_Config_us-east-1_ConfigHistory_AWS::EC2::Volume_{stamp}_{stamp}_1.json.gz"
+    key = f"AWSLogs/123456789012/Config/us-east-1/{day.year}/{day.month}/{day.day}/ConfigHistory/{name}"
+    items = [{"resourceId": f"{day:%m%d}-{number}"}]
+    return {key: gzip.compress(json.dumps({"configurationItems": items}).encode(), mtime=0)}
+
+
+def test_config_of_a_year_is_collected_once_in_the_order_of_dates(home: Home, emulator: Emulator) -> None:
+    days = [date(2021, 2, 9), date(2021, 2, 10), date(2021, 10, 1), date(2021, 10, 9), date(2021, 10, 10)]
+    objects: dict[str, bytes] = {}
+    for day in days:
+        for number in range(122):
+            objects |= config_object(day, number)
+    put_all(emulator, BUCKET, objects)
+    first = [message["aws"]["resourceId"] for message in home.run(*SINCE, "-t", "config").messages]
+    assert first == [f"{day:%m%d}-{number}" for day in days for number in range(122)]
+    assert home.run(*SINCE, "-t", "config").messages == []
+    put_all(emulator, BUCKET, config_object(date(2021, 10, 11), 0))
+    assert [message["aws"]["resourceId"] for message in home.run("-b", BUCKET, "-t", "config").messages] == ["1011-0"]
+    assert home.run("-b", BUCKET, "-t", "config").messages == []
+
+
+def test_guardduty_findings_of_every_region_and_account_arrive_on_every_run(home: Home, emulator: Emulator) -> None:
+    places = [
+        (account, region) for account in ("111111111111", "222222222222") for region in ("eu-west-1", "us-east-1")
+    ]
+    for run, day in enumerate([date(2021, 6, 10) + timedelta(run) for run in range(3)]):
+        put_all(
+            emulator,
+            BUCKET,
+            {
+                # Random names: what a later run finds may well sort before what an earlier one took.
+                f"AWSLogs/{account}/GuardDuty/{region}/{day:%Y/%m/%d}/{9 - run}a1b2c3.jsonl.gz": gzip.compress(
+                    json.dumps({"id": f"{account}/{region}/{run}", "service": {"serviceName": "guardduty"}}).encode()
+                )
+                for account, region in places
+            },
+        )
+        arrived = [message["aws"]["id"] for message in home.run(*SINCE, "-t", "guardduty").messages]
+        assert sorted(arrived) == sorted(f"{account}/{region}/{run}" for account, region in places)
+
+
+def test_flow_log_of_a_foreign_account_with_fields_of_its_own(home: Home, emulator: Emulator) -> None:
+    folder = "AWSLogs/999999999999/vpcflowlogs/us-east-1/2021/06/10"
+    text = (
+        "version vpc-id pkt-srcaddr tcp-flags start end flow-direction\n"
+        "5 vpc-1 10.0.0.1 2 1623286800 1623286860 ingress\n"
+    )
+    key = f"{folder}/999999999999_vpcflowlogs_us-east-1_fl-0123456789abcdef0_20210610T0115Z_a.log.gz"
+    put_all(emulator, BUCKET, {key: gzip.compress(text.encode())})
+    [message] = home.run(*SINCE, "-t", "vpc").messages
+    assert {name: value for name, value in message["aws"].items() if name != "log_info"} == {
+        "version": "5",
+        "vpc_id": "vpc-1",
+        "pkt_srcaddr": "10.0.0.1",
+        "tcp_flags": "2",
+        "start": "2021-06-10T01:00:00Z",
+        "end": "2021-06-10T01:01:00Z",
+        "flow_direction": "ingress",
+        "source": "vpc",
+        "aws_account_id": "999999999999",
+    }
+
+
+def test_new_type_is_one_file_and_one_line(home: Home, emulator: Emulator, tmp_path: Path) -> None:
+    """A made-up type, in a file of its own, and a line that puts it into the registry, are a whole type."""
+    (tmp_path / "fruit.py").write_text(
+        textwrap.dedent("""
+        from aws_s3.log_types.base import Bucket
+        from aws_s3.log_types.layout import SLASHED, Layout
+        from aws_s3.codec.json_and_lines import lines
+
+        class Fruit(Bucket):
+            name = "fruit"
+            table = "fruit"
+            layouts = (Layout(SLASHED),)
+
+            def parse(self, body, key):
+                for line in lines(body):
+                    yield {"fruit": line, "source": "fruit"}
+        """)
+    )
+    line = "from aws_s3.log_types import BUCKET_TYPES; from fruit import Fruit; BUCKET_TYPES['fruit'] = Fruit"
+    (tmp_path / "sitecustomize.py").write_text(line)
+    put_all(emulator, BUCKET, {"2021/06/10/a": b"apple\npear\n"})
+    there = {"PYTHONPATH": str(tmp_path)}
+    first = home.run(*SINCE, "-t", "fruit", environment=there)
+    assert [message["aws"]["fruit"] for message in first.messages] == ["apple", "pear"]
+    assert home.run(*SINCE, "-t", "fruit", environment=there).messages == []
+    assert "fruit" in home.run("--help", environment=there).output

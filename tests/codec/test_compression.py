@@ -1,0 +1,232 @@
+"""What comes out of an object's bytes, whatever they are: all of it, or one of our errors."""
+
+import gzip
+import io
+import logging
+import resource
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aws_s3.codec import compression
+from aws_s3.codec.compression import decompress, spool
+from aws_s3.errors import DecompressError, StorageError
+
+TEXT = "one line of a log, ñ\n".encode() * 50
+GZIP = gzip.compress(TEXT, mtime=0)
+
+
+def zipped(*contents: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for number, content in enumerate(contents):
+            archive.writestr(f"log{number}", content)
+    return file.getvalue()
+
+
+def content(body: bytes, key: str) -> bytes:
+    with decompress(io.BytesIO(body), key) as file:
+        return file.read()
+
+
+def reason(body: bytes, key: str) -> str:
+    with pytest.raises(DecompressError) as raised:
+        decompress(io.BytesIO(body), key)
+    assert raised.value.exit_code == 8
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        (TEXT, "log"),
+        (TEXT, "log.json"),
+        (TEXT, "log.gz.txt"),
+        (GZIP, "log.json.gz"),
+        (GZIP, "log"),
+        (GZIP, "log.csv"),
+        (gzip.compress(TEXT, 0, mtime=0), "log.gz"),
+        (gzip.compress(TEXT[:100], mtime=0) + gzip.compress(TEXT[100:], mtime=0), "log.gz"),
+        (gzip.compress(b"", mtime=0) + GZIP + gzip.compress(b"", mtime=0), "log"),
+        (GZIP + b"\0" * 100_000, "log.gz"),
+        (gzip.compress(TEXT[:100], mtime=0) + b"\0" * 100_000 + gzip.compress(TEXT[100:], mtime=0), "log.gz"),
+        (zipped(TEXT), "log.zip"),
+        (zipped(TEXT, method=zipfile.ZIP_STORED), "log.zip"),
+        (zipped(TEXT, b"another"), "log.zip"),
+    ],
+)
+def test_the_content_is_what_was_compressed(body: bytes, key: str) -> None:
+    assert content(body, key) == TEXT
+
+
+@pytest.mark.parametrize(("body", "key"), [(b"", "log"), (b"", "log.gz"), (gzip.compress(b"", mtime=0), "log.gz")])
+def test_what_holds_nothing_is_empty(body: bytes, key: str) -> None:
+    assert content(body, key) == b""
+
+
+def test_what_is_not_compressed_is_not_copied() -> None:
+    body = io.BytesIO(TEXT)
+    assert decompress(body, "log") is body
+    assert body.tell() == 0
+
+
+def test_a_folder_in_an_archive_is_no_log() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("logs/", b"")
+        archive.writestr("logs/log", TEXT)
+    assert content(file.getvalue(), "log.zip") == TEXT
+
+
+@pytest.mark.parametrize("garbage", [b"x", b"garbage\n" * 10_000, b"\0\0garbage", b"\x1f", b"\x1fx\x8b"])
+def test_what_follows_gzip_data_does_not_cost_it_its_events(garbage: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert content(GZIP + garbage, "folder/log.gz") == TEXT
+    (record,) = caplog.records
+    assert "folder/log.gz" in record.getMessage()
+
+
+@pytest.mark.parametrize("body", [GZIP, GZIP + GZIP, GZIP + b"\0" * 10, TEXT])
+def test_whole_objects_are_no_warning(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    content(body, "log")
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("length", range(2, len(GZIP)))
+def test_a_gzip_object_that_is_cut_off_is_told(length: int) -> None:
+    assert "cut off" in reason(GZIP[:length], "log.gz")
+
+
+def test_a_second_member_that_is_broken_is_told() -> None:
+    assert "cut off" in reason(GZIP + GZIP[:-1], "log.gz")
+    assert "incorrect data check" in reason(GZIP + GZIP[:-8] + b"\1" * 8, "log.gz")
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "told"),
+    [
+        (b"not gzip at all", "log.gz", "it is not gzip data"),
+        (b"\x1f", "log.gz", "it is not gzip data"),
+        (zipped(TEXT), "log.gz", "it is not gzip data"),
+        (b"\x1f\x8bnonsense", "log", "unknown compression method"),
+        (GZIP[:-4] + b"\0" * 4, "log.gz", "incorrect length check"),
+        (b"snappy", "log.snappy", "snappy compression is not supported"),
+        (b"", "log.zip", "not a zip file"),
+        (TEXT, "log.zip", "not a zip file"),
+        (zipped(), "log.zip", "the zip archive is empty"),
+        (zipped(TEXT)[:-10], "log.zip", "not a zip file"),
+    ],
+)
+def test_what_is_broken_is_told(body: bytes, key: str, told: str) -> None:
+    assert told in reason(body, key)
+
+
+def test_an_encrypted_archive_is_told() -> None:
+    body = bytearray(zipped(TEXT))
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        body[body.index(header) + flags] |= 1
+    assert "encrypted" in reason(bytes(body), "log.zip")
+
+
+def test_a_member_that_is_damaged_is_told() -> None:
+    body = bytearray(zipped(TEXT, method=zipfile.ZIP_STORED))
+    body[60] ^= 1
+    assert "CRC" in reason(bytes(body), "log.zip")
+
+
+@pytest.mark.parametrize(
+    ("body", "key"), [(gzip.compress(bytes(5000), mtime=0), "log.gz"), (zipped(bytes(5000)), "log.zip")]
+)
+def test_a_bomb_does_not_fill_the_disk(body: bytes, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compression, "_LARGEST", 5000)
+    assert len(content(body, key)) == 5000
+    monkeypatch.setattr(compression, "_LARGEST", 4999)
+    assert "more than" in reason(body, key)
+
+
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+SEEDS = [(GZIP + GZIP, "log.gz"), *((zipped(TEXT, method=method), "log.zip") for method in METHODS)]
+
+
+@given(st.sampled_from(SEEDS), st.data())
+@settings(max_examples=300, deadline=None)
+def test_damage_anywhere_is_told_or_does_not_matter(seed: tuple[bytes, str], data: st.DataObject) -> None:
+    body = bytearray(seed[0])
+    for _ in range(data.draw(st.integers(1, 3))):
+        position = data.draw(st.integers(0, len(body) - 1))
+        body[position : position + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+        body = body or bytearray(b"x")
+    with suppress(DecompressError):
+        content(bytes(body), seed[1])
+
+
+# Large objects: in a temporary file.
+
+
+def megabytes(count: int) -> Iterator[bytes]:
+    return (bytes([number % 256]) * (1 << 20) for number in range(count))
+
+
+@pytest.mark.parametrize("chunks", [[], [b""], [b"a", b"", b"bc"]])
+def test_chunks_become_a_file_at_its_start(chunks: list[bytes]) -> None:
+    with spool(chunks) as file:
+        assert (file.tell(), file.read()) == (0, b"".join(chunks))
+
+
+@pytest.mark.parametrize(("count", "in_memory"), [(32, True), (33, False)])
+def test_above_32_megabytes_content_is_in_a_temporary_file(count: int, in_memory: bool) -> None:
+    with spool(megabytes(count)) as file:
+        assert isinstance(file, io.BytesIO) == in_memory
+        for expected in megabytes(count):
+            assert file.read(1 << 20) == expected
+        assert file.read() == b""
+
+
+def test_large_compressed_content_is_in_a_temporary_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compression, "IN_MEMORY", 1000)
+    for body, key in ((GZIP, "log.gz"), (zipped(TEXT), "log.zip")):
+        with decompress(io.BytesIO(body), key) as file:
+            assert not isinstance(file, io.BytesIO)
+            assert file.read() == TEXT
+
+
+@contextmanager
+def disk_of(size: int) -> Iterator[None]:
+    """Let no file of this process grow above `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_not_the_object_s_fault() -> None:
+    with disk_of(33 << 20), pytest.raises(StorageError, match=r"temporary file.*TMPDIR") as raised:
+        spool(megabytes(40))
+    assert raised.value.exit_code == 7
+    body = gzip.compress(bytes(40 << 20), 1, mtime=0)
+    with disk_of(33 << 20), pytest.raises(StorageError, match="temporary file"):
+        decompress(io.BytesIO(body), "log.gz")
+
+
+def test_a_missing_temporary_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compression, "IN_MEMORY", 1000)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(StorageError, match="No such file or directory"):
+        decompress(io.BytesIO(GZIP), "log.gz")
+
+
+def test_what_fails_while_chunks_come_is_not_the_disk_s_fault() -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"x"
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        spool(broken())

@@ -1,0 +1,150 @@
+"""What holds for every type of the registry: a new type is tested here without a line more."""
+
+import io
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import aws_s3.log_types
+from aws_s3.codec.records import BadRecord
+from aws_s3.errors import CollectorError, InvalidTypeError, ParseError
+from aws_s3.log_types import BUCKET_TYPES
+from aws_s3.log_types.base import ACCOUNT_AND_REGION, ACCOUNT_ONLY, Bucket
+from aws_s3.log_types.layout import Account, DateFormat, Partition, Region
+from tests.harness.collecting import Collection, trail_key
+
+FLOW_LOGS = ("bucket_path", "aws_account_id", "aws_region", "flow_log_id", "log_key")
+TABLES = {
+    "cloudtrail": ("cloudtrail", ACCOUNT_AND_REGION),
+    "config": ("config", ACCOUNT_AND_REGION),
+    "vpcflow": ("vpcflow", FLOW_LOGS),
+    "custom": ("custom", ACCOUNT_ONLY),
+    "guardduty": ("guardduty", ACCOUNT_ONLY),
+    "waf": ("waf", ACCOUNT_ONLY),
+    "alb": ("alb", ACCOUNT_ONLY),
+    "clb": ("clb", ACCOUNT_ONLY),
+    "nlb": ("nlb", ACCOUNT_ONLY),
+    "server_access": ("s3_server_access", ACCOUNT_ONLY),
+    "cisco_umbrella": ("cisco_umbrella", ACCOUNT_ONLY),
+}
+"""The tables that the existing module keeps, with their keys (SPEC 9)."""
+
+TYPES = sorted(BUCKET_TYPES)
+DATES = sorted({layout.dates for bucket in BUCKET_TYPES.values() for layout in bucket.layouts}, key=repr)
+NO_MODULES_OF_TYPES = {"__init__", "base", "layout"}
+
+
+@pytest.fixture(params=TYPES)
+def bucket(request: pytest.FixtureRequest) -> Iterator[Bucket]:
+    yield BUCKET_TYPES[request.param]()
+
+
+def test_every_module_is_registered() -> None:
+    folder = Path(aws_s3.log_types.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")} - NO_MODULES_OF_TYPES
+    assert {bucket.__module__.rpartition(".")[2] for bucket in BUCKET_TYPES.values()} == modules
+
+
+def test_every_type_has_a_name_and_a_table_of_its_own() -> None:
+    assert all(name == bucket.name for name, bucket in BUCKET_TYPES.items())
+    assert len({bucket.table for bucket in BUCKET_TYPES.values()}) == len(BUCKET_TYPES)
+
+
+def test_table_is_the_existing_modules(bucket: Bucket, tmp_path: Path) -> None:
+    table, key = TABLES[bucket.name]
+    collection = Collection(tmp_path, bucket=bucket)
+    state = collection.state()
+    columns = state._database.query(f"PRAGMA table_info({table})")
+    state.close()
+    assert [column[1] for column in columns] == [*key, "processed_date", "created_date"]
+    assert tuple(column[1] for column in sorted(columns, key=lambda column: column[5]) if column[5]) == key
+
+
+def test_rows_have_a_value_for_each_column_of_the_key(bucket: Bucket) -> None:
+    common = {"bucket_path", "aws_account_id", "aws_region", "log_key"}
+    assert set(bucket.key_columns) - common == set(bucket.extra_columns("no/key/of/the/type"))
+
+
+def test_path_is_part_of_the_rows_where_the_existing_module_has_it_there() -> None:
+    with_suffix = {name for name, bucket in BUCKET_TYPES.items() if bucket.suffix_in_bucket_path}
+    assert with_suffix == {"cloudtrail", "config", "vpcflow"}
+
+
+def test_account_is_in_the_events_of_the_types_that_spec_8_names() -> None:
+    with_account = {name for name, bucket in BUCKET_TYPES.items() if bucket.account_in_event}
+    assert with_account == {"cloudtrail", "config", "vpcflow"}
+
+
+def test_each_layout_has_at_most_one_account_and_one_region(bucket: Bucket) -> None:
+    for layout in bucket.layouts:
+        kinds = [type(level) for level in layout.levels]
+        assert kinds.count(Account) <= 1 >= kinds.count(Region)
+        if layout.in_awslogs:
+            # A source's rows are told by the account's folder right behind its base.
+            assert kinds[0] is Account
+
+
+@pytest.mark.parametrize("dates", DATES, ids=repr)
+@given(days=st.lists(st.dates(), min_size=2, max_size=2).map(sorted))
+def test_keys_of_a_later_day_sort_later(dates: DateFormat, days: list[date]) -> None:
+    earlier, later = map(dates.written, days)
+    if not dates.unpadded:
+        assert earlier <= later
+        assert len(earlier) == len("2021-06-10")
+
+
+@pytest.mark.parametrize("dates", DATES, ids=repr)
+@given(st.text(alphabet="0123456789-/T_aZ٣²", max_size=40))
+def test_any_key_has_a_day_or_none(dates: DateFormat, rest: str) -> None:
+    assert isinstance(dates.day(rest), date | None)
+
+
+@pytest.mark.parametrize(
+    "rest", ["2021/02/30/", "0000/01/01/", "2021/13/01/", "2021/00/10/", "٢٠٢١/06/10/", "2021/06/10"]
+)
+def test_what_is_no_day_of_a_calendar_is_none(rest: str) -> None:
+    assert all(dates.day(rest) is None for dates in DATES)
+
+
+def test_folder_marker_is_no_object(bucket: Bucket) -> None:
+    for layout in bucket.layouts:
+        assert not bucket.accepts("x/2021/06/10/", Partition("x/", layout.dates))
+
+
+def test_path_of_no_type_but_umbrella_is_refused(bucket: Bucket) -> None:
+    if bucket.name == "cisco_umbrella":
+        with pytest.raises(InvalidTypeError):
+            bucket.check_path("anything/")
+    else:
+        bucket.check_path("anything/")
+        bucket.check_path("")
+
+
+@settings(max_examples=60, deadline=None)
+@given(body=st.binary(max_size=200) | st.text(max_size=200).map(str.encode), name=st.sampled_from(TYPES))
+def test_parsing_raises_nothing_but_parse_errors(name: str, body: bytes) -> None:
+    kind = BUCKET_TYPES[name]()
+    try:
+        events = list(kind.parse(io.BytesIO(body), trail_key("a")))
+        for event in events:
+            if isinstance(event, BadRecord):
+                event = event.event or {}
+            assert all(isinstance(shaped, dict) for shaped in kind.reshape(event))
+    except CollectorError as error:
+        assert isinstance(error, ParseError)
+
+
+@settings(max_examples=60, deadline=None)
+@given(body=st.binary(max_size=200) | st.text(max_size=200).map(str.encode), name=st.sampled_from(TYPES))
+def test_what_is_proved_can_be_parsed(name: str, body: bytes) -> None:
+    kind, key = BUCKET_TYPES[name](), "dnslogs/2021-06-10/a"
+    try:
+        proved = list(kind.prove(io.BytesIO(body), key))
+    except ParseError:
+        return
+    bad = [event for event in kind.parse(io.BytesIO(body), key) if isinstance(event, BadRecord)]
+    assert bad == [event for event in proved if isinstance(event, BadRecord)]

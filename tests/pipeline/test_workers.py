@@ -1,0 +1,345 @@
+"""Objects become messages in order, in this process or side by side in others, whatever happens to these."""
+
+import io
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+import psutil
+import pytest
+
+from aws_s3.errors import CollectorError, ParseError, StorageError, UnavailableError
+from aws_s3.pipeline.decode import Batches, batches
+from aws_s3.pipeline.loading import Loader, load
+from aws_s3.pipeline.prefetch import DaemonExecutor
+from aws_s3.pipeline.workers import Crew
+from tests.faults.ground import end_soon, seconds_to_end
+from tests.harness.command import wait_until
+
+BIG = 1 << 30
+SIZES = (1, 2, 3)
+
+Loaded = Iterator[tuple[int, Batches]]
+
+
+def get(number: int) -> IO[bytes]:
+    """Fetch an object; every tenth is not there, and some take longer than the next ones."""
+    if number % 10 == 7:
+        raise UnavailableError(StorageError(f"{number} is not there."), gone=True)
+    time.sleep(0.002 * (number % 3))
+    return io.BytesIO(b"%d" % number)
+
+
+def read(number: int, body: IO[bytes]) -> Iterator[bytes]:
+    """Make `number % 4` messages; some objects are broken."""
+    if number % 10 == 3:
+        raise ParseError(f"{number} is broken.")
+    content = body.read()
+    yield from (b"%s-%d" % (content, index) for index in range(number % 4))
+
+
+def expected(number: int) -> str | list[bytes]:
+    if number % 10 == 7:
+        return f"{number} is not there."
+    if number % 10 == 3:
+        return f"{number} is broken."
+    return [b"%d-%d" % (number, index) for index in range(number % 4)]
+
+
+def taken(messages: Batches) -> str | list[bytes]:
+    try:
+        return b"".join(messages).splitlines()
+    except CollectorError as error:
+        return str(error)
+
+
+def threads() -> DaemonExecutor:
+    return DaemonExecutor(4, "download")
+
+
+def loader(
+    get: Callable[[int], IO[bytes]], read: Callable[[int, IO[bytes]], Iterator[bytes]], size: int
+) -> Loader[int]:
+    return Loader(get, lambda number, body: batches(read(number, body)), lambda _: size)
+
+
+@contextmanager
+def crew(
+    size: int,
+    get: Callable[[int], IO[bytes]] = get,
+    read: Callable[[int, IO[bytes]], Iterator[bytes]] = read,
+    bytes_ahead: int = BIG,
+) -> Iterator["Crew[int]"]:
+    """Give a crew of `size`; each object counts as 1,000 bytes."""
+    with closing(Crew(size, loader(get, read, 1000), threads, bytes_ahead)) as made:
+        yield made
+
+
+def loads(size: int) -> Loaded:
+    """Load 300 objects: in this process, or in `size` others."""
+    if size == 1:
+        yield from load(range(300), loader(get, read, 1), threads(), 50, BIG)
+        return
+    with crew(size) as working:
+        yield from working.load(range(300))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_messages_and_failures_come_in_the_order_of_the_objects(size: int) -> None:
+    assert [(number, taken(messages)) for number, messages in loads(size)] == [
+        (number, expected(number)) for number in range(300)
+    ]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_is_not_taken_of_an_object_does_not_come_with_the_next(size: int) -> None:
+    whole = [number for number in range(300) if number % 10 not in (3, 7) and number % 4]
+    first = [(number, next(messages).splitlines()[0]) for number, messages in loads(size) if number in whole]
+    assert first == [(number, b"%d-0" % number) for number in whole]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_failure_keeps_what_it_tells(size: int) -> None:
+    with pytest.raises(UnavailableError) as raised:
+        for number, messages in loads(size):
+            if number == 7:
+                list(messages)
+    assert (raised.value.gone, raised.value.exit_code, type(raised.value.cause)) == (True, 7, StorageError)
+
+
+def test_a_mistake_in_a_worker_is_told_and_the_next_object_comes() -> None:
+    def mistaken(number: int, body: IO[bytes]) -> Iterator[bytes]:
+        if number == 1:
+            raise KeyError("a mistake")
+        yield body.read()
+
+    mistake = "Unknown error: KeyError: 'a mistake'"
+    with crew(2, read=mistaken) as working:
+        assert [taken(messages) for _, messages in working.load(range(3))] == [[b"0"], mistake, [b"2"]]
+
+
+def test_a_failure_among_those_given_up_ends_nothing() -> None:
+    def expired(number: int) -> IO[bytes]:
+        if number == 1:
+            raise StorageError("not of this object alone")
+        return io.BytesIO(b"%d" % number)
+
+    def one(number: int, body: IO[bytes]) -> Iterator[bytes]:
+        yield body.read()
+
+    with crew(2, get=expired, read=one) as working:
+        assert [taken(messages) for number, messages in working.load(range(4)) if number != 1] == [
+            [b"0"],
+            [b"2"],
+            [b"3"],
+        ]
+
+
+def test_a_large_object_comes_whole() -> None:
+    def large(number: int, body: IO[bytes]) -> Iterator[bytes]:
+        yield from (b"%06d" % index * 1000 for index in range(1000))
+        raise ParseError("The rest is broken.")
+
+    with crew(2, read=large) as working:
+        for _, messages in working.load(range(3)):
+            received: list[bytes] = []
+            with pytest.raises(ParseError, match="The rest is broken"):
+                for batch in messages:
+                    received += batch.splitlines()
+            # What the failure cut short is not given.
+            assert len(received) > 900
+            assert [int(message[:6]) for message in received] == list(range(len(received)))
+
+
+def test_what_a_worker_logs_comes_with_its_object(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("aws_s3.some_module")
+
+    def logging_read(number: int, body: IO[bytes]) -> Iterator[bytes]:
+        log.error("%s: %s", number, ParseError("is odd"))
+        yield body.read()
+
+    handler, logger = caplog.handler, logging.getLogger("aws_s3")
+    logger.addHandler(handler)
+    try:
+        with crew(2, read=logging_read) as working:
+            for number, messages in working.load(range(6)):
+                list(messages)
+                assert caplog.messages[-1] == f"{number}: is odd"
+    finally:
+        logger.removeHandler(handler)
+    assert isinstance(caplog.records[0].args, tuple) and isinstance(caplog.records[0].args[1], ParseError)
+
+
+def counting(path: Path) -> Callable[[int], IO[bytes]]:
+    """Return a `get` that adds a byte to the file each time, from whichever process."""
+
+    def get(number: int) -> IO[bytes]:
+        with path.open("ab") as file:
+            file.write(b".")
+        return io.BytesIO(b"%d" % number)
+
+    return get
+
+
+def test_no_more_bytes_are_fetched_ahead_than_allowed(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    with crew(3, get=counting(count), bytes_ahead=20_000) as working:
+        loaded = working.load(range(500))
+        for number in range(100):
+            next(loaded)
+            assert not count.exists() or count.stat().st_size <= number + 22
+        time.sleep(0.1)
+        assert 100 <= count.stat().st_size <= 122
+
+
+def test_no_more_messages_are_made_ahead_than_the_pipes_hold(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    more = counting(count)
+
+    def endless(number: int, body: IO[bytes]) -> Iterator[bytes]:
+        while True:
+            more(0)
+            yield b"x" * 100_000
+
+    with crew(2, read=endless) as working:
+        _, messages = next(working.load(range(10)))
+        next(messages)
+        time.sleep(0.3)
+        made = count.stat().st_size
+        time.sleep(0.2)
+        assert made == count.stat().st_size <= 40
+
+
+def open_files() -> list[str]:
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
+
+
+def children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def test_a_crew_without_work_is_one_process_that_sleeps() -> None:
+    with crew(8):
+        [idle] = children()
+        wait_until(lambda: idle.status() == psutil.STATUS_SLEEPING)
+        before = idle.cpu_times()
+        time.sleep(0.2)
+        assert idle.cpu_times()[:2] == before[:2]
+        assert idle.num_threads() == 1
+    assert children() == []
+
+
+def test_nothing_is_left_of_a_crew_that_is_closed_at_work() -> None:
+    open_before = open_files()
+    for _ in range(3):
+        with crew(3, read=lambda number, body: iter([b"x" * 100_000] * 1000)) as working:
+            _, messages = next(working.load(range(100)))
+            next(messages)
+            wait_until(lambda: len(children()) == 3)
+            began = time.monotonic()
+        assert time.monotonic() - began < 2
+    assert children() == []
+    assert open_files() == open_before
+
+
+def test_a_crew_ends_while_its_downloads_hang() -> None:
+    def hanging(number: int) -> IO[bytes]:
+        if number > 2:
+            time.sleep(60)
+        return io.BytesIO(b"")
+
+    with crew(3, get=hanging) as working:
+        next(working.load(range(100)))
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+    assert children() == []
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_a_worker_that_is_killed_is_told(which: int) -> None:
+    with crew(3) as working:
+        loaded = working.load(range(10_000))
+        next(loaded)
+        wait_until(lambda: len(children()) == 3)
+        sorted(children(), key=lambda worker: worker.pid)[which].kill()
+        with pytest.raises(CollectorError, match=r"^A worker process ended unexpectedly: .* --workers 1 ") as raised:
+            for _, messages in loaded:
+                taken_or_lost(messages)
+    assert raised.value.exit_code == 1
+    assert children() == []
+
+
+def taken_or_lost(messages: Batches) -> None:
+    """Take the messages; of failures, pass on only that of a process."""
+    with suppress(UnavailableError, ParseError):
+        list(messages)
+
+
+def test_a_crew_that_is_killed_before_there_is_work_is_told() -> None:
+    with crew(2) as working:
+        [idle] = children()
+        idle.kill()
+        wait_until(lambda: idle.status() == psutil.STATUS_ZOMBIE)
+        with pytest.raises(CollectorError, match=r"^A worker process ended unexpectedly"):
+            next(working.load(range(10)))
+
+
+PROGRAM = """
+import io, sys, time
+from aws_s3.pipeline.prefetch import DaemonExecutor
+from aws_s3.pipeline.loading import Loader
+from aws_s3.pipeline.workers import Crew, _put as put
+loader = Loader(lambda number: {get}, lambda number, body: iter([b"x" * 100_000] * 1000), lambda number: 1)
+crew = Crew(3, loader, lambda: DaemonExecutor(4, "download"), 1 << 30)
+{work}
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("get", "work", "count"),
+    [
+        ("io.BytesIO()", "", 1),
+        ("io.BytesIO()", "item, messages = next(crew.load(range(100))); next(messages)", 3),
+        ("time.sleep(60)", "put(crew._pipes[0].tasks_out, 'start'); put(crew._pipes[0].tasks_out, [1])", 3),
+    ],
+    ids=["idle", "at work", "downloads hang"],
+)
+def test_workers_end_with_their_parent_and_do_not_hold_its_stdout(get: str, work: str, count: int) -> None:
+    program = PROGRAM.format(get=get, work=work)
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert parent.stdout and parent.stdout.readline() == b"ready\n"
+    wait_until(lambda: len(psutil.Process(parent.pid).children(recursive=True)) == count)
+    workers = psutil.Process(parent.pid).children(recursive=True)
+    began = time.monotonic()
+    parent.kill()
+    parent.communicate(timeout=10)
+    assert time.monotonic() - began < seconds_to_end()
+    end_soon(workers)
+
+
+FORK = """
+import io, os, signal
+from aws_s3.errors import Interrupted
+from aws_s3.pipeline.signals import Interruption
+from aws_s3.pipeline.loading import Loader
+from aws_s3.pipeline.workers import Crew
+parent = os.getpid()
+os.register_at_fork(after_in_parent=lambda: os.kill(parent, signal.SIGTERM))
+Interruption().listen()
+try:
+    Crew(2, Loader(io.BytesIO, lambda item, body: iter(body), len), None, 1)
+except Interrupted:
+    print("interrupted")
+"""
+
+
+def test_a_signal_during_the_fork_is_not_lost() -> None:
+    ended = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=20)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("interrupted\n", "", 0)

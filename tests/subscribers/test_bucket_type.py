@@ -1,0 +1,100 @@
+"""Tests of objects of a known bucket type that a queue names."""
+
+import io
+import json
+
+import pytest
+
+from aws_s3.log_types import BUCKET_TYPES
+from aws_s3.log_types.cloudtrail import CloudTrail
+from aws_s3.log_types.layout import SLASHED, Layout
+from aws_s3.subscribers.bucket_type import Typed, partition_of
+from aws_s3.subscribers.notifications import NotifiedObject
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+NAME = f"{ACCOUNT}_CloudTrail_{REGION}_20210610T0115Z_DgrtLuV9YQvGGdN1.json.gz"
+FOLDER = f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/2021/06/10"
+[TRAIL] = CloudTrail.layouts
+
+_AWS = f"AWSLogs/{ACCOUNT}"
+_BALANCER = f"{_AWS}/elasticloadbalancing/{REGION}/2021/06/10/{ACCOUNT}_elasticloadbalancing_{REGION}"
+
+KEYS = {
+    "cloudtrail": f"{FOLDER}/{NAME}",
+    "vpcflow": f"{_AWS}/vpcflowlogs/{REGION}/2021/06/10/{ACCOUNT}_vpcflowlogs_{REGION}_fl-0a_20210610T0115Z_h.log.gz",
+    "config": f"{_AWS}/Config/{REGION}/2021/6/10/ConfigHistory/{ACCOUNT}_Config_{REGION}_ConfigHistory_x_1.json.gz",
+    "guardduty": f"{_AWS}/GuardDuty/{REGION}/2021/06/10/uuid.jsonl.gz",
+    "alb": f"{_BALANCER}_app.a.0a_20210610T0115Z_192.0.2.1_r.log.gz",
+    "nlb": f"{_BALANCER}_net.a.0a_20210610T0115Z_r.log.gz",
+    "clb": f"{_BALANCER}_a_20210610T0115Z_192.0.2.1_r.log",
+    "custom": "2021/06/10/01/firehose_a-1-2021-06-10-01-15-00-r.gz",
+    "waf": f"{_AWS}/WAFLogs/cloudfront/acl/2021/06/10/01/15/{ACCOUNT}_waflogs_cloudfront_acl_20210610T0115Z_h.log.gz",
+    "server_access": "2021-06-10-01-15-00-3E57427F33A59F07",
+    "cisco_umbrella": "dnslogs/2021-06-10/2021-06-10-01-15-r.csv.gz",
+}
+"""A key of each type, as SPEC 3 has them."""
+
+OTHERS = [
+    f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/{REGION}/2021/06/10/{ACCOUNT}_CloudTrail-Digest_{REGION}_t_x.json.gz",
+    f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/2021/06/",
+    f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/2021/13/40/x.json.gz",
+    "AWSLogs/12/CloudTrail/us-east-1/2021/06/10/x.json.gz",
+    "notes.txt",
+]
+
+
+@pytest.mark.parametrize("name", sorted(BUCKET_TYPES))
+def test_every_bucket_type_accepts_its_keys_under_any_path(name: str) -> None:
+    typed = Typed(BUCKET_TYPES[name](), "")
+
+    assert typed.accepts(NotifiedObject("b", KEYS[name]))
+    assert typed.accepts(NotifiedObject("b", f"some/path/{KEYS[name]}"))
+    assert not typed.accepts(NotifiedObject("b", "notes.txt"))
+
+
+@pytest.mark.parametrize("key", OTHERS)
+def test_other_objects_of_a_trail_are_passed_over(key: str) -> None:
+    assert not Typed(CloudTrail(), "").accepts(NotifiedObject("b", key))
+
+
+@pytest.mark.parametrize("before", ["", "p/", "p/AWSLogs/q/"])
+@pytest.mark.parametrize("between", ["", "o-abc123/", "suffix/o-abc123/"])
+def test_account_and_region_are_the_keys(before: str, between: str) -> None:
+    prefix = f"{before}AWSLogs/{between}{ACCOUNT}/CloudTrail/{REGION}/"
+    partition = partition_of(f"{prefix}2021/06/10/{NAME}", TRAIL)
+
+    assert partition is not None
+    assert (partition.account, partition.region, partition.prefix) == (ACCOUNT, REGION, prefix)
+
+
+def test_date_that_ends_the_prefix_is_the_first() -> None:
+    partition = partition_of("a/2021/06/10/01/2022/07/11/x", Layout(SLASHED))
+
+    assert partition is not None
+    assert partition.prefix == "a/"
+
+
+def test_longest_key_is_decided_at_once() -> None:
+    assert partition_of("AWSLogs/" * 128 + "x", TRAIL) is None
+
+
+def test_event_is_that_of_the_bucket() -> None:
+    typed = Typed(CloudTrail(), "prod")
+    notified = NotifiedObject("b", f"{FOLDER}/{NAME}")
+    body = json.dumps({"Records": [{"eventID": "1", "requestParameters": "text", "none": None}]}).encode()
+    [event] = typed.parse(io.BytesIO(body), notified.key)
+    assert isinstance(event, dict)
+
+    assert [typed.envelope(notified).message(shaped) for shaped in typed.reshape(event)] == [
+        {
+            "integration": "aws",
+            "aws": {
+                "log_info": {"aws_account_alias": "prod", "log_file": notified.key, "s3bucket": "b"},
+                "eventID": "1",
+                "requestParameters": {"string": "text"},
+                "source": "cloudtrail",
+                "aws_account_id": ACCOUNT,
+            },
+        }
+    ]

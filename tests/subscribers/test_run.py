@@ -1,0 +1,194 @@
+"""Tests of the command on queues: several collectors at once, signals, what is missing."""
+
+import json
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import pytest
+from moto.sqs.models import SQSBackend
+
+from tests.harness.command import Home, decoded, kill, new_home, wait_until
+from tests.harness.emulator import ACCOUNT, Emulator
+from tests.harness.listener import Listener
+
+BUCKET = "acme-logs"
+FOLLOWING = ("-sb", "buckets", "-q", "q1", "--follow")
+
+
+class Lab:
+    """A queue, a bucket, and a home to collect them from."""
+
+    def __init__(self, emulator: Emulator, home: Home) -> None:
+        self.home = home
+        self._emulator = emulator
+        self._sqs = emulator.client("sqs")
+        self._url = ""
+        emulator.client("s3").create_bucket(Bucket=BUCKET)
+
+    def create(self, visibility: int = 30) -> None:
+        attributes = {"VisibilityTimeout": str(visibility)}
+        self._url = self._sqs.create_queue(QueueName="q1", Attributes=attributes)["QueueUrl"]
+
+    def add(self, objects: Mapping[str, Any]) -> None:
+        """Store the objects, and send a message for each."""
+        for key, body in objects.items():
+            self._emulator.put_object(BUCKET, key, json.dumps(body).encode())
+        records = [{"s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}} for key in objects]
+        entries = [{"Id": str(n), "MessageBody": json.dumps({"Records": [record]})} for n, record in enumerate(records)]
+        for first in range(0, len(entries), 10):
+            self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries[first : first + 10])
+
+    def fill(self, count: int) -> list[str]:
+        """Add objects of two events each; return the IDs of all events."""
+        self.add({f"{number}.json": [{"id": f"{number}-{event}"} for event in range(2)] for number in range(count)})
+        return sorted(f"{number}-{event}" for number in range(count) for event in range(2))
+
+    def queued(self) -> int:
+        """Return how many messages there are, those in flight included."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+    def is_empty(self) -> bool:
+        time.sleep(0.1)
+        return self.queued() == 0
+
+    @contextmanager
+    def collectors(self, count: int) -> Iterator[list["subprocess.Popen[str]"]]:
+        """Run collectors that follow the queue; end them, and check that they did so without a failure."""
+        processes = [self.home.start(*FOLLOWING) for _ in range(count)]
+        try:
+            yield processes
+            running = [process for process in processes if process.poll() is None]
+            for process in running:
+                process.terminate()
+            outputs = [process.communicate(timeout=10)[0] for process in running]
+            assert [(process.returncode, output) for process, output in zip(running, outputs, strict=True)] == [
+                (0, "") for _ in running
+            ]
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture
+def lab(emulator: Emulator) -> Iterator[Lab]:
+    with new_home(emulator) as home:
+        yield Lab(emulator, home)
+
+
+@contextmanager
+def listening(lab: Lab) -> Iterator[list[str]]:
+    """Give the list that holds the IDs of the events, once the block has ended."""
+    events: list[str] = []
+    listener = Listener(lab.home.socket)
+    try:
+        yield events
+    finally:
+        events += [message["aws"]["id"] for message in decoded(listener.close())]
+
+
+@pytest.fixture
+def atomic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the emulator hand out each message once, as SQS does: in moto, two receives at once may both get it."""
+    one_by_one = Lock()
+    receive = SQSBackend.receive_message
+
+    def receive_atomically(self: SQSBackend, name: str, count: int, wait: int, *rest: Any) -> Any:
+        until = time.monotonic() + wait
+        while True:
+            with one_by_one:
+                messages = receive(self, name, count, 0, *rest)
+            if messages or time.monotonic() > until:
+                return messages
+            time.sleep(0.05)
+
+    monkeypatch.setattr(SQSBackend, "receive_message", receive_atomically)
+
+
+@pytest.mark.usefixtures("atomic")
+def test_three_collectors_share_a_queue_and_send_each_event_once(lab: Lab) -> None:
+    lab.create()
+    expected = lab.fill(90)
+    with listening(lab) as events, lab.collectors(3):
+        wait_until(lab.is_empty, 120)
+    assert sorted(events) == expected
+
+
+@pytest.mark.usefixtures("atomic")
+def test_no_event_is_lost_when_a_collector_is_killed(lab: Lab) -> None:
+    lab.create(visibility=2)
+    expected = lab.fill(60)
+    with listening(lab) as events, lab.collectors(3) as processes:
+        wait_until(lambda: lab.queued() < 50, 30)
+        kill(processes[0])
+        wait_until(lab.is_empty, 120)
+    counted = Counter(events)
+    assert sorted(counted) == expected
+    # Of what the dead one had received, no more than it was allowed to hold came again.
+    assert sum(counted.values()) - len(expected) <= 2 * 20
+
+
+def test_signal_ends_the_wait_for_messages(lab: Lab) -> None:
+    lab.create()
+    lab.fill(1)
+    with listening(lab) as events:
+        process = lab.home.start(*FOLLOWING[:-1])
+        wait_until(lab.is_empty)
+        process.terminate()
+        output, _ = process.communicate(timeout=5)
+    assert (process.returncode, output) == (143, "ERROR: SIGTERM received.\n")
+    assert events == ["0-0", "0-1"]
+
+
+def test_queue_that_does_not_exist_is_told_at_once(lab: Lab) -> None:
+    ended = lab.home.run("-sb", "buckets", "-q", "nowhere")
+
+    assert ended.code == 20
+    assert "nowhere" in ended.errors[0]
+
+
+def test_type_and_arn_are_taken_and_the_type_gives_its_envelope(lab: Lab) -> None:
+    lab.create()
+    key = f"AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/2021/06/10/x.json"
+    lab.add({key: {"Records": [{"eventID": "1", "requestParameters": None}]}, "notes.txt": {}})
+    listener = Listener(lab.home.socket)
+    arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q1"
+    process = lab.home.start("-sb", "buckets", "-q", arn, "-t", "cloudtrail", "-n", "prod", "--follow")
+    try:
+        wait_until(lab.is_empty)
+        process.terminate()
+        process.communicate(timeout=5)
+    finally:
+        process.kill()
+    assert decoded(listener.close()) == [
+        {
+            "integration": "aws",
+            "aws": {
+                "log_info": {"aws_account_alias": "prod", "log_file": key, "s3bucket": BUCKET},
+                "eventID": "1",
+                "source": "cloudtrail",
+                "aws_account_id": ACCOUNT,
+            },
+        }
+    ]
+
+
+def test_only_security_lake_needs_pyarrow(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "pyarrow.py").write_text("raise ImportError('not installed')")
+    without = {"PYTHONPATH": f"{tmp_path}:{lab.home.environment.get('PYTHONPATH', '')}"}
+    lab.create()
+    role = ("-i", f"arn:aws:iam::{ACCOUNT}:role/lake", "-x", "id")
+
+    lake = lab.home.run("-sb", "security_lake", "-q", "q1", *role, environment=without)
+    hub = lab.home.run("-sb", "security_hub", "-q", "nowhere", environment=without)
+
+    assert (lake.code, hub.code) == (10, 20)
+    assert "pip install 'aws-s3[security-lake]'" in lake.errors[0]
