@@ -22,7 +22,7 @@ class Access:
 
 
 @dataclass(frozen=True)
-class Source:
+class BucketLocation:
     """What one command line collects from a bucket (SPEC 4); the unit that has a last complete run.
 
     `path` and `suffix` are empty or end with `/`.
@@ -50,7 +50,7 @@ class BucketJob:
     `retry_failed`: of what failed in earlier runs, and of nothing else.
     """
 
-    source: Source
+    source: BucketLocation
     accounts: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     only_logs_after: date | None = None
@@ -96,7 +96,7 @@ class SubscriberJob:
     discard: DiscardRule | None = None
 
 
-Collection = BucketJob | ServiceJob | SubscriberJob
+CollectJob = BucketJob | ServiceJob | SubscriberJob
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class StatusJob:
     as_json: bool = False
 
 
-Job = Collection | ConfiguredJob | StatusJob
+Job = CollectJob | ConfiguredJob | StatusJob
 
 
 @dataclass(frozen=True)

@@ -1,74 +1,37 @@
 """The house rules that no single test would notice: who may import what, who may exit, how long is too long."""
 
 import ast
+import itertools
 import re
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 import pytest
 
 from tests import ROOT
-
-PACKAGE = "aws_s3"
-
-LAYERS = (
-    ("", "errors", "settings", "levels", "schedule", "ossec.document"),
-    ("tally",),
-    ("notifications", "queue_address"),
-    ("compression", "formats", "flowlogs", "delimited", "reshape", "discard", "message", "place", "spans", "signature"),
-    ("buckets.base", "buckets.layout"),
-    ("buckets",),
-    (
-        "aws_config",
-        "aws_errors",
-        "direct",
-        "download",
-        "interruption",
-        "isolation",
-        "list_answers",
-        "session",
-        "s3",
-        "service_api",
-        "sqs",
-        "state",
-        "sink",
-    ),
-    ("content", "leases", "window"),
-    ("reader", "fetch", "loading", "workers", "discovery", "listing", "worklist", "retries"),
-    ("collector", "services", "subscribers"),
-    ("subscription",),
-    ("contrib",),
-    ("arguments", "terminal", "collection", "queue_collection", "service_collection"),
-    ("report",),
-    ("ossec", "status", "preview", "iam_policy"),
-    ("daemon",),
-    ("metrics", "progress"),
-    ("configured",),
-    ("cli", "__main__"),
-)
-"""The modules, lowest first; a folder's name stands for all of it. A module imports of its layer or below."""
+from tests.structure import FOLDERS, PACKAGE, Module, imports_between, package
 
 ONLY_IN = {
-    "boto3": ("session",),
-    "botocore": ("aws_errors", "direct", "download", "session"),
-    "s3transfer": ("download",),
+    "boto3": ("aws.session",),
+    "botocore": ("aws",),
+    "s3transfer": ("aws.download",),
     "pyarrow": ("subscribers.security_lake",),
-    "prometheus_client": ("metrics",),
-    "tqdm": ("progress",),
+    "prometheus_client": ("cli.metrics",),
+    "tqdm": ("cli.progress",),
     "sqlite3": ("state",),
-    "socket": ("sink",),
+    "socket": ("pipeline.sinks",),
 }
-"""The libraries of I/O, and the modules that may import them."""
+"""The libraries of I/O, and the folders or modules that may import them."""
+
+MOST_MODULES = 14
 
 PURE = {
     *("__future__", "abc", "codecs", "collections", "contextlib", "csv", "dataclasses", "datetime", "dateutil"),
     *("enum", "functools", "io", "ipaddress", "itertools", "json", "logging", "math", "operator", "re", "string"),
     *("typing", PACKAGE),
 }
-"""What a bucket type may import: it has no I/O."""
+"""What a log type and a codec may import: they have no I/O."""
 
 TOP_LEVEL = {PACKAGE, "tests", "pyproject.toml", "README.md", "LICENSE", "Makefile"}
 LONGEST_FUNCTION = 50
@@ -82,58 +45,32 @@ _MUTATORS = {
 _EXITS = {"sys.exit", "os.abort", "exit", "quit", "SystemExit"}
 
 
-@dataclass(frozen=True)
-class Module:
-    """A module of the package. `name` is relative to it: `buckets.base`; empty for the package itself."""
-
-    name: str
-    tree: ast.Module
-
-    def is_in(self, *names: str) -> bool:
-        """Tell whether it is one of the modules, or in one of the folders."""
-        return any(self.name == name or self.name.startswith(f"{name}.") for name in names)
-
-    def imports(self) -> Iterator[str]:
-        """Yield the dotted names that it imports, wherever in it that stands."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Import):
-                yield from (alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                yield from (f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names)
-
-
 Rule = Callable[[list[Module]], Iterator[str]]
 
 
-def layer(name: str) -> int | None:
-    """Return the layer of the module, that of its folder if it is not named itself; None without either."""
-    numbers = {module: number for number, modules in enumerate(LAYERS) for module in modules}
-    folder = name.rpartition(".")[0]
-    return numbers.get(name, numbers.get(folder) if folder else None)
-
-
-def own_imports(module: Module, names: set[str]) -> set[str]:
-    """Return the modules of the package, of those that there are, that a module imports."""
-    found = set()
-    for imported in module.imports():
-        package, _, target = imported.partition(".")
-        if package == PACKAGE:
-            # `from aws_s3.log_types import base` names a module, `from aws_s3.errors import X` one's member.
-            found.add(target if target in names else target.rpartition(".")[0])
-    return found
-
-
-def each_module_has_its_place(modules: list[Module]) -> Iterator[str]:
-    return (f"{module.name} is in no layer" for module in modules if layer(module.name) is None)
+def each_module_has_its_row(modules: list[Module]) -> Iterator[str]:
+    return (f"{module.name} is in no row" for module in modules if module.row is None)
 
 
 def imports_go_down(modules: list[Module]) -> Iterator[str]:
-    names = {module.name for module in modules}
+    """A folder imports from itself and from the rows below its own, never from a neighbour of its row."""
+    for module, target in imports_between(modules):
+        is_elsewhere = module.folder != target.folder
+        if is_elsewhere and module.row is not None and target.row is not None and target.row >= module.row:
+            yield f"{module.name} (row {module.row}) imports {target.name} (row {target.row})"
+
+
+def folders_are_neither_crowded_nor_lonely(modules: list[Module]) -> Iterator[str]:
+    for folder, members in itertools.groupby(sorted(modules, key=lambda m: m.folder), lambda m: m.folder):
+        names = [module.name for module in members if module.name != folder]
+        if folder in FOLDERS and not 2 <= len(names) <= (100 if folder == "log_types" else MOST_MODULES):
+            yield f"{folder} has {len(names)} modules"
+
+
+def folders_say_where_to_begin(modules: list[Module]) -> Iterator[str]:
     for module in modules:
-        for target in own_imports(module, names):
-            here, there = layer(module.name), layer(target)
-            if here is not None and there is not None and there > here:
-                yield f"{module.name} (layer {here}) imports {target} (layer {there})"
+        if module.name in FOLDERS and "Begin with" not in (ast.get_docstring(module.tree) or ""):
+            yield f"{module.name} does not say where to begin reading"
 
 
 def imports_are_absolute(modules: list[Module]) -> Iterator[str]:
@@ -141,9 +78,11 @@ def imports_are_absolute(modules: list[Module]) -> Iterator[str]:
 
 
 def imports_make_no_circle(modules: list[Module]) -> Iterator[str]:
-    names = {module.name for module in modules}
+    graph: dict[str, set[str]] = {module.name: set() for module in modules}
+    for module, target in imports_between(modules):
+        graph[module.name].add(target.name)
     try:
-        TopologicalSorter({module.name: own_imports(module, names) for module in modules}).prepare()
+        TopologicalSorter(graph).prepare()
     except CycleError as error:
         yield " → ".join(error.args[1])
 
@@ -156,9 +95,9 @@ def io_is_done_in_its_modules(modules: list[Module]) -> Iterator[str]:
                 yield f"{module.name} imports {name}"
 
 
-def bucket_types_do_no_io(modules: list[Module]) -> Iterator[str]:
+def log_types_do_no_io(modules: list[Module]) -> Iterator[str]:
     for module in modules:
-        if module.is_in("buckets"):
+        if module.is_in("log_types"):
             yield from (
                 f"{module.name} imports {name}" for name in module.imports() if name.partition(".")[0] not in PURE
             )
@@ -231,22 +170,25 @@ def changed_names(module: Module) -> Iterator[str]:
 
 
 VIOLATIONS: list[tuple[Rule, dict[str, str]]] = [
-    (each_module_has_its_place, {"helpers": ""}),
-    (each_module_has_its_place, {"helpers.more": ""}),
-    (imports_go_down, {"errors": "import aws_s3.cli.main", "cli": ""}),
-    (imports_go_down, {"reader": "def f():\n    from aws_s3.services import base", "services.base": ""}),
-    (imports_go_down, {"buckets.base": "from aws_s3.log_types import cloudtrail", "buckets.cloudtrail": ""}),
-    (imports_are_absolute, {"reader": "from .formats import lines"}),
+    (each_module_has_its_row, {"helpers": ""}),
+    (each_module_has_its_row, {"helpers.more": ""}),
+    (imports_go_down, {"errors": "import aws_s3.cli.main", "cli.main": ""}),
+    (imports_go_down, {"codec.csv": "def f():\n    from aws_s3.services import base", "services.base": ""}),
+    (imports_go_down, {"buckets.run": "from aws_s3.services import base", "services.base": ""}),
+    (folders_are_neither_crowded_nor_lonely, {"aws": "", "aws.s3": ""}),
+    (folders_are_neither_crowded_nor_lonely, {f"aws.a{number}": "" for number in range(MOST_MODULES + 1)}),
+    (folders_say_where_to_begin, {"aws": '"""Access to AWS."""'}),
+    (imports_are_absolute, {"buckets.reader": "from .listing import lines"}),
     (
         imports_make_no_circle,
-        {"reader": "import aws_s3.pipeline.prefetch", "fetch": "from aws_s3.buckets.reader import Reader"},
+        {"pipeline.a": "import aws_s3.pipeline.b", "pipeline.b": "from aws_s3.pipeline.a import Reader"},
     ),
-    (io_is_done_in_its_modules, {"collector": "import boto3"}),
+    (io_is_done_in_its_modules, {"buckets.collector": "import boto3"}),
     (io_is_done_in_its_modules, {"services.inspector": "from botocore.exceptions import ClientError"}),
-    (io_is_done_in_its_modules, {"reader": "from sqlite3 import connect"}),
+    (io_is_done_in_its_modules, {"buckets.reader": "from sqlite3 import connect"}),
     (io_is_done_in_its_modules, {"state.locks": "import socket"}),
-    (bucket_types_do_no_io, {"buckets.waf": "import pathlib"}),
-    (bucket_types_do_no_io, {"buckets.waf": "def f():\n    return open('x')"}),
+    (log_types_do_no_io, {"log_types.waf": "import pathlib"}),
+    (log_types_do_no_io, {"log_types.waf": "def f():\n    return open('x')"}),
     (only_main_exits, {"cli": "import sys\nsys.exit(1)"}),
     (only_main_exits, {"cli": "from sys import exit"}),
     (only_main_exits, {"cli": "raise SystemExit"}),
@@ -264,16 +206,6 @@ VIOLATIONS: list[tuple[Rule, dict[str, str]]] = [
 RULES = list(dict.fromkeys(rule for rule, _ in VIOLATIONS))
 
 
-def package() -> list[Module]:
-    folder = ROOT / PACKAGE
-    return [Module(_name(path.relative_to(folder)), ast.parse(path.read_text())) for path in folder.rglob("*.py")]
-
-
-def _name(path: Path) -> str:
-    parts = path.with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_package_keeps_the_rule(rule: Rule) -> None:
     assert list(rule(package())) == []
@@ -285,7 +217,7 @@ def test_the_rule_finds_what_breaks_it(rule: Rule, sources: dict[str, str]) -> N
 
 
 def test_the_whole_package_is_looked_at() -> None:
-    assert {"", "__main__", "buckets", "buckets.base", "errors"} <= {module.name for module in package()}
+    assert {"", "__main__", "buckets", "log_types.base", "errors"} <= {module.name for module in package()}
 
 
 def test_the_top_level_holds_what_was_agreed() -> None:

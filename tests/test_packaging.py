@@ -26,7 +26,7 @@ def holds_the_package_and_nothing_else(built: Path) -> None:
     with zipfile.ZipFile(built / f"{NAME}-py3-none-any.whl") as wheel:
         names = set(wheel.namelist())
     package = {str(path.relative_to(ROOT)) for path in (ROOT / "aws_s3").rglob("*.py")}
-    data = {"aws_s3/py.typed", *(f"aws_s3/contrib/aws-s3{end}" for end in (".service", ".timer", ".cron"))}
+    data = {"aws_s3/py.typed", *(f"aws_s3/wazuh/units/aws-s3{end}" for end in (".service", ".timer", ".cron"))}
     assert package | data <= names
     assert {name.partition("/")[0] for name in names} == {"aws_s3", f"{NAME}.dist-info"}
     assert any(name.endswith("/LICENSE") for name in names)

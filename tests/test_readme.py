@@ -11,7 +11,7 @@ import pytest
 
 from aws_s3 import errors
 from aws_s3.config.options import TYPE_ALIASES, build_parser, parse
-from aws_s3.log_types import BUCKET_TYPES
+from aws_s3.log_types import LOG_TYPES
 from tests import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,7 +40,7 @@ def test_option_table_is_what_help_says() -> None:
 def test_every_type_is_in_the_table() -> None:
     rows = re.findall(r"^\| (`[a-z_`, ]+`) \|", README, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
-    assert {*BUCKET_TYPES, *TYPE_ALIASES} <= named
+    assert {*LOG_TYPES, *TYPE_ALIASES} <= named
 
 
 def test_every_exit_code_is_in_the_table() -> None:

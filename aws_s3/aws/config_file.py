@@ -45,7 +45,7 @@ _CREDENTIALS = (
 
 
 @dataclass(frozen=True)
-class Downloads:
+class TransferConfig:
     """How objects are downloaded: sizes in bytes, `max_bandwidth` in bytes a second."""
 
     max_concurrent_requests: int = 10
@@ -56,7 +56,7 @@ class Downloads:
 
 
 @dataclass(frozen=True)
-class Retries:
+class RetryConfig:
     """botocore's retry mode, and the attempts that it makes, the first included."""
 
     mode: str = "standard"
@@ -88,8 +88,8 @@ class Profile:
 
     region: str | None = None
     signature_version: str | None = None
-    retries: Retries = Retries()
-    downloads: Downloads = Downloads()
+    retries: RetryConfig = RetryConfig()
+    downloads: TransferConfig = TransferConfig()
     s3: Mapping[str, Any] = field(default_factory=dict)
     proxy: Proxy | None = None
     section: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -249,14 +249,14 @@ class _Section:
     def _error(self, key: str, expected: str) -> ConfigFileError:
         return ConfigFileError(f"{self._where}{key}: the value is not {expected}. Correct it.")
 
-    def _retries(self) -> Retries:
+    def _retries(self) -> RetryConfig:
         mode = self._read("retry_mode", _one_of(*_ATTEMPTS))
         attempts = self._read("max_attempts", _count)
         if mode is None:
-            return Retries(max_attempts=attempts) if attempts else Retries()
-        return Retries(mode, attempts or _ATTEMPTS[mode])
+            return RetryConfig(max_attempts=attempts) if attempts else RetryConfig()
+        return RetryConfig(mode, attempts or _ATTEMPTS[mode])
 
-    def _downloads(self) -> Downloads:
+    def _downloads(self) -> TransferConfig:
         found = {
             "max_concurrent_requests": self._read("s3.max_concurrent_requests", _count),
             "max_queue_size": self._read("s3.max_queue_size", _count),
@@ -264,7 +264,7 @@ class _Section:
             "multipart_chunksize": self._read("s3.multipart_chunksize", _size),
             "max_bandwidth": self._read("s3.max_bandwidth", _rate),
         }
-        return Downloads(**{key: number for key, number in found.items() if number is not None})
+        return TransferConfig(**{key: number for key, number in found.items() if number is not None})
 
     def _s3(self) -> dict[str, Any]:
         found = {

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
-from aws_s3.aws.config_file import Downloads
+from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.direct_get import DirectGet
 from aws_s3.codec.compression import IN_MEMORY, spool
 
@@ -31,7 +31,7 @@ class Downloader:
     threshold an object is one request; from it on, ranges side by side. With a rate, there are no ranges.
     """
 
-    def __init__(self, client: Any, bucket: str, settings: Downloads) -> None:
+    def __init__(self, client: Any, bucket: str, settings: TransferConfig) -> None:
         self._client = client
         self._bucket = bucket
         self._settings = settings

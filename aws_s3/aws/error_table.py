@@ -33,94 +33,98 @@ FAILURES = (
 
 
 @dataclass(frozen=True)
-class Meaning:
+class ErrorMapping:
     """What a failure is to us, and the next step.
 
-    `of_object`: met while getting an object, it concerns that object only (SPEC 10: unavailable).
+    `object_only`: met while getting an object, it concerns that object only (SPEC 10: unavailable).
     """
 
     error: type[CollectorError]
     advice: str
-    of_object: bool = False
+    object_only: bool = False
 
 
-NO_CREDENTIALS = Meaning(
+NO_CREDENTIALS = ErrorMapping(
     CredentialsError,
     "Give credentials: --aws_profile, the environment, or a role of the instance or container.",
 )
-INVALID_KEYS = Meaning(
+INVALID_KEYS = ErrorMapping(
     CredentialsError, "Check the access key and its secret key in the profile or the environment, and the region."
 )
-EXPIRED = Meaning(
+EXPIRED = ErrorMapping(
     CredentialsError, "Renew the credentials, or give --iam_role_arn: a role's are renewed before they expire."
 )
-LOGIN = Meaning(CredentialsError, "Log in again (aws sso login, aws login) with the profile.")
-SOURCE = Meaning(
+LOGIN = ErrorMapping(CredentialsError, "Log in again (aws sso login, aws login) with the profile.")
+SOURCE = ErrorMapping(
     CredentialsError, "Check the service or command that the profile or the environment gets credentials from."
 )
-ROLE_DENIED = Meaning(
+ROLE_DENIED = ErrorMapping(
     CredentialsError,
     "Check the role's ARN and its trust policy, the permission sts:AssumeRole, and --external_id.",
 )
-ROLE_REFUSED = Meaning(
+ROLE_REFUSED = ErrorMapping(
     CredentialsError,
     "Check --iam_role_duration against the role's longest session (an hour for a role assumed by a role), "
     "and --external_id.",
 )
-STS_REGION = Meaning(
+STS_REGION = ErrorMapping(
     CredentialsError, "Activate STS in the region for the account, or give another with --sts_endpoint."
 )
-DENIED = Meaning(
+DENIED = ErrorMapping(
     CredentialsError,
     "Check the permissions of the user or role, the bucket's or queue's policy, and the key's.",
-    of_object=True,
+    object_only=True,
 )
-ACCOUNT = Meaning(CredentialsError, "Check in AWS's console that the account is active and signed up for it.")
-CLOCK = Meaning(ClockError, "Set this machine's clock (NTP): it differs from AWS's.")
-THROTTLED = Meaning(
+ACCOUNT = ErrorMapping(CredentialsError, "Check in AWS's console that the account is active and signed up for it.")
+CLOCK = ErrorMapping(ClockError, "Set this machine's clock (NTP): it differs from AWS's.")
+THROTTLED = ErrorMapping(
     ThrottledError,
     "AWS throttles, also after all retries: raise max_attempts, or set retry_mode = adaptive, in the profile of "
     "the AWS configuration file.",
-    of_object=True,
+    object_only=True,
 )
-NO_BUCKET = Meaning(StorageError, "Check the bucket's name.")
-OTHER_REGION = Meaning(
+NO_BUCKET = ErrorMapping(StorageError, "Check the bucket's name.")
+OTHER_REGION = ErrorMapping(
     StorageError, "The bucket is in another region: set it as region in the profile, or check the endpoint's."
 )
-GONE = Meaning(StorageError, "It was removed after it was listed.", of_object=True)
-CHANGED = Meaning(StorageError, "It was written again while it was read; the next run reads it.", of_object=True)
-ARCHIVED = Meaning(StorageError, "It is in an archive: restore it to a class that can be read.", of_object=True)
-KMS = Meaning(StorageError, "Check the KMS key's state and policy: the object is encrypted with it.", of_object=True)
-KMS_DENIED = Meaning(
-    CredentialsError, "Allow kms:Decrypt with the KMS key that the object is encrypted with.", of_object=True
+GONE = ErrorMapping(StorageError, "It was removed after it was listed.", object_only=True)
+CHANGED = ErrorMapping(StorageError, "It was written again while it was read; the next run reads it.", object_only=True)
+ARCHIVED = ErrorMapping(StorageError, "It is in an archive: restore it to a class that can be read.", object_only=True)
+KMS = ErrorMapping(
+    StorageError, "Check the KMS key's state and policy: the object is encrypted with it.", object_only=True
 )
-SERVER = Meaning(StorageError, "AWS failed, also after all retries; the next run tries again.", of_object=True)
-CUT = Meaning(StorageError, "The answer was cut off; the next run reads it again.", of_object=True)
-NOT_AWS = Meaning(StorageError, "What answered is not AWS: check the endpoint and the proxy.")
-NO_QUEUE = Meaning(QueueMissingError, "Check --queue, and that the region is the queue's.")
-UNREACHABLE = Meaning(
+KMS_DENIED = ErrorMapping(
+    CredentialsError, "Allow kms:Decrypt with the KMS key that the object is encrypted with.", object_only=True
+)
+SERVER = ErrorMapping(StorageError, "AWS failed, also after all retries; the next run tries again.", object_only=True)
+CUT = ErrorMapping(StorageError, "The answer was cut off; the next run reads it again.", object_only=True)
+NOT_AWS = ErrorMapping(StorageError, "What answered is not AWS: check the endpoint and the proxy.")
+NO_QUEUE = ErrorMapping(QueueMissingError, "Check --queue, and that the region is the queue's.")
+UNREACHABLE = ErrorMapping(
     EndpointError,
     "Check the endpoint (--service_endpoint, --sts_endpoint), the region, DNS, the network and the proxy.",
 )
-SILENT = Meaning(EndpointError, "The endpoint stopped answering: check the network and the proxy.", of_object=True)
-TLS = Meaning(
+SILENT = ErrorMapping(
+    EndpointError, "The endpoint stopped answering: check the network and the proxy.", object_only=True
+)
+TLS = ErrorMapping(
     EndpointError, "Check the endpoint's name, and that ca_bundle (or AWS_CA_BUNDLE) holds its certificate's issuer."
 )
-PROXY = Meaning(EndpointError, "Check proxy.host, proxy.port, proxy.username and proxy.password, or HTTPS_PROXY.")
-NOT_A_URL = Meaning(EndpointError, "Give the endpoint as HOST, HOST:PORT or a URL.")
-NO_ENDPOINT = Meaning(EndpointError, "Check that the region has the service, and the endpoint settings.")
-NO_PROFILE = Meaning(UnknownProfileError, "Check --aws_profile, and source_profile in the AWS configuration file.")
-NO_REGION = Meaning(
+PROXY = ErrorMapping(EndpointError, "Check proxy.host, proxy.port, proxy.username and proxy.password, or HTTPS_PROXY.")
+NOT_A_URL = ErrorMapping(EndpointError, "Give the endpoint as HOST, HOST:PORT or a URL.")
+NO_ENDPOINT = ErrorMapping(EndpointError, "Check that the region has the service, and the endpoint settings.")
+NO_PROFILE = ErrorMapping(UnknownProfileError, "Check --aws_profile, and source_profile in the AWS configuration file.")
+NO_REGION = ErrorMapping(
     UnknownRegionError, "Give --regions, or set region in the profile or AWS_DEFAULT_REGION in the environment."
 )
-CONFIG = Meaning(ConfigFileError, "Correct the AWS configuration file or the AWS variables of the environment.")
-PROXY_FILES = Meaning(
+CONFIG = ErrorMapping(ConfigFileError, "Correct the AWS configuration file or the AWS variables of the environment.")
+PROXY_FILES = ErrorMapping(
     ConfigFileError,
     "Check proxy.ca_bundle and proxy.client_cert in the AWS configuration file: PEM files, with the key.",
 )
-PARAMETERS = Meaning(UsageError, "Check the value given for it.")
-EXTRA = Meaning(MissingExtraError, "Install it: pip install 'botocore[crt]'.")
-OTHER = Meaning(StorageError, "AWS's documentation explains the code; --debug 2 shows where it came up.")
+PARAMETERS = ErrorMapping(UsageError, "Check the value given for it.")
+EXTRA = ErrorMapping(MissingExtraError, "Install it: pip install 'botocore[crt]'.")
+OTHER = ErrorMapping(StorageError, "AWS's documentation explains the code; --debug 2 shows where it came up.")
 
 CODES = {
     # Who asks
@@ -317,7 +321,7 @@ def translate_object(error: Exception, what: str) -> CollectorError:
     """Return a failure to get one object; UnavailableError where the other objects may be had all the same."""
     translated = translate(error, what)
     meaning = _meaning(_cause(error))
-    if isinstance(error, CollectorError) or not meaning.of_object:
+    if isinstance(error, CollectorError) or not meaning.object_only:
         return translated
     return UnavailableError(translated, gone=meaning is GONE)
 
@@ -328,7 +332,7 @@ def _cause(error: Exception) -> Exception:
     return last if isinstance(last, Exception) else error
 
 
-def _meaning(error: Exception) -> Meaning:
+def _meaning(error: Exception) -> ErrorMapping:
     for pattern, meaning in TEXTS.items():
         if pattern.search(str(error)):
             return meaning

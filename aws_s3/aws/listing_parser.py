@@ -13,7 +13,7 @@ EVENT = "before-parse.*.ListObjectsV2"
 _OK = 200
 
 
-def take_contents(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+def parse_contents(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
     """Take the objects, with `Key`, `Size` and `ETag`, out of an answer and into botocore's result.
 
     An answer that is not as S3's are is left to botocore as it is.

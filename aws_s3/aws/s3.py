@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
 from aws_s3.aws import listing_parser as list_answers
-from aws_s3.aws.config_file import Downloads
+from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.download import Downloader
 from aws_s3.aws.error_table import FAILURES, translate, translate_object
 from aws_s3.errors import StorageError
@@ -32,7 +32,7 @@ class Folders(Protocol):
         """Tell whether any key begins with `prefix`."""
 
 
-class Store(Folders, Protocol):
+class Bucket(Folders, Protocol):
     """A bucket."""
 
     def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
@@ -45,18 +45,18 @@ class Store(Folders, Protocol):
         """Delete the objects; return a line for each that could not be deleted."""
 
 
-class S3Store:
+class S3Bucket:
     """A bucket behind a boto3 S3 client, which may be used by several threads.
 
     Every method raises what `aws_errors` makes of AWS's answer; `get` raises UnavailableError for
     what concerns one object only.
     """
 
-    def __init__(self, client: Any, bucket: str, downloads: Downloads) -> None:
+    def __init__(self, client: Any, bucket: str, downloads: TransferConfig) -> None:
         self._client = client
         self._bucket = bucket
         self._downloader = Downloader(client, bucket, downloads)
-        client.meta.events.register(list_answers.EVENT, list_answers.take_contents, unique_id=list_answers.EVENT)
+        client.meta.events.register(list_answers.EVENT, list_answers.parse_contents, unique_id=list_answers.EVENT)
 
     def folders(self, prefix: str) -> Iterator[str]:
         """Yield the names of the folders right under `prefix`, of all pages."""

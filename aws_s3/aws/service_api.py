@@ -14,7 +14,7 @@ _CREDIT = 0.2
 """Seconds: after a pause, this many seconds' requests may be made at once."""
 
 
-class Pace:
+class RateLimiter:
     """Keeps several threads together at no more than `rate` requests a second."""
 
     def __init__(self, rate: float) -> None:
@@ -37,7 +37,7 @@ class ServiceApi:
 
     def __init__(self, client: Any, rate: float) -> None:
         self._client = client
-        self._pace = Pace(rate)
+        self._pace = RateLimiter(rate)
 
     def ask(self, operation: str, what: str, **request: Any) -> dict[str, Any]:
         """Return the answer of a request; its members that are None are left out. `what` is named in errors.

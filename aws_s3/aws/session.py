@@ -25,7 +25,7 @@ from botocore.parsers import ResponseParserError, ResponseParserFactory
 from dateutil.parser import isoparse
 
 from aws_s3 import __version__
-from aws_s3.aws.config_file import DEFAULT, ConfigFile, Downloads, Profile, broken_file, expanded
+from aws_s3.aws.config_file import DEFAULT, ConfigFile, Profile, TransferConfig, broken_file, expanded
 from aws_s3.aws.error_table import FAILURES, translate
 from aws_s3.errors import CredentialsError, EndpointError, UnknownProfileError, UnknownRegionError
 from aws_s3.settings import Access
@@ -57,7 +57,7 @@ class Session:
 
     def __init__(self, access: Access, regions: tuple[str, ...] = ()) -> None:
         self._access = access
-        self._core = _Core(access)
+        self._core = _BotocoreSession(access)
         self._profile = self._core.use_profile()
         self._region = self._choose_region(regions)
         self._core.set_config_variable("region", self._region or self._home_region())
@@ -65,11 +65,11 @@ class Session:
         self._core.set_config_variable("response_checksum_validation", "when_required")
         self._core.set_config_variable("request_checksum_calculation", "when_required")
         self._core.set_default_client_config(self._config())
-        self._core.register("needs-retry", _FirstContact().limit)
+        self._core.register("needs-retry", _FailFastOnUnreachable().limit)
         self._core.register_component("credential_provider", self._credential_chain())
 
     @property
-    def downloads(self) -> Downloads:
+    def downloads(self) -> TransferConfig:
         """How the profile wants objects downloaded."""
         return self._profile.downloads
 
@@ -102,7 +102,7 @@ class Session:
 
     def service_regions(self, service: str) -> list[str]:
         """Return the regions of the caller's partition that have the service, sorted (botocore's data)."""
-        partition = partition_of(self._region or self._home_region())
+        partition = aws_partition_of(self._region or self._home_region())
         return sorted(self._core.get_available_regions(service, partition))
 
     @cached_property
@@ -121,7 +121,7 @@ class Session:
         """
         environment = os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
         configured = self._profile.region or environment
-        other_partition = asked and partition_of(asked[0]) != partition_of(configured or self._home_region())
+        other_partition = asked and aws_partition_of(asked[0]) != aws_partition_of(configured or self._home_region())
         return asked[0] if len(asked) == 1 or other_partition else configured
 
     def _home_region(self) -> str:
@@ -166,7 +166,7 @@ class Session:
         chain = self._given_keys() or self._core.default_chain()
         if self._access.role_arn is None:
             return chain
-        return CredentialResolver([_Source(partial(self._assume_role, self._access.role_arn, chain))])
+        return CredentialResolver([_CallableProvider(partial(self._assume_role, self._access.role_arn, chain))])
 
     def _given_keys(self) -> CredentialResolver | None:
         key, secret = self._access.access_key, self._access.secret_key
@@ -177,7 +177,7 @@ class Session:
         log.warning(
             "--access_key and --secret_key are deprecated. Use --aws_profile, --iam_role_arn or the environment."
         )
-        return CredentialResolver([_Source(partial(Credentials, key, secret))])
+        return CredentialResolver([_CallableProvider(partial(Credentials, key, secret))])
 
     def _assume_role(self, arn: str, chain: CredentialResolver) -> RefreshableCredentials:
         """Return the role's credentials, which are fetched now and again before they expire."""
@@ -224,7 +224,7 @@ class _Parsers(ResponseParserFactory):  # type: ignore[misc]
         return parser
 
 
-class _Core(botocore.session.Session):  # type: ignore[misc]
+class _BotocoreSession(botocore.session.Session):  # type: ignore[misc]
     """botocore's session, with the profile's section as we read it, and the STS endpoint for every STS client."""
 
     def __init__(self, access: Access) -> None:
@@ -290,7 +290,7 @@ class _Core(botocore.session.Session):  # type: ignore[misc]
         return expanded(self.get_config_variable(variable))
 
 
-class _FirstContact:
+class _FailFastOnUnreachable:
     """Ends the attempts at an endpoint that never answered: a wrong one is told within seconds."""
 
     def __init__(self) -> None:
@@ -304,7 +304,7 @@ class _FirstContact:
             raise caught_exception
 
 
-class _Source:
+class _CallableProvider:
     """A credential provider, as botocore's resolver asks one."""
 
     METHOD = "aws-s3"
@@ -353,7 +353,7 @@ def known_regions() -> frozenset[str]:
     )
 
 
-def partition_of(region: str) -> str:
+def aws_partition_of(region: str) -> str:
     """Return the partition of the region; where botocore does not know it, the one that its name looks like."""
     for partition in _partitions():
         if region in partition["regions"] or re.match(partition["regionRegex"], region):

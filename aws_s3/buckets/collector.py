@@ -9,7 +9,11 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import date
 
-from aws_s3.aws.s3 import Store
+from aws_s3.aws.s3 import Bucket
+from aws_s3.buckets.discovery import Discovery
+from aws_s3.buckets.reader import Reader
+from aws_s3.buckets.retry_failed import RetryFailed
+from aws_s3.buckets.worklist import Inventory, Wanted, Worklist
 from aws_s3.errors import (
     CollectorError,
     EmptyBucketError,
@@ -19,21 +23,17 @@ from aws_s3.errors import (
     StorageError,
     UnavailableError,
 )
-from aws_s3.log_types.base import Bucket
-from aws_s3.buckets.discovery import Discovery
+from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import Partition
-from aws_s3.buckets.reader import Reader
-from aws_s3.buckets.retry_failed import Retries
-from aws_s3.buckets.worklist import Inventory, Wanted, Worklist
 from aws_s3.pipeline.decode import Batches, messages_in
-from aws_s3.pipeline.signals import Interruption
+from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
-from aws_s3.pipeline.stats import Tally
+from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob
 from aws_s3.state.bucket_state import BucketState
 from aws_s3.state.failed_objects import FailedObject
 from aws_s3.state.locks import Locks
-from aws_s3.state.start_day import Asked
+from aws_s3.state.start_day import StartRequest
 
 log = logging.getLogger(__name__)
 
@@ -45,47 +45,47 @@ Load = Callable[[Iterable[Wanted]], Iterator[tuple[Wanted, Batches]]]
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Context:
     """What a collection works with.
 
     `load` gives each object its messages, in order; `reader` makes those that stand for unreadable
     ones. `account` asks AWS for the caller's account, once.
     """
 
-    store: Store
+    store: Bucket
     reader: Reader
     state: BucketState
     locks: Locks
     sink: Sink
     listings: Executor
     load: Load
-    interruption: Interruption
+    stop_request: StopRequest
     account: Callable[[], str]
     known_regions: Callable[[], frozenset[str]]
-    tally: Tally = field(default_factory=Tally)
+    stats: RunStats = field(default_factory=RunStats)
 
 
 class Collector:
     """Collects one source once. `today` is the UTC day on which the run began."""
 
-    def __init__(self, job: BucketJob, bucket: Bucket, surroundings: Surroundings, today: date) -> None:
+    def __init__(self, job: BucketJob, bucket: LogType, context: Context, today: date) -> None:
         self._job = job
         self._bucket = bucket
-        self._around = surroundings
-        self._state = surroundings.state
-        self._tally = surroundings.tally
+        self._context = context
+        self._state = context.state
+        self._stats = context.stats
         self._failures: list[CollectorError] = []
         self._to_delete: dict[str, None] = {}
         inventory = Inventory(
-            surroundings.store,
-            surroundings.state,
-            surroundings.locks,
-            surroundings.listings,
+            context.store,
+            context.state,
+            context.locks,
+            context.listings,
             self._delete if job.remove else None,
-            surroundings.tally,
+            context.stats,
         )
-        asked = Asked(today, job.only_logs_after, job.lookback_days, job.reparse)
-        self._worklist = Retries(inventory) if job.retry_failed else Worklist(bucket, inventory, asked, self._fail)
+        asked = StartRequest(today, job.only_logs_after, job.lookback_days, job.reparse)
+        self._worklist = RetryFailed(inventory) if job.retry_failed else Worklist(bucket, inventory, asked, self._fail)
         self._account = ""
 
     def run(self) -> int:
@@ -93,10 +93,10 @@ class Collector:
 
         Raises what ends the whole run, after recording what was accepted until then.
         """
-        with self._tally.listing:
+        with self._stats.listing:
             partitions = self._partitions()
         if not all(partition.account for partition in partitions):
-            self._account = self._around.account()
+            self._account = self._context.account()
         try:
             self._collect_all(partitions)
         except CollectorError:
@@ -119,9 +119,9 @@ class Collector:
     def _found(self) -> list[Partition]:
         source = self._job.source
         # Asked while the folders are listed.
-        holds = self._around.listings.submit(self._around.store.holds, source.path)
-        regions = self._around.known_regions() if self._job.regions else frozenset[str]()
-        discovery = Discovery(self._job, self._bucket, self._around.store, self._around.listings, regions)
+        holds = self._context.listings.submit(self._context.store.holds, source.path)
+        regions = self._context.known_regions() if self._job.regions else frozenset[str]()
+        discovery = Discovery(self._job, self._bucket, self._context.store, self._context.listings, regions)
         found: list[Partition] = []
         try:
             found = discovery.partitions()
@@ -135,10 +135,10 @@ class Collector:
         return found
 
     def _collect_all(self, partitions: Iterable[Partition]) -> None:
-        for wanted, messages in self._around.load(self._worklist.objects(partitions)):
+        for wanted, messages in self._context.load(self._worklist.objects(partitions)):
             if not self._worklist.is_stopped(wanted.partition):
                 self._collect(wanted, messages)
-                self._tally.progressed()
+                self._stats.notify()
 
     def _collect(self, wanted: Wanted, messages: Batches) -> None:
         try:
@@ -146,7 +146,7 @@ class Collector:
         except ObjectError as error:
             return self._pass_over(wanted, error)
         log.debug("+++ Sent %d events of %s to Analysisd", sent, wanted.object.key)
-        self._tally.collected(wanted.object.size)
+        self._stats.collected(wanted.object.size)
         self._advance(wanted)
         if self._job.remove:
             self._delete([wanted.object.key])
@@ -157,24 +157,24 @@ class Collector:
         key = wanted.object.key
         self._state.ensure_room()
         version = f"{wanted.object.etag} {self._job.discard}"
-        sink, tally = self._around.sink, self._tally
-        earlier = 0 if self._job.reparse else self._state.leftovers.partial(key, version)
+        sink, stats = self._context.sink, self._stats
+        earlier = 0 if self._job.reparse else self._state.failed_objects.partial(key, version)
         before = sink.accepted - earlier
         read, is_recorded = 0, False
         try:
-            for batch in tally.downloading.around(messages):
+            for batch in stats.downloading.around(messages):
                 several = messages_in(batch)
-                with self._around.interruption.shield(), tally.sending:
+                with self._context.stop_request.deferred(), stats.sending:
                     sink.send_all(several[max(earlier - read, 0) :])
                 read += len(several)
-            with self._around.interruption.shield():
+            with self._context.stop_request.deferred():
                 self._state.mark_done(wanted.partition, key, self._account)
                 is_recorded = True
         finally:
             accepted = sink.accepted - before
-            tally.events += accepted - earlier
+            stats.events += accepted - earlier
             if accepted and not is_recorded and not self._job.reparse:
-                self._state.leftovers.mark_partial(key, version, accepted)
+                self._state.failed_objects.mark_partial(key, version, accepted)
         return read
 
     def _pass_over(self, wanted: Wanted, error: ObjectError) -> None:
@@ -182,7 +182,7 @@ class Collector:
 
         One that was left to this run by another stops nothing.
         """
-        self._tally.count(error)
+        self._stats.count(error)
         is_skipped = self._job.skip_on_error
         if not is_skipped:
             self._failures.append(error)
@@ -200,7 +200,7 @@ class Collector:
 
     def _put_off(self, failed: FailedObject, error: ObjectError) -> None:
         """Leave the object to a later run."""
-        attempts = self._state.leftovers.put_off(failed, error)
+        attempts = self._state.failed_objects.schedule_retry(failed, error)
         if not attempts:
             log.error("%s It has been gone for a day and is given up.", error)
         elif attempts > 1 and isinstance(error, UnavailableError) and error.gone:
@@ -211,9 +211,9 @@ class Collector:
     def _skip_malformed(self, wanted: Wanted, error: MalformedError) -> None:
         """Send an error event in the object's place."""
         log.error("%s", error)
-        with self._around.interruption.shield():
-            self._around.sink.send(self._around.reader.error_message(wanted.object.key, wanted.partition, error))
-            self._tally.events += 1
+        with self._context.stop_request.deferred():
+            self._context.sink.send(self._context.reader.error_message(wanted.object.key, wanted.partition, error))
+            self._stats.events += 1
             if not wanted.settled:
                 self._state.mark_malformed(wanted.partition, _failed(wanted), self._account, error)
         self._advance(wanted)
@@ -223,7 +223,7 @@ class Collector:
         if not wanted.again and not wanted.settled:
             self._state.advance(wanted.partition, wanted.object.key)
             if day := wanted.partition.day(wanted.object.key):
-                self._tally.saw_day(day)
+                self._stats.note_newest_day(day)
 
     def _fail(self, error: CollectorError) -> None:
         """Remember a failure that does not end the run."""
@@ -238,7 +238,7 @@ class Collector:
     def _delete_now(self) -> None:
         for key in self._to_delete:
             log.debug("+++ Remove file from S3 Bucket:%s", key)
-        for failure in self._around.store.delete(list(self._to_delete)):
+        for failure in self._context.store.delete(list(self._to_delete)):
             log.error("%s", failure)
         self._to_delete.clear()
 
@@ -246,15 +246,15 @@ class Collector:
         self._delete_now()
         if not (self._job.accounts or self._job.regions or self._job.reparse):
             self._put_off_lost(partitions)
-        if waiting := self._state.leftovers.waiting():
+        if waiting := self._state.failed_objects.waiting():
             log.warning("%d objects could not be fetched and are waiting to be tried again", waiting)
         if not self._failures and not self._worklist.left_out:
             self._state.complete()
 
     def _put_off_lost(self, partitions: Collection[Partition]) -> None:
         """Let objects that wait count as gone where their folder is, too: no partition leads to them."""
-        for failed in self._state.leftovers.due_outside(partitions, _LOST_AT_ONCE):
-            if not self._around.store.holds(failed.key):
+        for failed in self._state.failed_objects.due_outside(partitions, _LOST_AT_ONCE):
+            if not self._context.store.holds(failed.key):
                 name = f"Object s3://{self._job.source.bucket}/{failed.key}"
                 self._put_off(failed, UnavailableError(StorageError(f"{name}: its folder is gone."), gone=True))
 

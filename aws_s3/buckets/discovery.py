@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from aws_s3.aws.s3 import Folders
 from aws_s3.errors import NoAccountsError, UnknownRegionError
-from aws_s3.log_types.base import Bucket
+from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import (
     ACCOUNT_FOLDER,
     AWS_LOGS,
@@ -42,7 +42,7 @@ class Discovery:
     def __init__(
         self,
         job: BucketJob,
-        bucket: Bucket,
+        bucket: LogType,
         store: Folders,
         executor: Executor,
         known_regions: frozenset[str],

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 
-from aws_s3.aws.s3 import S3Object, Store
+from aws_s3.aws.s3 import Bucket, S3Object
 from aws_s3.log_types.layout import Partition
 
 _LAST_DATE_CHARACTER = "9"
@@ -11,7 +11,7 @@ _FIRST_YEAR = 2006
 """No key is older: S3 began then."""
 
 
-def list_partition(store: Store, partition: Partition, start: date, today: date) -> Iterator[list[S3Object]]:
+def list_partition(store: Bucket, partition: Partition, start: date, today: date) -> Iterator[list[S3Object]]:
     """Yield the partition's objects of `start` and later, by the page; its other keys are left out.
 
     In key order; where month and day are unpadded, in date order, then key order.
@@ -34,7 +34,7 @@ def _is_beyond_dates(key: str, partition: Partition) -> bool:
     return key[len(partition.prefix) : len(partition.prefix) + 1] > _LAST_DATE_CHARACTER
 
 
-def _by_year(store: Store, partition: Partition, start: date, today: date) -> Iterator[list[S3Object]]:
+def _by_year(store: Bucket, partition: Partition, start: date, today: date) -> Iterator[list[S3Object]]:
     """List each year alone; the next year too, since clocks differ."""
     separator = partition.dates.text[2]
     first = partition.prefix + partition.dates.written(start)
@@ -42,12 +42,12 @@ def _by_year(store: Store, partition: Partition, start: date, today: date) -> It
         yield from store.pages(f"{partition.prefix}{year:04}{separator}", first)
 
 
-def _by_day(store: Store, partition: Partition, start: date) -> Iterator[list[S3Object]]:
+def _by_day(store: Bucket, partition: Partition, start: date) -> Iterator[list[S3Object]]:
     for folder in _day_folders(store, partition.prefix, (start.year, start.month, start.day)):
         yield from store.pages(folder)
 
 
-def _day_folders(store: Store, prefix: str, first: tuple[int, ...]) -> Iterator[str]:
+def _day_folders(store: Bucket, prefix: str, first: tuple[int, ...]) -> Iterator[str]:
     """Yield the folders of days in the order of their numbers, from the year, month and day `first` on."""
     if not first:
         yield prefix

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from aws_s3.codec.messages import Envelope, bucket_log_info, encode
-from aws_s3.log_types.base import Bucket
+from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.decode import Batches, ContentReader
-from aws_s3.pipeline.stats import Reading
+from aws_s3.pipeline.stats import EventCounts
 from aws_s3.settings import DiscardRule
 
 
@@ -20,13 +20,13 @@ class Reader:
     `reading` counts what becomes of events.
     """
 
-    bucket: Bucket
+    bucket: LogType
     bucket_name: str
     account_alias: str
     skip_on_error: bool
     discard: DiscardRule | None
     limit: int | None
-    reading: Reading = field(default_factory=Reading)
+    reading: EventCounts = field(default_factory=EventCounts)
 
     def messages(self, key: str, partition: Partition, body: IO[bytes]) -> Batches:
         """Return the messages of the object, each JSON in UTF-8; all of it is proved readable first."""

@@ -4,14 +4,14 @@ import logging
 from collections.abc import Iterable, Iterator
 
 from aws_s3.aws.s3 import S3Object
-from aws_s3.log_types.layout import Partition
 from aws_s3.buckets.worklist import Inventory, Wanted, WorkOrder
+from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.levels import DEBUG_2
 
 log = logging.getLogger(__name__)
 
 
-class Retries(WorkOrder):
+class RetryFailed(WorkOrder):
     """Unavailable objects, also those whose time has not come, and malformed ones."""
 
     def __init__(self, inventory: Inventory) -> None:
@@ -27,10 +27,10 @@ class Retries(WorkOrder):
             if not self._inventory.locks.acquire(state.lock_name(partition)):
                 log.info("Another run is working on %s: it is passed over", partition.label)
                 continue
-            for failed, is_malformed in state.leftovers.all_of(partition):
+            for failed, is_malformed in state.failed_objects.all_of(partition):
                 log.log(DEBUG_2, "++ Trying again: %s", failed.key)
                 tried += 1
-                self._inventory.tally.listed += 1
+                self._inventory.stats.listed += 1
                 item = S3Object(failed.key, failed.size, failed.etag)
                 yield Wanted(partition, item, again=True, malformed=is_malformed)
         log.debug("+++ Tried %d failed objects again", tried)

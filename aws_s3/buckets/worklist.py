@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from aws_s3.aws.s3 import S3Object, Store
-from aws_s3.errors import CollectorError, CredentialsError, StorageError, ThrottledError
-from aws_s3.log_types.base import Bucket
-from aws_s3.log_types.layout import Partition
+from aws_s3.aws.s3 import Bucket, S3Object
 from aws_s3.buckets.listing import list_partition
+from aws_s3.errors import CollectorError, CredentialsError, StorageError, ThrottledError
+from aws_s3.log_types.base import LogType
+from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3
 from aws_s3.pipeline.prefetch import ahead, prefetch
-from aws_s3.pipeline.stats import Tally
+from aws_s3.pipeline.stats import RunStats
 from aws_s3.state.bucket_state import BucketState
 from aws_s3.state.locks import Locks
-from aws_s3.state.start_day import Asked, History, start_of
+from aws_s3.state.start_day import History, StartRequest, choose_start_day
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +49,12 @@ class Inventory:
     `removed` are told the keys that are processed already and still there, if the run removes such.
     """
 
-    store: Store
+    store: Bucket
     state: BucketState
     locks: Locks
     executor: Executor
     removed: Callable[[Iterable[str]], None] | None = None
-    tally: Tally = field(default_factory=Tally)
+    stats: RunStats = field(default_factory=RunStats)
 
 
 class WorkOrder(ABC):
@@ -86,7 +86,7 @@ class Worklist(WorkOrder):
     """
 
     def __init__(
-        self, bucket: Bucket, inventory: Inventory, asked: Asked, fail: Callable[[CollectorError], None]
+        self, bucket: LogType, inventory: Inventory, asked: StartRequest, fail: Callable[[CollectorError], None]
     ) -> None:
         super().__init__()
         self._bucket = bucket
@@ -94,7 +94,7 @@ class Worklist(WorkOrder):
         self._state = inventory.state
         self._asked = asked
         self._fail = fail
-        self._tally = inventory.tally
+        self._stats = inventory.stats
         self._retries_left = _RETRIES_A_RUN
 
     def objects(self, partitions: Iterable[Partition]) -> Iterator[Wanted]:
@@ -125,7 +125,7 @@ class Worklist(WorkOrder):
                 log.info("Another run is working on %s: it is passed over", partition.label)
 
     def _begin(self, partition: Partition, history: History) -> Pages:
-        start = start_of(self._state.known(partition), history, self._asked)
+        start = choose_start_day(self._state.known(partition), history, self._asked)
         self._state.begin(partition, start)
         self.left_out |= start.leaves_gap
         log.log(DEBUG_2, "+++ Marker: %s%s", partition.prefix, partition.dates.written(start.day))
@@ -135,20 +135,20 @@ class Worklist(WorkOrder):
     def _due(self, partition: Partition) -> Iterator[Wanted]:
         if self._asked.reparse:
             return
-        for failed in self._state.leftovers.due(partition, self._retries_left):
+        for failed in self._state.failed_objects.due(partition, self._retries_left):
             self._retries_left -= 1
-            self._tally.listed += 1
+            self._stats.listed += 1
             log.log(DEBUG_2, "++ Trying again: %s", failed.key)
             yield Wanted(partition, S3Object(failed.key, failed.size, failed.etag), again=True)
 
     def _new(self, partition: Partition, pages: Pages) -> Iterator[Wanted]:
-        for page in self._tally.listing.around(pages):
+        for page in self._stats.listing.around(pages):
             items = [item for item in page if self._accepts(item.key, partition)]
             keys = [item.key for item in items]
             settled = self._state.settled(partition, keys)
             passed_over = 0 if self._asked.reparse else len(settled)
-            self._tally.known += passed_over
-            self._tally.listed += len(keys) - passed_over
+            self._stats.known += passed_over
+            self._stats.listed += len(keys) - passed_over
             if self._inventory.removed and settled and not self._asked.reparse:
                 self._inventory.removed(sorted(self._state.removable(keys)))
             for item in items:

@@ -11,7 +11,7 @@ _LOOK_SECONDS = 1.0
 """How often to look for the end of the child: no thread of the caller's, should it have one, takes that away."""
 
 
-def run_apart(work: Callable[[], int]) -> int:
+def run_in_child(work: Callable[[], int]) -> int:
     """Run `work` in a forked process and return its exit code; the negative number of the signal that killed it.
 
     `work` is to handle signals on its own: SIGINT and SIGTERM are held back until it unblocks them. The

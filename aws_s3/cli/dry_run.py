@@ -12,19 +12,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, NoReturn
 
-from aws_s3.aws.config_file import Downloads
-from aws_s3.aws.s3 import S3Object, S3Store, Store
+from aws_s3.aws.config_file import TransferConfig
+from aws_s3.aws.s3 import Bucket, S3Bucket, S3Object
 from aws_s3.aws.session import Session, known_regions
-from aws_s3.cli.tables import table, write
-from aws_s3.cli.terminal import printable
-from aws_s3.log_types import BUCKET_TYPES
-from aws_s3.buckets.collector import Collector, Surroundings
-from aws_s3.log_types.layout import Partition
+from aws_s3.buckets.collector import Collector, Context
 from aws_s3.buckets.reader import Reader
 from aws_s3.buckets.worklist import Wanted
+from aws_s3.cli.tables import table, write
+from aws_s3.cli.terminal import printable
+from aws_s3.log_types import LOG_TYPES
+from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.decode import Batches
 from aws_s3.pipeline.prefetch import DaemonExecutor
-from aws_s3.pipeline.signals import Interruption
+from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
 from aws_s3.settings import BucketJob, Settings
 from aws_s3.state.bucket_state import BucketState
@@ -35,17 +35,17 @@ _LISTING_THREADS = 32
 _DELETIONS_AT_ONCE = 1000
 
 
-def preview_bucket(settings: Settings, job: BucketJob, interruption: Interruption, began: datetime) -> int:
+def preview_bucket(settings: Settings, job: BucketJob, stop_request: StopRequest, began: datetime) -> int:
     """Print what `collect_bucket` would collect now, and return the exit code. `began` is now, UTC."""
-    bucket = BUCKET_TYPES[job.source.type]()
+    bucket = LOG_TYPES[job.source.type]()
     bucket.check_path(job.source.path)
     session = Session(settings.access, job.regions)
-    store = _CountedStore(S3Store(session.client("s3"), job.source.bucket, session.downloads))
+    store = _CountedStore(S3Bucket(session.client("s3"), job.source.bucket, session.downloads))
     found = _Found(session.downloads)
     with ExitStack() as opened:
         folder = Path(opened.enter_context(TemporaryDirectory()))
         opened.enter_context(copied(settings.state_dir, folder))
-        surroundings = Surroundings(
+        context = Context(
             store=store,
             reader=Reader(bucket, job.source.bucket, job.account_alias, job.skip_on_error, job.discard, None),
             state=opened.enter_context(closing(BucketState(folder, bucket, job.source, began, keep_days=None))),
@@ -53,11 +53,11 @@ def preview_bucket(settings: Settings, job: BucketJob, interruption: Interruptio
             sink=_NoSink(),
             listings=DaemonExecutor(_LISTING_THREADS, "listing"),
             load=found.count,
-            interruption=interruption,
+            stop_request=stop_request,
             account=session.account,
             known_regions=known_regions,
         )
-        code = Collector(replace(job, remove=False), bucket, surroundings, began.date()).run()
+        code = Collector(replace(job, remove=False), bucket, context, began.date()).run()
     write("\n".join(map(printable, _lines(job, found, store.lists))))
     return code
 
@@ -74,7 +74,7 @@ class _Share:
 class _Found:
     """Counts what is to be loaded, and loads nothing."""
 
-    def __init__(self, downloads: Downloads) -> None:
+    def __init__(self, downloads: TransferConfig) -> None:
         self._downloads = downloads
         self.gets = 0
         self.shares: dict[Partition, _Share] = {}
@@ -98,7 +98,7 @@ class _Found:
 class _CountedStore:
     """A bucket whose listings are counted, and that gives and deletes nothing."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Bucket) -> None:
         self._store = store
         self.lists = 0
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from aws_s3.aws.queue_address import QueueAddress
-from aws_s3.aws.session import partition_of
+from aws_s3.aws.session import aws_partition_of
 from aws_s3.cli.tables import write
-from aws_s3.cli.terminal import STDERR, Lines
-from aws_s3.settings import Access, BucketJob, Collection, ServiceJob, Settings, SubscriberJob
+from aws_s3.cli.terminal import STDERR, NonBlockingWriter
+from aws_s3.settings import Access, BucketJob, CollectJob, ServiceJob, Settings, SubscriberJob
 
 Statement = dict[str, Any]
 
@@ -20,10 +20,10 @@ _ENCRYPTED = "Objects that are encrypted with a KMS key also need kms:Decrypt on
 _ROLE = "The statement AssumeRole is for who calls, the others are for the role."
 
 
-def print_policy(settings: Settings, job: Collection) -> int:
+def print_policy(settings: Settings, job: CollectJob) -> int:
     """Print the policy on stdout, and what it cannot say on stderr."""
     write(json.dumps(policy(settings.access, job), indent=2, ensure_ascii=False))
-    hints = Lines(STDERR)
+    hints = NonBlockingWriter(STDERR)
     if not isinstance(job, ServiceJob):
         hints.write(_ENCRYPTED)
     if settings.access.role_arn:
@@ -31,13 +31,13 @@ def print_policy(settings: Settings, job: Collection) -> int:
     return 0
 
 
-def policy(access: Access, job: Collection) -> dict[str, Any]:
+def policy(access: Access, job: CollectJob) -> dict[str, Any]:
     """Return the policy. What the options do not tell, such as an account, is `*`."""
     statements = [*_of_role(access), *_of_job(job, _partition(access, job.regions))]
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _of_job(job: Collection, partition: str) -> Iterator[Statement]:
+def _of_job(job: CollectJob, partition: str) -> Iterator[Statement]:
     if isinstance(job, BucketJob):
         return _of_bucket(job, f"arn:{partition}:s3:::{job.source.bucket}")
     if isinstance(job, SubscriberJob):
@@ -48,7 +48,7 @@ def _of_job(job: Collection, partition: str) -> Iterator[Statement]:
 def _partition(access: Access, regions: Sequence[str]) -> str:
     if access.role_arn:
         return access.role_arn.split(":")[1]
-    return partition_of(regions[0]) if regions else "aws"
+    return aws_partition_of(regions[0]) if regions else "aws"
 
 
 def _of_role(access: Access) -> Iterator[Statement]:

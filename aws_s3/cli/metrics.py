@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aws_s3.errors import MissingExtraError
-from aws_s3.pipeline.stats import Tally
+from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob, Job, ServiceJob, SubscriberJob
 
 log = logging.getLogger(__name__)
@@ -68,24 +68,24 @@ class RunMetrics:
     newest: float | None = None
 
     @classmethod
-    def of(cls, job: Job, tally: Tally, exit_code: int, began: float) -> "RunMetrics":
+    def of(cls, job: Job, stats: RunStats, exit_code: int, began: float) -> "RunMetrics":
         """Return the metrics of a run that `began` then and ends now."""
         ended = time.time()
         figures = {
-            "aws_s3_run_objects": tally.objects,
-            "aws_s3_run_events": tally.events,
-            "aws_s3_run_bytes": tally.bytes,
-            "aws_s3_run_discarded_events": tally.reading.discarded,
-            "aws_s3_run_truncated_events": tally.reading.truncated,
-            "aws_s3_run_malformed_objects": tally.malformed,
-            "aws_s3_run_failed_objects": tally.failed,
-            "aws_s3_run_known_objects": tally.known,
-            "aws_s3_run_listing_seconds": tally.listing.seconds,
-            "aws_s3_run_downloading_seconds": tally.downloading.seconds,
-            "aws_s3_run_sending_seconds": tally.sending.seconds,
+            "aws_s3_run_objects": stats.objects,
+            "aws_s3_run_events": stats.events,
+            "aws_s3_run_bytes": stats.bytes,
+            "aws_s3_run_discarded_events": stats.reading.discarded,
+            "aws_s3_run_truncated_events": stats.reading.truncated,
+            "aws_s3_run_malformed_objects": stats.malformed,
+            "aws_s3_run_failed_objects": stats.failed,
+            "aws_s3_run_known_objects": stats.known,
+            "aws_s3_run_listing_seconds": stats.listing.seconds,
+            "aws_s3_run_downloading_seconds": stats.downloading.seconds,
+            "aws_s3_run_sending_seconds": stats.sending.seconds,
             "aws_s3_run_duration_seconds": max(ended - began, 0),
         }
-        return cls(labels_of(job), figures, exit_code, ended, tally.newest)
+        return cls(labels_of(job), figures, exit_code, ended, stats.newest)
 
     def __add__(self, other: "RunMetrics") -> "RunMetrics":
         """Return the metrics of two runs on the same source as if they were one."""
@@ -127,18 +127,18 @@ def check_extra() -> None:
 class Report:
     """Writes the metrics of one run. Making one raises MissingExtraError without prometheus-client."""
 
-    def __init__(self, path: Path, job: Job, tally: Tally, every: float = _EVERY) -> None:
+    def __init__(self, path: Path, job: Job, stats: RunStats, every: float = _EVERY) -> None:
         check_extra()
         self._path = path
         self._job = job
-        self._tally = tally
+        self._stats = stats
         self._began = time.time()
         self._every = every
         self._next = time.monotonic() + every
 
     def write(self, exit_code: int) -> None:
         """Write the figures of the run as it stands."""
-        write(self._path, [RunMetrics.of(self._job, self._tally, exit_code, self._began)])
+        write(self._path, [RunMetrics.of(self._job, self._stats, exit_code, self._began)])
 
     def write_now_and_then(self) -> None:
         """Write them if that was long ago, as those of a success: a run that goes on for ever has no end."""

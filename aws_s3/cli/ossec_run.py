@@ -10,16 +10,16 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from aws_s3.cli.child_process import run_apart
+from aws_s3.cli.child_process import run_in_child
 from aws_s3.cli.daemon import Daemon, SystemClock
 from aws_s3.cli.metrics import RunMetrics, check_extra, write
 from aws_s3.config.ossec_conf import Block, Wodle, load
-from aws_s3.pipeline.stats import Tally
+from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob, ConfiguredJob, Settings
 
 log = logging.getLogger(__name__)
 
-Run = Callable[[Settings, Tally], int]
+Run = Callable[[Settings, RunStats], int]
 
 _FAILED = 1
 _TERMINATED = 143
@@ -74,7 +74,7 @@ def _run_block(block: Block, settings: Settings, run: Run) -> RunMetrics:
         name = signal.Signals(-code).name if code < 0 else "SIGTERM"
         log.error("The process of %s got %s. What it sent is recorded; the next run goes on.", block.name, name)
     # Of one that was killed nothing is known but that.
-    return metrics or RunMetrics.of(settings.job, Tally(), _FAILED if code < 0 else code, began)
+    return metrics or RunMetrics.of(settings.job, RunStats(), _FAILED if code < 0 else code, began)
 
 
 def _run_apart(settings: Settings, run: Run, began: float) -> tuple[int, RunMetrics | None]:
@@ -83,14 +83,14 @@ def _run_apart(settings: Settings, run: Run, began: float) -> tuple[int, RunMetr
     os.set_blocking(receiving, False)
 
     def work() -> int:
-        tally = Tally()
-        code = run(settings, tally)
+        stats = RunStats()
+        code = run(settings, stats)
         # Far less than a pipe holds: nobody reads before this has ended.
-        os.write(sending, pickle.dumps(RunMetrics.of(settings.job, tally, code, began)))
+        os.write(sending, pickle.dumps(RunMetrics.of(settings.job, stats, code, began)))
         return code
 
     try:
-        code = run_apart(work)
+        code = run_in_child(work)
         with suppress(BlockingIOError):
             return code, pickle.loads(os.read(receiving, _PIPE_HOLDS))
         return code, None

@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import Any
 
-from aws_s3.cli.terminal import STDERR, Terminal
+from aws_s3.cli.terminal import STDERR, ConsoleHandler
 from aws_s3.pipeline.sinks import writable
-from aws_s3.pipeline.stats import Tally
+from aws_s3.pipeline.stats import RunStats
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ _FORMAT_WITHOUT_TOTAL = "{n_fmt} log streams or regions{postfix}, {elapsed}"
 
 
 @contextmanager
-def shown_progress(tally: Tally, terminal: Terminal) -> Iterator[None]:
+def shown_progress(stats: RunStats, terminal: ConsoleHandler) -> Iterator[None]:
     """Show on stderr how far the run is, beside the lines of `terminal`, until the block ends."""
     try:
         from tqdm.std import tqdm
@@ -34,8 +34,8 @@ def shown_progress(tally: Tally, terminal: Terminal) -> Iterator[None]:
     # No thread of its own: processes are forked later.
     tqdm.monitor_interval = 0
     tqdm.set_lock(RLock())
-    bar = _Bar(tqdm, tally, terminal)
-    tally.watchers.append(bar.update)
+    bar = _Bar(tqdm, stats, terminal)
+    stats.observers.append(bar.update)
     terminal.make_room = bar.clear
     try:
         yield
@@ -46,9 +46,9 @@ def shown_progress(tally: Tally, terminal: Terminal) -> Iterator[None]:
 class _Bar:
     """Draws the tally now and then, with the terminal's lock held, from the first thing there is to show."""
 
-    def __init__(self, tqdm: Any, tally: Tally, terminal: Terminal) -> None:
+    def __init__(self, tqdm: Any, stats: RunStats, terminal: ConsoleHandler) -> None:
         self._tqdm = tqdm
-        self._tally = tally
+        self._stats = stats
         self._terminal = terminal
         self._began = time.time()
         self._next = 0.0
@@ -73,7 +73,7 @@ class _Bar:
         if self._meter is not None:
             with self._locked():
                 self._set()
-                self._meter.n = self._tally.objects
+                self._meter.n = self._stats.objects
                 self._meter.close()
                 self._is_drawn = False
 
@@ -92,13 +92,13 @@ class _Bar:
             )
             self._meter.start_t = self._meter.last_print_t = self._began
         self._set()
-        self._meter.update(self._tally.objects - self._meter.n)
+        self._meter.update(self._stats.objects - self._meter.n)
         self._is_drawn = True
 
     def _set(self) -> None:
-        self._meter.total = self._tally.listed or None
-        self._meter.bar_format = _FORMAT if self._tally.listed else _FORMAT_WITHOUT_TOTAL
-        self._meter.set_postfix_str(f"{self._tally.events} events", refresh=False)
+        self._meter.total = self._stats.listed or None
+        self._meter.bar_format = _FORMAT if self._stats.listed else _FORMAT_WITHOUT_TOTAL
+        self._meter.set_postfix_str(f"{self._stats.events} events", refresh=False)
 
 
 class _Screen:

@@ -24,7 +24,7 @@ _ARGUMENT = re.compile(r"%[sd]")
 Kind = tuple[str, type | None]
 
 
-class Lines:
+class NonBlockingWriter:
     """A descriptor that lines are written to without ever stopping the program.
 
     Where it is closed or its reader is gone, lines are lost. Where it is full, it is waited for once,
@@ -60,7 +60,7 @@ class Lines:
         return ready
 
 
-class Terminal(logging.Handler):
+class ConsoleHandler(logging.Handler):
     """Writes `LEVEL: message` lines. At level 0 each kind of line is written once, and counted.
 
     `make_room` is called before each line: something else may be on the screen, drawn with the lock held.
@@ -68,13 +68,13 @@ class Terminal(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lines = Lines(STDOUT)
+        self._lines = NonBlockingWriter(STDOUT)
         self._debug = 0
         self._every = False
         self._counts: dict[Kind, int] = {}
         self.make_room: Callable[[], None] = lambda: None
 
-    def show(self, lines: Lines, debug: int, *, every: bool = False) -> None:
+    def attach(self, lines: NonBlockingWriter, debug: int, *, every: bool = False) -> None:
         """Write what all the program's loggers say to `lines` from now on, and nothing of the libraries'.
 
         `every`: hold no line back, as is right for the few that many runs share.

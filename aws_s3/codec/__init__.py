@@ -1,1 +1,4 @@
-"""."""
+"""Bytes to events and events to messages: compression, JSON, CSV, lines, the size rule. No I/O.
+
+Begin with `json_and_lines`, then `messages`.
+"""

@@ -12,7 +12,7 @@ from itertools import chain, groupby, islice
 
 log = logging.getLogger(__name__)
 
-Table = Mapping[str, Sequence[str]]
+ColumnBatch = Mapping[str, Sequence[str]]
 """Events that are strings under the same names, by column: what is done for a column takes no loop of ours."""
 
 _ROWS = 64
@@ -38,7 +38,9 @@ def named(rows: Iterable[list[str]], names: Sequence[str], key: str) -> Iterator
     _tell_dropped(longer, most, len(names), key)
 
 
-def tables(blocks: Iterable[Iterable[list[str]]], names: Sequence[str], key: str) -> Iterator[dict[str, Sequence[str]]]:
+def column_batches(
+    blocks: Iterable[Iterable[list[str]]], names: Sequence[str], key: str
+) -> Iterator[dict[str, Sequence[str]]]:
     """Yield the rows as `named` does, in tables: a few of a block's that follow each other and are as long."""
     longer = most = 0
     for length, alike in chain.from_iterable(map(_alike, blocks)):
@@ -63,7 +65,7 @@ def _tell_dropped(lines: int, most: int, columns: int, key: str) -> None:
         log.debug("Dropped what %d lines of %s hold after column %d (up to %d)", lines, key, columns, most)
 
 
-def table_events(table: Table) -> Iterator[dict[str, str]]:
+def batch_events(table: ColumnBatch) -> Iterator[dict[str, str]]:
     """Yield the rows of a table."""
     for row in zip(*table.values(), strict=True):
         yield dict(zip(table, row, strict=True))

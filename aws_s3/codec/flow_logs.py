@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from itertools import chain
 
-from aws_s3.codec.delimited import Table, tables
+from aws_s3.codec.delimited import ColumnBatch, column_batches
 
 _DEFAULT_FIELDS = (
     "version",
@@ -34,7 +34,9 @@ _DIGIT = re.compile(r"[0-9]")
 _SECONDS = re.compile(r"[0-9]{1,11}")
 
 
-def flow_log_tables(blocks: Iterable[Iterable[str]], *, iso_times: bool, key: str = "a flow log") -> Iterator[Table]:
+def flow_log_tables(
+    blocks: Iterable[Iterable[str]], *, iso_times: bool, key: str = "a flow log"
+) -> Iterator[ColumnBatch]:
     """Yield the lines that are not blank as events, with `source` = `vpc`; they come in blocks.
 
     The first line names the fields, and is no event, when it starts with `version` or holds no digit
@@ -43,7 +45,7 @@ def flow_log_tables(blocks: Iterable[Iterable[str]], *, iso_times: bool, key: st
     seconds, become `2021-06-10T01:00:00Z`; what is no such number stays as it is.
     """
     names, rows = _fields(filter(None, map(str.split, block)) for block in blocks)
-    for table in tables(rows, names, key):
+    for table in column_batches(rows, names, key):
         length = len(table[names[0]])
         for name in _TIMES:
             if iso_times and name in table:

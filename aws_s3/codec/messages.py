@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import chain, repeat
 from typing import Any
 
-from aws_s3.codec.delimited import Table, table_events
+from aws_s3.codec.delimited import ColumnBatch, batch_events
 
 _fast_encode: Callable[[Any], bytes] | None
 try:  # The extra `fast`.
@@ -58,10 +58,10 @@ class Envelope:
             return encode(self.message(event))
         return self._head + _encoded(event)[1:-1] + self._tail
 
-    def encode_table(self, table: Table) -> bytes:
+    def encode_table(self, table: ColumnBatch) -> bytes:
         """Return the messages of a table that has rows as lines, as `encode` makes them of the events."""
         if not _is_plain(table) or not {"log_info", "aws_account_id"}.isdisjoint(table):
-            return lines(map(self.encode, table_events(table)))
+            return lines(map(self.encode, batch_events(table)))
         # Nothing needs to be escaped: only the values are put between what all messages have in common.
         first, *others = _names(tuple(table))
         before = (self._head.decode() + first, *(f'",{name}' for name in others))
@@ -81,9 +81,9 @@ class NoEnvelope:
         """Return the event as JSON in UTF-8, on one line."""
         return encode(event)
 
-    def encode_table(self, table: Table) -> bytes:
+    def encode_table(self, table: ColumnBatch) -> bytes:
         """Return the messages of a table that has rows as lines."""
-        return lines(map(encode, table_events(table)))
+        return lines(map(encode, batch_events(table)))
 
 
 @lru_cache(maxsize=16)
@@ -97,7 +97,7 @@ def lines(messages: Iterable[bytes]) -> bytes:
     return b"".join(message + b"\n" for message in messages)
 
 
-def _is_plain(table: Table) -> bool:
+def _is_plain(table: ColumnBatch) -> bool:
     """Tell whether no string of the table holds what JSON escapes."""
     text = "".join(map("".join, table.values())).encode()
     return len(text.translate(None, _ESCAPED)) == len(text)

@@ -12,11 +12,12 @@ from typing import Any, NoReturn
 from aws_s3 import __version__
 from aws_s3.aws.queue_address import QueueAddress
 from aws_s3.errors import InvalidTypeError, MissingExtraError, QueueError, UsageError
-from aws_s3.log_types import BUCKET_TYPES
+from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.layout import REGION_NAME
 from aws_s3.settings import (
     Access,
     BucketJob,
+    BucketLocation,
     ConfiguredJob,
     DiscardRule,
     Job,
@@ -24,7 +25,6 @@ from aws_s3.settings import (
     Purpose,
     ServiceJob,
     Settings,
-    Source,
     StatusJob,
     SubscriberJob,
 )
@@ -37,7 +37,7 @@ DEFAULT_HOME = Path("/var/ossec")
 
 _SHELLS = ("bash", "zsh", "tcsh")
 _COMPLETED = {
-    "type": sorted([*BUCKET_TYPES, *TYPE_ALIASES]),
+    "type": sorted([*LOG_TYPES, *TYPE_ALIASES]),
     "service": SERVICES,
     "subscriber": SUBSCRIBERS,
     "print_completion": _SHELLS,
@@ -233,7 +233,7 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "-q", "--queue", type=_queue, metavar="QUEUE", help="SQS queue of the subscriber: its name, URL or ARN"
     )
-    types = ", ".join(sorted([*BUCKET_TYPES, *TYPE_ALIASES]))
+    types = ", ".join(sorted([*LOG_TYPES, *TYPE_ALIASES]))
     group.add_argument(
         "-t", "--type", type=str.lower, metavar="TYPE",
         help=f"type of the bucket's logs, {DEFAULT_TYPE} unless given; with -sb buckets, read all objects as "
@@ -376,7 +376,7 @@ def check_job(settings: Settings) -> None:
     """Raise InvalidTypeError for an unknown type, service or subscriber, QueueError or UsageError for what it lacks."""
     job, access = settings.job, settings.access
     if isinstance(job, BucketJob):
-        _check_known(job.source.type, BUCKET_TYPES, "type of bucket")
+        _check_known(job.source.type, LOG_TYPES, "type of bucket")
     elif isinstance(job, ServiceJob):
         _check_known(job.name, SERVICES, "service")
         if job.name == "cloudwatchlogs" and not job.log_groups:
@@ -384,7 +384,7 @@ def check_job(settings: Settings) -> None:
     elif isinstance(job, SubscriberJob):
         _check_known(job.name, SUBSCRIBERS, "subscriber")
         if job.type is not None:
-            _check_known(job.type, BUCKET_TYPES, "type of bucket")
+            _check_known(job.type, LOG_TYPES, "type of bucket")
         needed: dict[str, str | None] = {"--queue": job.queue}
         if job.name == "security_lake":
             needed |= {"--iam_role_arn": access.role_arn, "--external_id": access.external_id}
@@ -475,7 +475,7 @@ def _job(options: argparse.Namespace) -> Job:
 
 def _bucket_job(options: argparse.Namespace) -> BucketJob:
     return BucketJob(
-        source=Source(
+        source=BucketLocation(
             type=DEFAULT_TYPE if options.type is None else TYPE_ALIASES.get(options.type, options.type),
             bucket=options.bucket,
             path=options.trail_prefix,

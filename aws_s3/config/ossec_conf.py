@@ -10,9 +10,9 @@ from typing import TypeVar
 from aws_s3.config.options import SERVICES, SUBSCRIBERS, check_job, parse
 from aws_s3.config.schedule import Interval, Schedule, parse_day, parse_interval, parse_time, parse_wday
 from aws_s3.errors import CollectorError, OssecConfigError
-from aws_s3.log_types import BUCKET_TYPES
+from aws_s3.log_types import LOG_TYPES
 from aws_s3.settings import Settings
-from aws_s3.wazuh.ossec_xml import Element, Fault, wodles
+from aws_s3.wazuh.ossec_xml import Element, OssecSyntaxError, wodles
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ _KINDS = {
     "bucket": _Kind(
         ("name", "path", "path_suffix", "remove_from_bucket", *_LOGS, *_ACCESS, *_KEYS, "discard_regex"),
         "--type",
-        BUCKET_TYPES,
+        LOG_TYPES,
         needs="name",
     ),
     "service": _Kind(
@@ -102,7 +102,7 @@ def load(path: Path) -> Wodle:
         for unused in found[:-1]:
             reading.warn(unused, "is not used: a later one takes its place")
         return reading.wodle(found[-1])
-    except Fault as fault:
+    except OssecSyntaxError as fault:
         raise OssecConfigError(f"{path}, line {fault.line}: {fault}.") from None
     except OSError as error:
         raise OssecConfigError(f"Cannot read {path}: {error.strerror}. Check --config.") from error
@@ -131,7 +131,7 @@ class _Reading:
         words = ["--skip_on_error"] if _says_yes(given, "skip_on_error", default=False) else []
         blocks = tuple(self._block(child, words, old) for tag in _KINDS for child in wodle.children if child.tag == tag)
         if not blocks:
-            raise Fault(wodle.line, f"<wodle> holds none of {_listed(_KINDS)}")
+            raise OssecSyntaxError(wodle.line, f"<wodle> holds none of {_listed(_KINDS)}")
         run_on_start = _says_yes(given, "run_on_start", default=True)
         return Wodle(run_on_start=run_on_start, schedule=_schedule(wodle, given), blocks=blocks)
 
@@ -143,12 +143,12 @@ class _Reading:
             self.warn(block, "has no type, which is an old form: it is read as cloudtrail")
             given = {**old, **(_given(block, kind.tags) if block.children else {"name": block})}
         elif "type" not in block.attributes:
-            raise Fault(block.line, f'<{block.tag}> needs the attribute "type": {" or ".join(kind.types)}')
+            raise OssecSyntaxError(block.line, f'<{block.tag}> needs the attribute "type": {" or ".join(kind.types)}')
         else:
             words = [*words, f"{kind.type_option}={type_}"]
             given = _given(block, kind.tags)
         if kind.needs and kind.needs not in given:
-            raise Fault(block.line, f"<{block.tag}> needs <{kind.needs}>")
+            raise OssecSyntaxError(block.line, f"<{block.tag}> needs <{kind.needs}>")
         settings = _settings([*words, *_words(given)], block, given)
         name = given[kind.needs].text if kind.needs else type_
         return Block(f"{block.tag} {name} (line {block.line})", settings)
@@ -157,13 +157,13 @@ class _Reading:
 def _given(parent: Element, tags: Iterable[str], repeatable: Iterable[str] = ()) -> dict[str, Element]:
     """Return the elements in `parent` by their tags, which are of these, each there once."""
     if parent.text:
-        raise Fault(parent.line, f"<{parent.tag}> holds text that is in no tag")
+        raise OssecSyntaxError(parent.line, f"<{parent.tag}> holds text that is in no tag")
     given: dict[str, Element] = {}
     for child in parent.children:
         if child.tag not in tags:
-            raise Fault(child.line, f"<{child.tag}> is unknown in <{parent.tag}>. Use {_listed(tags)}")
+            raise OssecSyntaxError(child.line, f"<{child.tag}> is unknown in <{parent.tag}>. Use {_listed(tags)}")
         if child.tag in given and child.tag not in repeatable:
-            raise Fault(child.line, f"<{child.tag}> is there already, in line {given[child.tag].line}")
+            raise OssecSyntaxError(child.line, f"<{child.tag}> is there already, in line {given[child.tag].line}")
         given[child.tag] = child
     return given
 
@@ -172,20 +172,22 @@ def _check_attributes(element: Element, *allowed: str) -> None:
     for name in element.attributes:
         if name not in allowed:
             may = f'only "{allowed[0]}"' if allowed else "none"
-            raise Fault(element.line, f'<{element.tag}> has the unknown attribute "{name}": it may have {may}')
+            raise OssecSyntaxError(
+                element.line, f'<{element.tag}> has the unknown attribute "{name}": it may have {may}'
+            )
 
 
 def _check_value(element: Element, *attributes: str) -> None:
     """Raise Fault where an element is more than a value."""
     _check_attributes(element, *attributes)
     if element.children:
-        raise Fault(element.children[0].line, f"<{element.tag}> is to hold a value, and no tag")
+        raise OssecSyntaxError(element.children[0].line, f"<{element.tag}> is to hold a value, and no tag")
 
 
 def _is_yes(element: Element) -> bool:
     _check_value(element)
     if element.text.lower() not in ("yes", "no"):
-        raise Fault(element.line, f"<{element.tag}>: {element.text!r} is not yes or no")
+        raise OssecSyntaxError(element.line, f"<{element.tag}>: {element.text!r} is not yes or no")
     return element.text.lower() == "yes"
 
 
@@ -213,7 +215,7 @@ def _settings(words: list[str], block: Element, given: Mapping[str, Element]) ->
         check_job(settings)
     except CollectorError as error:
         text = _OPTION.sub(lambda option: _NAMED.get(option[1], option[0]), str(error)).removesuffix(".")
-        raise Fault(_line(text, given, block), f"<{block.tag}>: {text}") from None
+        raise OssecSyntaxError(_line(text, given, block), f"<{block.tag}>: {text}") from None
     return settings
 
 
@@ -228,7 +230,7 @@ def _schedule(wodle: Element, given: Mapping[str, Element]) -> Schedule:
             at=_parsed(given, "time", parse_time),
         )
     except ValueError as error:
-        raise Fault(_line(str(error), given, wodle), str(error)) from None
+        raise OssecSyntaxError(_line(str(error), given, wodle), str(error)) from None
 
 
 def _parsed(given: Mapping[str, Element], tag: str, parse_value: Callable[[str], T]) -> T | None:
@@ -239,7 +241,7 @@ def _parsed(given: Mapping[str, Element], tag: str, parse_value: Callable[[str],
     try:
         return parse_value(element.text)
     except ValueError as error:
-        raise Fault(element.line, f"<{tag}>: {element.text!r} is not valid: {error}") from None
+        raise OssecSyntaxError(element.line, f"<{tag}>: {element.text!r} is not valid: {error}") from None
 
 
 def _line(text: str, given: Mapping[str, Element], default: Element) -> int:

@@ -1,6 +1,9 @@
-"""The registry of bucket types: a new type is one file beside this one and one line here."""
+"""The types of logs kept in buckets, and their registry: a type is one file here and one line below.
 
-from aws_s3.log_types.base import Bucket
+Begin with `base`, the contract of a type, and `cloudtrail`, the shortest one. `layout` describes folders as data.
+"""
+
+from aws_s3.log_types.base import LogType
 from aws_s3.log_types.cisco_umbrella import CiscoUmbrella
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.log_types.config import Config
@@ -11,7 +14,7 @@ from aws_s3.log_types.server_access import ServerAccess
 from aws_s3.log_types.vpcflow import VpcFlow
 from aws_s3.log_types.waf import Waf
 
-_TYPES: tuple[type[Bucket], ...] = (
+_TYPES: tuple[type[LogType], ...] = (
     CloudTrail,
     Config,
     VpcFlow,
@@ -25,4 +28,4 @@ _TYPES: tuple[type[Bucket], ...] = (
     CiscoUmbrella,
 )
 
-BUCKET_TYPES: dict[str, type[Bucket]] = {bucket.name: bucket for bucket in _TYPES}
+LOG_TYPES: dict[str, type[LogType]] = {bucket.name: bucket for bucket in _TYPES}

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import IO, ClassVar
 
-from aws_s3.codec.delimited import Table, table_events
+from aws_s3.codec.delimited import ColumnBatch, batch_events
 from aws_s3.codec.json_and_lines import check_lines
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.codec.reshape import reshape
@@ -14,14 +14,14 @@ ACCOUNT_AND_REGION = ("bucket_path", "aws_account_id", "aws_region", "log_key")
 ACCOUNT_ONLY = ("bucket_path", "aws_account_id", "log_key")
 
 
-class Bucket(ABC):
+class LogType(ABC):
     """One type of logs kept in a bucket (SPEC 3, 5, 6, 9).
 
     `name` is the value of `--type`; `table` and `key_columns` its rows in the state; `layouts` where
     its objects lie; `every_layout` whether all of these are read, or only that under `AWSLogs/` where
     the path holds it; `suffix_in_bucket_path` whether the suffix is part of the rows' `bucket_path`;
-    `account_in_event` whether each event carries the account of its folder; `proves_cheaply` whether
-    `prove` is far less work than `parse`.
+    `account_in_event` whether each event carries the account of its folder; `cheap_to_validate` whether
+    `validate` is far less work than `parse`.
     """
 
     name: ClassVar[str]
@@ -31,7 +31,7 @@ class Bucket(ABC):
     every_layout: ClassVar[bool] = False
     suffix_in_bucket_path: ClassVar[bool] = False
     account_in_event: ClassVar[bool] = False
-    proves_cheaply: bool = False
+    cheap_to_validate: bool = False
 
     def check_path(self, path: str) -> None:
         """Raise InvalidTypeError when objects of this type cannot lie under `path`."""
@@ -55,12 +55,12 @@ class Bucket(ABC):
         Raises ParseError when the content is not what the type holds; never another exception.
         """
 
-    def tables(self, body: IO[bytes], key: str) -> Iterator[Table] | None:
+    def column_batches(self, body: IO[bytes], key: str) -> Iterator[ColumnBatch] | None:
         """Yield what `parse` does by column, if nothing reshapes it; None where columns are not what there is."""
         del body, key
         return None
 
-    def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+    def validate(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Raise ParseError where `parse` would, and yield what it would, at least the bad records."""
         return self.parse(body, key)
 
@@ -69,12 +69,12 @@ class Bucket(ABC):
         return (reshape(event),)
 
 
-class TextBucket(Bucket):
+class TextBucket(LogType):
     """A type whose objects are lines of text, and whose events are strings whatever the lines hold."""
 
-    proves_cheaply = True
+    cheap_to_validate = True
 
-    def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+    def validate(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Raise ParseError where `parse` would: lines may be too long, but not wrong."""
         del key
         check_lines(body)
@@ -85,14 +85,14 @@ class TextBucket(Bucket):
         return (event,)
 
 
-class TableBucket(TextBucket):
+class ColumnarLogType(TextBucket):
     """A type whose lines all have the same fields, most of the time."""
 
     @abstractmethod
-    def tables(self, body: IO[bytes], key: str) -> Iterator[Table]:
+    def column_batches(self, body: IO[bytes], key: str) -> Iterator[ColumnBatch]:
         """Yield the lines; raise only ParseError."""
 
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event]:
         """Yield each line as an event. All values are strings."""
-        for table in self.tables(body, key):
-            yield from table_events(table)
+        for table in self.column_batches(body, key):
+            yield from batch_events(table)

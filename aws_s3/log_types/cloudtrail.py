@@ -5,13 +5,13 @@ from typing import IO, Any
 
 from aws_s3.codec.json_and_lines import array_field
 from aws_s3.codec.records import Event
-from aws_s3.log_types.base import ACCOUNT_AND_REGION, Bucket
+from aws_s3.log_types.base import ACCOUNT_AND_REGION, LogType
 from aws_s3.log_types.layout import aws_logs
 
 _OBJECTS = ("additionalEventData", "responseElements", "requestParameters")
 
 
-class CloudTrail(Bucket):
+class CloudTrail(LogType):
     """Events of AWS API calls."""
 
     name = "cloudtrail"

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from aws_s3.codec.json_and_lines import array_field
 from aws_s3.codec.records import Event
-from aws_s3.log_types.base import ACCOUNT_AND_REGION, Bucket
+from aws_s3.log_types.base import ACCOUNT_AND_REGION, LogType
 from aws_s3.log_types.layout import UNPADDED, Partition, aws_logs
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _OBJECT = re.compile(r"\d{4}/\d{1,2}/\d{1,2}/Config(History|Snapshot)/(.*[^/])",
 _UTC_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z", re.ASCII)
 
 
-class Config(Bucket):
+class Config(LogType):
     """Configuration items of resources."""
 
     name = "config"

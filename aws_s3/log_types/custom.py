@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-from aws_s3.codec.delimited import table_events
+from aws_s3.codec.delimited import batch_events
 from aws_s3.codec.flow_logs import flow_log_tables
 from aws_s3.codec.json_and_lines import holds_json, json_values, line_blocks
 from aws_s3.codec.records import BadRecord, Event
-from aws_s3.log_types.base import Bucket
+from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import SLASHED, Layout
 
 _SUMMARIES = (
@@ -24,7 +24,7 @@ _SUMMARIES = (
 """Members of a Macie alert's summary that hold counts, under names that differ from one alert to the next."""
 
 
-class Custom(Bucket):
+class Custom(LogType):
     """Events of any AWS service."""
 
     name = "custom"
@@ -57,7 +57,7 @@ def firehose_events(body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         yield from map(_event, json_values(body))
     else:
         for table in flow_log_tables(line_blocks(body), iso_times=False, key=key):
-            yield from table_events(table)
+            yield from batch_events(table)
 
 
 def _event(record: Any) -> Event | BadRecord:

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from aws_s3.codec.json_and_lines import json_values
 from aws_s3.codec.records import BadRecord, Event
-from aws_s3.log_types.base import Bucket
+from aws_s3.log_types.base import LogType
 from aws_s3.log_types.custom import firehose_events
 from aws_s3.log_types.layout import SLASHED, Layout, aws_logs
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 _EXPORTED = re.compile(r"(?:\A|/)AWSLogs/(?:.*/)?\d{12}/GuardDuty/", re.ASCII | re.DOTALL)
 
 
-class GuardDuty(Bucket):
+class GuardDuty(LogType):
     """Findings of suspicious activity."""
 
     name = "guardduty"

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-from aws_s3.settings import Source
+from aws_s3.settings import BucketLocation
 
 AWS_LOGS = "AWSLogs/"
 ACCOUNT_FOLDER = re.compile(r"\d{12}", re.ASCII)
@@ -79,7 +79,7 @@ class Layout:
     levels: tuple[Level, ...] = ()
     in_awslogs: bool = False
 
-    def base(self, source: Source) -> str:
+    def base(self, source: BucketLocation) -> str:
         """Return the prefix under which the levels begin: what follows is an account's folder or a date."""
         if not self.in_awslogs:
             return source.path

@@ -7,17 +7,17 @@ import re
 from collections.abc import Iterator
 from typing import IO
 
-from aws_s3.codec.delimited import Table
+from aws_s3.codec.delimited import ColumnBatch
 from aws_s3.codec.flow_logs import flow_log_tables
 from aws_s3.codec.json_and_lines import line_blocks
 from aws_s3.errors import ParseError
-from aws_s3.log_types.base import TableBucket
+from aws_s3.log_types.base import ColumnarLogType
 from aws_s3.log_types.layout import aws_logs
 
 _FLOW_LOG_ID = re.compile(r"_(fl-[0-9a-z]+)_[^/]*\Z")
 
 
-class VpcFlow(TableBucket):
+class VpcFlow(ColumnarLogType):
     """Traffic of network interfaces."""
 
     name = "vpcflow"
@@ -32,7 +32,7 @@ class VpcFlow(TableBucket):
         found = _FLOW_LOG_ID.search(key)
         return {"flow_log_id": found[1] if found else ""}
 
-    def tables(self, body: IO[bytes], key: str) -> Iterator[Table]:
+    def column_batches(self, body: IO[bytes], key: str) -> Iterator[ColumnBatch]:
         """Return each line as an event, with `source` = `vpc`; Parquet raises ParseError."""
         if key.endswith(".parquet"):
             raise ParseError("Parquet is not supported; let the flow log deliver its logs as plain text")

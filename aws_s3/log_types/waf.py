@@ -9,7 +9,7 @@ from typing import IO, Any
 from aws_s3.codec.json_and_lines import JsonScanner
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.errors import ParseError
-from aws_s3.log_types.base import Bucket
+from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import SLASHED, AnyFolder, Layout, Region, aws_logs
 
 _HEADERS = frozenset(
@@ -27,7 +27,7 @@ _HEADERS = frozenset(
 """The headers that are kept (SPEC 5): a client may send any number of others."""
 
 
-class Waf(Bucket):
+class Waf(LogType):
     """Requests that a web ACL allowed, counted or blocked."""
 
     name = "waf"

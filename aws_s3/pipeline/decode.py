@@ -12,12 +12,12 @@ from itertools import chain
 from typing import IO, Any, Protocol
 
 from aws_s3.codec.compression import decompress
-from aws_s3.codec.delimited import Table, table_events
+from aws_s3.codec.delimited import ColumnBatch, batch_events
 from aws_s3.codec.messages import lines, shrink
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.errors import DecompressError, ParseError
 from aws_s3.pipeline.discard import discards
-from aws_s3.pipeline.stats import Reading
+from aws_s3.pipeline.stats import EventCounts
 from aws_s3.settings import DiscardRule
 
 log = logging.getLogger(__name__)
@@ -33,19 +33,19 @@ Batches = Iterator[bytes]
 
 
 class Format(Protocol):
-    """What objects hold, and how it is sent. `proves_cheaply`: `prove` is far less work than `parse`."""
+    """What objects hold, and how it is sent. `cheap_to_validate`: `validate` is far less work than `parse`."""
 
     @property
-    def proves_cheaply(self) -> bool:
+    def cheap_to_validate(self) -> bool:
         """Whether objects are best proved before they are parsed."""
 
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Yield the events of the decompressed content, from its start; raise only ParseError."""
 
-    def tables(self, body: IO[bytes], key: str) -> Iterator[Table] | None:
+    def column_batches(self, body: IO[bytes], key: str) -> Iterator[ColumnBatch] | None:
         """Yield what `parse` does by column, if nothing reshapes it; None where columns are not what there is."""
 
-    def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+    def validate(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Raise ParseError where `parse` would, and yield what it would, at least the bad records."""
 
     def reshape(self, event: Event) -> Iterable[Event]:
@@ -61,7 +61,7 @@ class Wrapping(Protocol):
     def encode(self, event: Event) -> bytes:
         """Return the message of an event as JSON in UTF-8, on one line."""
 
-    def encode_table(self, table: Table) -> bytes:
+    def encode_table(self, table: ColumnBatch) -> bytes:
         """Return the messages of a table's events as lines, as `encode` makes them."""
 
 
@@ -78,7 +78,7 @@ class ContentReader:
     discard: DiscardRule | None
     limit: int | None
     discards: Callable[[DiscardRule, Event], bool] = discards
-    reading: Reading = field(default_factory=Reading)
+    reading: EventCounts = field(default_factory=EventCounts)
 
     def messages(self, key: str, body: IO[bytes], wrapping: Wrapping) -> Batches:
         """Return the messages of the object, each JSON in UTF-8.
@@ -91,8 +91,8 @@ class ContentReader:
         except DecompressError as error:
             raise DecompressError(f"Failed to decompress file {key}: {error}") from error
         messages = self._encoded(content, key, wrapping)
-        if self.format.proves_cheaply:
-            self._prove(content, key)
+        if self.format.cheap_to_validate:
+            self._validate(content, key)
             content.seek(0)
             return messages
         held = list(_within(_HELD, messages))
@@ -100,32 +100,32 @@ class ContentReader:
         if first_not_held is None:
             return iter(held)
         position = content.tell()
-        self._prove(content, key)
+        self._validate(content, key)
         content.seek(position)
         return chain(held, (first_not_held,), messages)
 
-    def _prove(self, content: IO[bytes], key: str) -> None:
+    def _validate(self, content: IO[bytes], key: str) -> None:
         content.seek(0)
         with _named(key):
-            for event in self.format.prove(content, key):
+            for event in self.format.validate(content, key):
                 if isinstance(event, BadRecord) and not self.skip_on_error:
                     raise ParseError(event.reason)
 
     def _encoded(self, content: IO[bytes], key: str, wrapping: Wrapping) -> Batches:
         with content, _named(key):
-            tables = self.format.tables(content, key) if self.discard is None else None
-            if tables is None:
+            column_batches = self.format.column_batches(content, key) if self.discard is None else None
+            if column_batches is None:
                 events = chain.from_iterable(map(self.format.reshape, self._wanted(content, key)))
                 yield from batches(self._message(event, key, wrapping) for event in events)
             else:
-                for table in tables:
+                for table in column_batches:
                     yield self._table_messages(table, key, wrapping)
 
-    def _table_messages(self, table: Table, key: str, wrapping: Wrapping) -> bytes:
+    def _table_messages(self, table: ColumnBatch, key: str, wrapping: Wrapping) -> bytes:
         messages = wrapping.encode_table(table)
         if self.limit is None or len(messages) <= self.limit or max(map(len, messages_in(messages))) <= self.limit:
             return messages
-        return lines(self._message(event, key, wrapping) for event in table_events(table))
+        return lines(self._message(event, key, wrapping) for event in batch_events(table))
 
     def _message(self, event: Event, key: str, wrapping: Wrapping) -> bytes:
         encoded = wrapping.encode(event)

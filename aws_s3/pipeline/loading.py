@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import IO, Generic, TypeVar
 
 from aws_s3.pipeline.decode import Batches
-from aws_s3.pipeline.prefetch import Downloads
-from aws_s3.pipeline.stats import Reading
+from aws_s3.pipeline.prefetch import OrderedPrefetcher
+from aws_s3.pipeline.stats import EventCounts
 
 T = TypeVar("T")
 
@@ -23,14 +23,14 @@ class Loader(Generic[T]):
     get: Callable[[T], IO[bytes]]
     read: Callable[[T, IO[bytes]], Batches]
     size_of: Callable[[T], int]
-    reading: Reading = field(default_factory=Reading)
+    reading: EventCounts = field(default_factory=EventCounts)
 
 
 def load(
     items: Iterable[T], loader: Loader[T], executor: Executor, objects: int, size: int
 ) -> Iterator[tuple[T, Batches]]:
     """Yield each item with its messages, in order, at most `objects` and `size` bytes fetched ahead."""
-    downloads = Downloads(executor, loader.get, loader.size_of, objects, size)
+    downloads = OrderedPrefetcher(executor, loader.get, loader.size_of, objects, size)
     for item, content in downloads.in_order(items):
         yield item, messages_of(item, content, loader)
 

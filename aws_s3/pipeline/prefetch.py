@@ -67,7 +67,7 @@ def ahead(items: Iterable[T], count: int) -> Iterator[T]:
     yield from taken
 
 
-class Downloads(Generic[T, R]):
+class OrderedPrefetcher(Generic[T, R]):
     """Runs `get` for items ahead of their turn, at most `objects` of them and `size` bytes at once.
 
     `size_of` tells an item's bytes. An item larger than all that is allowed has its turn alone.

@@ -10,8 +10,8 @@ from aws_s3.errors import Interrupted
 _EXIT_CODES = {signal.SIGINT: 2, signal.SIGTERM: 143}
 
 
-class Interruption:
-    """Whether a signal asked to stop. Outside `shield` the first signal raises Interrupted at once.
+class StopRequest:
+    """Whether a signal asked to stop. Outside `deferred` the first signal raises Interrupted at once.
 
     Signals after it change nothing: what the first one set off, such as recording, is not cut short.
     """
@@ -20,7 +20,7 @@ class Interruption:
         self._request: Interrupted | None = None
         self._shields = 0
 
-    def listen(self) -> None:
+    def install(self) -> None:
         """Handle the signals from now on; only the main thread may. A terminal that goes away ends nothing."""
         for number in _EXIT_CODES:
             signal.signal(number, self._handle)
@@ -36,7 +36,7 @@ class Interruption:
             signal.signal(number, signal.SIG_IGN)
 
     @contextmanager
-    def shield(self) -> Iterator[None]:
+    def deferred(self) -> Iterator[None]:
         """Hold a request back until the block ends, or calls `check`."""
         self._shields += 1
         try:

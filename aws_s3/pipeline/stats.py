@@ -38,7 +38,7 @@ class Stopwatch:
 
 
 @dataclass
-class Reading:
+class EventCounts:
     """What became of events that were read: `discarded` by the rule, `truncated` because they were too large.
 
     It is filled where objects are read, which may be another process.
@@ -50,27 +50,27 @@ class Reading:
     def __bool__(self) -> bool:
         return bool(self.discarded or self.truncated)
 
-    def add(self, other: "Reading") -> None:
+    def add(self, other: "EventCounts") -> None:
         """Count what was counted elsewhere."""
         self.discarded += other.discarded
         self.truncated += other.truncated
 
-    def take(self) -> "Reading":
+    def take(self) -> "EventCounts":
         """Return what was counted, and begin anew."""
-        taken = Reading(self.discarded, self.truncated)
+        taken = EventCounts(self.discarded, self.truncated)
         self.discarded = self.truncated = 0
         return taken
 
 
 @dataclass
-class Tally:
+class RunStats:
     """The figures of one run. An object is one of S3's, a log stream, or one region's findings.
 
     `listed`: objects found to collect; `objects`, `bytes`: those of which all was accepted, and their
     size; `events`: those accepted. `malformed` and `failed` count objects that could not be read, and
     had; `known` what was passed over because it was collected before. `newest` is the UTC day of the
     newest object, or the time of the newest event, in seconds since 1970. The stopwatches take what the
-    loop waits. `watchers` are called whenever there may be something to see.
+    loop waits. `observers` are called whenever there may be something to see.
     """
 
     listed: int = 0
@@ -81,15 +81,15 @@ class Tally:
     failed: int = 0
     known: int = 0
     newest: float | None = None
-    reading: Reading = field(default_factory=Reading)
+    reading: EventCounts = field(default_factory=EventCounts)
     listing: Stopwatch = field(default_factory=Stopwatch)
     downloading: Stopwatch = field(default_factory=Stopwatch)
     sending: Stopwatch = field(default_factory=Stopwatch)
-    watchers: list[Callable[[], None]] = field(default_factory=list)
+    observers: list[Callable[[], None]] = field(default_factory=list)
 
-    def progressed(self) -> None:
+    def notify(self) -> None:
         """Tell those that watch: after each object, page or receive."""
-        for watcher in self.watchers:
+        for watcher in self.observers:
             watcher()
 
     def collected(self, size: int) -> None:
@@ -104,10 +104,10 @@ class Tally:
         else:
             self.failed += 1
 
-    def saw(self, moment: float) -> None:
+    def note_newest(self, moment: float) -> None:
         """Remember how new what was collected is, in seconds since 1970."""
         self.newest = moment if self.newest is None else max(self.newest, moment)
 
-    def saw_day(self, day: date) -> None:
+    def note_newest_day(self, day: date) -> None:
         """Remember the UTC day of an object that was collected."""
-        self.saw((day.toordinal() - _EPOCH) * _DAY_SECONDS)
+        self.note_newest((day.toordinal() - _EPOCH) * _DAY_SECONDS)

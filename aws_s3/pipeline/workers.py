@@ -27,12 +27,12 @@ from typing import IO, Any, Generic, NoReturn, TypeVar
 from aws_s3.errors import CollectorError
 from aws_s3.pipeline.decode import Batches
 from aws_s3.pipeline.loading import Loader, messages_of
-from aws_s3.pipeline.stats import Reading
+from aws_s3.pipeline.stats import EventCounts
 
 T = TypeVar("T")
 
 _MESSAGES, _DONE, _FAILED, _LOGGED, _COUNTED = range(5)
-"""What comes back from a worker: a batch of messages, an object's last, an error, a line for the log, a `Reading`."""
+"""What comes back from a worker: a batch of messages, an object's last, an error, a log line, an `EventCounts`."""
 
 _OBJECTS_EACH = 64
 _BUSY = 32
@@ -98,7 +98,7 @@ class _Worker(Generic[T]):
         if self._at_work < _BUSY or len(self._waiting) >= _TASKS_AT_ONCE:
             self.hand_over()
 
-    def messages(self, reading: Reading) -> Batches:
+    def messages(self, reading: EventCounts) -> Batches:
         """Return the next item's messages. They raise CollectorError when the worker has gone, and as reading did."""
         if not self._at_work:
             self.hand_over()
@@ -114,7 +114,7 @@ class _Worker(Generic[T]):
         self._waiting.clear()
 
 
-class Crew(Generic[T]):
+class WorkerPool(Generic[T]):
     """`size` worker processes; they begin to work with the first call of `load`.
 
     To be made before the process has any other thread. `bytes_ahead` bounds what is downloaded and not
@@ -164,7 +164,7 @@ class Crew(Generic[T]):
             os.waitpid(self._first, 0)
 
 
-def _taken(item: T, worker: _Worker[T], reading: Reading) -> Iterator[tuple[T, Batches]]:
+def _taken(item: T, worker: _Worker[T], reading: EventCounts) -> Iterator[tuple[T, Batches]]:
     """Yield the item with its messages, then read what the caller left of them."""
     messages = worker.messages(reading)
     yield item, messages
@@ -173,7 +173,7 @@ def _taken(item: T, worker: _Worker[T], reading: Reading) -> Iterator[tuple[T, B
         deque(messages, maxlen=0)
 
 
-def _received(results: IO[bytes], reading: Reading) -> Batches:
+def _received(results: IO[bytes], reading: EventCounts) -> Batches:
     while True:
         kind, content = _checked(lambda: pickle.load(results))
         if kind == _LOGGED:
@@ -285,7 +285,7 @@ class _Results(logging.Handler):
         """Send the record, whichever thread logs it."""
         self._send(_LOGGED, {**record.__dict__, "exc_info": None})
 
-    def answer(self, messages: Batches, reading: Reading) -> None:
+    def answer(self, messages: Batches, reading: EventCounts) -> None:
         """Send an object's messages, then how it ended; that goes with the last of them, often the only ones.
 
         What was counted in `reading` comes before that.

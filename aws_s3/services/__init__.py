@@ -1,4 +1,7 @@
-"""The services: a name for each (SPEC 11)."""
+"""Collecting from the APIs of services: CloudWatch Logs and Inspector. The registry names them.
+
+Begin with `run`, then `base`, the contract of a service; `log_group` reads the streams of one log group.
+"""
 
 from collections.abc import Mapping
 

@@ -8,9 +8,9 @@ from typing import Protocol, TypeVar
 
 from aws_s3.aws.service_api import ServiceApi
 from aws_s3.errors import CollectorError
-from aws_s3.pipeline.signals import Interruption
+from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
-from aws_s3.pipeline.stats import Tally
+from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import ServiceJob
 from aws_s3.state.locks import Locks
 from aws_s3.state.service_state import ServiceState
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Context:
     """What a service works with.
 
     `connect` gives the service's API in a region, at most so many requests a second; `account` asks
@@ -33,9 +33,9 @@ class Surroundings:
     locks: Locks
     sink: Sink
     requests: Executor
-    interruption: Interruption
+    stop_request: StopRequest
     began: datetime
-    tally: Tally = field(default_factory=Tally)
+    stats: RunStats = field(default_factory=RunStats)
 
     def deliver(
         self, items: Sequence[T], message: Callable[[T], bytes | None], record: Callable[[Sequence[T]], None]
@@ -46,19 +46,19 @@ class Surroundings:
         same. An item without a message counts as accepted.
         """
         accepted = sent = 0
-        with self.interruption.shield(), self.tally.sending:
+        with self.stop_request.deferred(), self.stats.sending:
             try:
                 for item in items:
                     encoded = message(item)
                     if encoded is not None:
-                        self.interruption.check()
+                        self.stop_request.check()
                         self.sink.send(encoded)
                         sent += 1
                     accepted += 1
             finally:
-                self.tally.events += sent
+                self.stats.events += sent
                 record(items[:accepted])
-        self.tally.progressed()
+        self.stats.notify()
         return sent
 
 
@@ -75,7 +75,7 @@ class Service(Protocol):
     is_everywhere: bool
     """Whether every region of AWS has it."""
 
-    def __init__(self, job: ServiceJob, surroundings: Surroundings) -> None: ...
+    def __init__(self, job: ServiceJob, context: Context) -> None: ...
 
     def collect(self, region: str) -> None:
         """Collect from a region."""

@@ -3,8 +3,8 @@
 import logging
 
 from aws_s3.errors import DeniedError, MissingError, RequestError
-from aws_s3.services.base import Surroundings
-from aws_s3.services.log_group import GroupRun
+from aws_s3.services.base import Context
+from aws_s3.services.log_group import LogGroupCollector
 from aws_s3.services.log_group_api import REQUESTS_A_SECOND, LogGroupApi
 from aws_s3.settings import ServiceJob
 from aws_s3.state.log_streams import Group
@@ -18,32 +18,32 @@ class CloudWatchLogs:
     api = "logs"
     is_everywhere = True
 
-    def __init__(self, job: ServiceJob, surroundings: Surroundings) -> None:
+    def __init__(self, job: ServiceJob, context: Context) -> None:
         self._job = job
-        self._around = surroundings
+        self._context = context
         self._found: set[str] = set()
         self._missing: dict[str, list[str]] = {}
 
     def collect(self, region: str) -> None:
         """Collect the groups in a region; one that cannot be read does not keep the others from it."""
-        api = self._around.connect(region, REQUESTS_A_SECOND)
+        api = self._context.connect(region, REQUESTS_A_SECOND)
         for selection in self._job.log_groups:
             name, _, prefix = selection.partition(":")
             group = Group(region, name, prefix)
             try:
-                GroupRun(self._job, self._around, LogGroupApi(api, group), group).run()
+                LogGroupCollector(self._job, self._context, LogGroupApi(api, group), group).run()
                 self._found.add(name)
             except MissingError as error:
                 log.info("%s", error)
                 self._missing.setdefault(name, []).append(region)
             except (RequestError, DeniedError) as error:
                 self._found.add(name)
-                self._around.fail(RequestError(str(error)))
+                self._context.fail(RequestError(str(error)))
 
     def finish(self) -> None:
         """Tell which groups are in none of the regions: from some of them a group may well be missing."""
         for name in sorted(self._missing.keys() - self._found):
             regions = ", ".join(dict.fromkeys(self._missing[name]))
-            self._around.fail(
+            self._context.fail(
                 MissingError(f"Log group {name} does not exist in {regions}. Check --aws_log_groups and --regions.")
             )

@@ -9,9 +9,9 @@ from typing import Any
 from aws_s3.aws.service_api import ServiceApi, next_token
 from aws_s3.codec.messages import encode, shrink
 from aws_s3.pipeline.discard import discards
-from aws_s3.services.base import Surroundings
+from aws_s3.services.base import Context
 from aws_s3.settings import ServiceJob
-from aws_s3.state.scans import Place, Sighting
+from aws_s3.state.scans import ScanTarget, Sighting
 
 log = logging.getLogger(__name__)
 
@@ -30,39 +30,39 @@ class Inspector:
     api = "inspector2"
     is_everywhere = False
 
-    def __init__(self, job: ServiceJob, surroundings: Surroundings) -> None:
+    def __init__(self, job: ServiceJob, context: Context) -> None:
         self._job = job
-        self._around = surroundings
-        self._state = surroundings.state.scans
+        self._context = context
+        self._state = context.state.scans
 
     def collect(self, region: str) -> None:
         """Collect what was updated in a region. The scan counts when all of it was sent."""
-        place = Place(_SERVICE, self._around.account(), region)
-        if not self._around.locks.acquire(" ".join(place.key)):
+        place = ScanTarget(_SERVICE, self._context.account(), region)
+        if not self._context.locks.acquire(" ".join(place.key)):
             log.info("Another run is working on the findings of %s: they are passed over", region)
             return
         start = self._start(place)
-        tally, sent = self._around.tally, 0
-        pages = self._pages(self._around.connect(region, _REQUESTS_A_SECOND), region, start)
-        for findings in tally.downloading.around(pages):
+        stats, sent = self._context.stats, 0
+        pages = self._pages(self._context.connect(region, _REQUESTS_A_SECOND), region, start)
+        for findings in stats.downloading.around(pages):
             seen = set() if self._job.reparse else self._state.seen(place, map(_sighting, findings))
             new = [finding for finding in findings if _sighting(finding) not in seen]
-            tally.known += len(findings) - len(new)
-            sent += self._around.deliver(new, self._message, partial(self._record, place))
+            stats.known += len(findings) - len(new)
+            sent += self._context.deliver(new, self._message, partial(self._record, place))
             for finding in findings:
-                tally.saw(finding["updatedAt"].timestamp())
-        tally.collected(0)
+                stats.note_newest(finding["updatedAt"].timestamp())
+        stats.collected(0)
         log.debug("+++ Sent %d events to Analysisd", sent)
-        self._state.complete(place, self._around.began, _exact(self._around.began - _OVERLAP))
+        self._state.complete(place, self._context.began, _exact(self._context.began - _OVERLAP))
 
     def finish(self) -> None:
         """Nothing is left to tell."""
 
-    def _start(self, place: Place) -> datetime:
+    def _start(self, place: ScanTarget) -> datetime:
         """Return from when on findings are asked for; the existing module's scans are not looked behind."""
         day = self._job.only_logs_after
         asked = datetime.combine(day, time(), timezone.utc) if day else None
-        today = datetime.combine(self._around.began.date(), time(), timezone.utc)
+        today = datetime.combine(self._context.began.date(), time(), timezone.utc)
         if self._job.reparse:
             return asked or today
         ours, theirs = self._state.last(place), self._state.last_of_existing_module(place)
@@ -78,7 +78,7 @@ class Inspector:
             page = api.ask(
                 "list_findings",
                 what,
-                filterCriteria={"updatedAt": [{"startInclusive": start, "endInclusive": self._around.began}]},
+                filterCriteria={"updatedAt": [{"startInclusive": start, "endInclusive": self._context.began}]},
                 maxResults=_FINDINGS_A_PAGE,
                 nextToken=token,
             )
@@ -91,18 +91,18 @@ class Inspector:
         updated = finding["updatedAt"].astimezone(timezone.utc).strftime(_UPDATED)
         event = {**_with_texts(finding), "updatedAt": updated, "source": "inspector2"}
         if self._job.discard and discards(self._job.discard, event):
-            self._around.tally.reading.discarded += 1
+            self._context.stats.reading.discarded += 1
             return None
         message = {"integration": "aws", "aws": event}
         encoded = encode(message)
-        limit = self._around.sink.limit
+        limit = self._context.sink.limit
         if limit is None or len(encoded) <= limit:
             return encoded
-        self._around.tally.reading.truncated += 1
+        self._context.stats.reading.truncated += 1
         log.warning("Finding %s has %d bytes and is cut to %d", event.get("findingArn"), len(encoded), limit)
         return shrink(message, limit)
 
-    def _record(self, place: Place, accepted: Sequence[Finding]) -> None:
+    def _record(self, place: ScanTarget, accepted: Sequence[Finding]) -> None:
         self._state.record(place, map(_sighting, accepted))
 
 

@@ -8,13 +8,21 @@ from datetime import date, datetime, time, timezone
 from functools import partial
 
 from aws_s3.errors import CollectorError, ExpiredTokenError, MissingError, RequestError
-from aws_s3.services.base import Surroundings
+from aws_s3.services.base import Context
 from aws_s3.services.interleave import interleave
 from aws_s3.services.log_group_api import LogEvent, LogGroupApi, LogStream, Page
 from aws_s3.services.log_messages import LogMessages
 from aws_s3.settings import ServiceJob
 from aws_s3.state.log_streams import Group, Sighting
-from aws_s3.state.read_ranges import Asked, Known, Range, Span, missing, union, with_token
+from aws_s3.state.read_ranges import (
+    ReadInterval,
+    ReadRequest,
+    StreamCheckpoint,
+    TimeRange,
+    merge,
+    prefer_token,
+    unread_ranges,
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +42,9 @@ class _Reading:
     """
 
     stream: LogStream
-    known: Known
-    ranges: Sequence[Range]
-    spans: tuple[Span, ...]
+    known: StreamCheckpoint
+    ranges: Sequence[TimeRange]
+    spans: tuple[ReadInterval, ...]
     is_look: bool = False
     passed: dict[Sighting, int] = field(default_factory=dict)
     newest: int = 0
@@ -59,21 +67,19 @@ class _Judged:
     is_new: bool
 
 
-class GroupRun:
+class LogGroupCollector:
     """Collects the streams of one group, several at once."""
 
-    def __init__(self, job: ServiceJob, surroundings: Surroundings, logs: LogGroupApi, group: Group) -> None:
+    def __init__(self, job: ServiceJob, context: Context, logs: LogGroupApi, group: Group) -> None:
         self._job = job
-        self._around = surroundings
-        self._state = surroundings.state.streams
+        self._context = context
+        self._state = context.state.streams
         self._logs = logs
         self._group = group
-        self._tally = surroundings.tally
-        self._messages = LogMessages(
-            group, job.discard, job.envelope, surroundings.sink.limit, surroundings.tally.reading
-        )
+        self._stats = context.stats
+        self._messages = LogMessages(group, job.discard, job.envelope, context.sink.limit, context.stats.reading)
         since = _milliseconds(job.only_logs_after) if job.only_logs_after else None
-        self._asked = Asked(int(surroundings.began.timestamp() * 1000), since, job.reparse)
+        self._asked = ReadRequest(int(context.began.timestamp() * 1000), since, job.reparse)
         self._sent = 0
         self._failed = False
 
@@ -84,12 +90,12 @@ class GroupRun:
         """
         if not self._asked.is_in_future:
             self._state.ask(self._group, self._asked.first_start(None))
-        with self._tally.listing:
+        with self._stats.listing:
             streams = self._logs.streams()
         account = streams[0].account if streams else self._account_of_empty_group()
         if account is None or self._asked.is_in_future:
             return
-        if not self._around.locks.acquire(f"{account} {self._group.region} {self._group.name}"):
+        if not self._context.locks.acquire(f"{account} {self._group.region} {self._group.name}"):
             log.info("Another run is working on log group %s: it is passed over", self._group.name)
             return
         self._collect(account, streams)
@@ -112,11 +118,11 @@ class GroupRun:
         if not self._failed:
             self._state.complete(self._group, account, self._asked.now)
 
-    def _reading(self, stream: LogStream, known: Known) -> _Reading:
-        ranges = with_token(missing(known.spans, self._asked), known, stream.ingested, self._asked.now)
+    def _reading(self, stream: LogStream, known: StreamCheckpoint) -> _Reading:
+        ranges = prefer_token(unread_ranges(known.spans, self._asked), known, stream.ingested, self._asked.now)
         return _Reading(stream, known, ranges, known.spans)
 
-    def _purge(self, known: Mapping[str, Known], names: set[str]) -> None:
+    def _purge(self, known: Mapping[str, StreamCheckpoint], names: set[str]) -> None:
         """Forget the streams that the listing, of which all pages came, does not show any more."""
         gone = [name for name in known if name.startswith(self._group.prefix) and name not in names]
         for name in gone:
@@ -136,8 +142,8 @@ class GroupRun:
         """Read the streams; those again whose token expired, or that are to be deleted."""
         for _ in range(_ROUNDS):
             sources = ((each, self._logs.pages(each.stream, each.ranges, self._asked.now)) for each in readings)
-            pages = interleave(sources, self._around.requests, STREAMS_AT_ONCE)
-            waited = self._tally.downloading.around(pages)
+            pages = interleave(sources, self._context.requests, STREAMS_AT_ONCE)
+            waited = self._stats.downloading.around(pages)
             readings = [again for reading, page in waited if (again := self._step(reading, page))]
         for reading in readings:
             if not reading.is_look:
@@ -158,13 +164,13 @@ class GroupRun:
 
     def _take(self, reading: _Reading, page: Page) -> _Reading | None:
         judged = self._judged(reading, page)
-        sent = self._around.deliver(judged, partial(self._message, reading), partial(self._record, reading, page))
+        sent = self._context.deliver(judged, partial(self._message, reading), partial(self._record, reading, page))
         self._sent += sent
         found = sum(each.is_new for each in judged)
         reading.found += found
-        self._tally.known += len(judged) - found
+        self._stats.known += len(judged) - found
         if page.events:
-            self._tally.saw(page.events[-1].time / 1000)
+            self._stats.note_newest(page.events[-1].time / 1000)
         if not page.is_last or page.range is not reading.ranges[-1]:
             return None
         self._finish(reading, page)
@@ -182,7 +188,7 @@ class GroupRun:
             ingested=reading.stream.ingested,
         )
         self._state.finish(reading.known)
-        self._tally.collected(0)
+        self._stats.collected(0)
 
     def _judged(self, reading: _Reading, page: Page) -> list[_Judged]:
         """Tell the events that were not seen before from those that were: as many are new as there are more."""
@@ -207,15 +213,15 @@ class GroupRun:
         end = accepted[-1].event.time if accepted else page.range.start
         if page.is_last and page.range.end is not None and len(accepted) == len(page.events):
             end = page.range.end - 1
-        spans = union(reading.spans, Span(page.range.start, end, page.range.start))
+        spans = merge(reading.spans, ReadInterval(page.range.start, end, page.range.start))
         if accepted or spans != reading.spans:
             sighted = {each.event.sighting: each.number for each in accepted if each.is_new}
             self._state.record(reading.known.id, spans, sighted)
             reading.spans = spans
 
-    def _replanned(self, reading: _Reading, asked: Asked) -> _Reading:
+    def _replanned(self, reading: _Reading, asked: ReadRequest) -> _Reading:
         """Return the reading from what is recorded on; reparse goes on where it was."""
-        ranges = missing(reading.spans, asked)
+        ranges = unread_ranges(reading.spans, asked)
         again = _Reading(reading.stream, reading.known, ranges, reading.spans)
         if asked.reparse:
             ahead = (wanted for wanted in ranges if wanted.end is None or wanted.end > reading.newest)
@@ -244,7 +250,7 @@ class GroupRun:
 
     def _fail(self, error: CollectorError) -> None:
         self._failed = True
-        self._around.fail(error)
+        self._context.fail(error)
 
 
 def _milliseconds(day: date) -> int:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from aws_s3.aws.service_api import ServiceApi, next_token, reading_answer
 from aws_s3.errors import CollectorError, ExpiredTokenError, InvalidRequestError
 from aws_s3.state.log_streams import Group, Sighting
-from aws_s3.state.read_ranges import LATE, Range
+from aws_s3.state.read_ranges import LATE, TimeRange
 
 REQUESTS_A_SECOND = 25
 """What AWS allows an account in a region, of GetLogEvents and of DescribeLogStreams each."""
@@ -48,7 +48,7 @@ class LogEvent(NamedTuple):
 class Page:
     """Events of a range, in the order of time. `token` stands for its end; `is_last` of its range."""
 
-    range: Range
+    range: TimeRange
     events: Sequence[LogEvent]
     token: str | None
     is_last: bool
@@ -77,7 +77,7 @@ class LogGroupApi:
             arns = (group["arn"] for group in answer["logGroups"] if group["logGroupName"] == self._group.name)
             return next(map(_account, arns), None)
 
-    def pages(self, stream: LogStream, ranges: Sequence[Range], began: int) -> Iterator[Page]:
+    def pages(self, stream: LogStream, ranges: Sequence[TimeRange], began: int) -> Iterator[Page]:
         """Yield the stream's events in the ranges; each range ends with a page that `is_last`.
 
         That is when AWS gives the same token again (pages may be empty before), or when the events are
@@ -117,7 +117,7 @@ class LogGroupApi:
             if not token:
                 return
 
-    def _get(self, stream: LogStream, wanted: Range, token: str | None) -> dict[str, Any]:
+    def _get(self, stream: LogStream, wanted: TimeRange, token: str | None) -> dict[str, Any]:
         try:
             return self._api.ask(
                 "get_log_events",
@@ -144,7 +144,7 @@ def _account(arn: str) -> str:
     return arn.split(":")[4]
 
 
-def _events(items: Sequence[dict[str, Any]], wanted: Range) -> list[LogEvent]:
+def _events(items: Sequence[dict[str, Any]], wanted: TimeRange) -> list[LogEvent]:
     events = (_event(item) for item in items)
     inside = (e for e in events if wanted.start <= e.time and (wanted.end is None or e.time < wanted.end))
     return sorted(inside, key=lambda event: event.time)

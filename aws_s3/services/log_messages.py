@@ -8,7 +8,7 @@ from typing import Any
 
 from aws_s3.codec.messages import cut_text, encode, envelope, shrink
 from aws_s3.pipeline.discard import discards, matches
-from aws_s3.pipeline.stats import Reading
+from aws_s3.pipeline.stats import EventCounts
 from aws_s3.services.log_group_api import LogEvent, LogStream
 from aws_s3.settings import DiscardRule
 from aws_s3.state.log_streams import Group
@@ -26,7 +26,7 @@ class LogMessages:
     discard: DiscardRule | None
     wrap: bool
     limit: int | None
-    reading: Reading = field(default_factory=Reading)
+    reading: EventCounts = field(default_factory=EventCounts)
 
     def of(self, stream: LogStream, event: LogEvent) -> bytes | None:
         """Return the event's message in UTF-8; None when it is discarded."""

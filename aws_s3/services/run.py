@@ -17,11 +17,11 @@ from aws_s3.errors import (
     UnknownRegionError,
 )
 from aws_s3.pipeline.prefetch import DaemonExecutor
-from aws_s3.pipeline.signals import Interruption
+from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import open_sink
-from aws_s3.pipeline.stats import Tally
+from aws_s3.pipeline.stats import RunStats
 from aws_s3.services import SERVICES
-from aws_s3.services.base import Service, Surroundings
+from aws_s3.services.base import Context, Service
 from aws_s3.services.log_group import STREAMS_AT_ONCE
 from aws_s3.settings import ServiceJob, Settings
 from aws_s3.state.locks import Locks
@@ -36,7 +36,7 @@ _ENDS_REGION = (CredentialsError, EndpointError, ThrottledError, RequestError)
 
 
 def collect_service(
-    settings: Settings, job: ServiceJob, interruption: Interruption, began: datetime, tally: Tally
+    settings: Settings, job: ServiceJob, stop_request: StopRequest, began: datetime, stats: RunStats
 ) -> int:
     """Collect from a service's API once, and return the exit code. `began` is now, UTC."""
     service_type = SERVICES[job.name]
@@ -46,23 +46,23 @@ def collect_service(
 
     def fail(error: CollectorError) -> None:
         failures.append(error)
-        tally.count(error)
+        stats.count(error)
         log.error("%s", error)
 
     with ExitStack() as opened:
-        surroundings = Surroundings(
+        context = Context(
             connect=lambda region, rate: ServiceApi(session.client(service_type.api, region), rate),
             account=session.account,
             fail=fail,
             state=opened.enter_context(closing(ServiceState(settings.state_dir))),
             locks=opened.enter_context(closing(Locks(settings.state_dir / _LOCKS))),
-            sink=opened.enter_context(closing(open_sink(settings.output, interruption.check))),
+            sink=opened.enter_context(closing(open_sink(settings.output, stop_request.check))),
             requests=DaemonExecutor(STREAMS_AT_ONCE, "request"),
-            interruption=interruption,
+            stop_request=stop_request,
             began=began,
-            tally=tally,
+            stats=stats,
         )
-        service = service_type(job, surroundings)
+        service = service_type(job, context)
         if regions:
             _collect(service, regions, fail)
         else:

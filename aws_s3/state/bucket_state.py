@@ -7,16 +7,15 @@ from datetime import date, datetime
 from pathlib import Path
 
 from aws_s3.errors import CollectorError, UnavailableError
-from aws_s3.log_types.base import Bucket
+from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import Partition
-from aws_s3.settings import Source
-from aws_s3.state import failed_objects as leftovers
-from aws_s3.state import partitions
+from aws_s3.settings import BucketLocation
+from aws_s3.state import failed_objects, partitions
 from aws_s3.state.database import Database, Execute
-from aws_s3.state.failed_objects import FailedObject, Leftovers
+from aws_s3.state.failed_objects import FailedObject, FailedObjects
 from aws_s3.state.partitions import Entry, Partitions
-from aws_s3.state.processed_objects import Rows
-from aws_s3.state.start_day import History, Known, Start, days_before
+from aws_s3.state.processed_objects import ProcessedObjects
+from aws_s3.state.start_day import History, PartitionCheckpoint, StartDay, days_before
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +30,7 @@ _MIGRATIONS = (
             UNIQUE (type, bucket, path, suffix, organization))""",
     ),
     *partitions.MIGRATIONS,
-    *leftovers.MIGRATIONS,
+    *failed_objects.MIGRATIONS,
 )
 
 
@@ -42,19 +41,21 @@ class BucketState:
     pruned, with None nothing is.
     """
 
-    def __init__(self, folder: Path, bucket: Bucket, source: Source, began: datetime, keep_days: int | None) -> None:
+    def __init__(
+        self, folder: Path, bucket: LogType, source: BucketLocation, began: datetime, keep_days: int | None
+    ) -> None:
         self._bucket = bucket
         self._began = began
         self._keep_days = keep_days
         self._entries: dict[Partition, Entry] = {}
         self._gaps: set[Partition] = set()
         self._database = Database(folder / FILE, _MIGRATIONS, (partitions.FORGET_ADOPTION,))
-        self._rows = Rows(self._database, bucket, source)
+        self._rows = ProcessedObjects(self._database, bucket, source)
         with self._database.transaction() as execute:
             self._rows.create(execute)
             self._source = self._find_source(execute, source)
         self._partitions = Partitions(self._database, self._source)
-        self.leftovers = Leftovers(self._database, self._source, began)
+        self.failed_objects = FailedObjects(self._database, self._source, began)
 
     def close(self) -> None:
         """Close the state file."""
@@ -75,11 +76,11 @@ class BucketState:
             parameters = (self._began.isoformat(timespec="seconds"), self._source)
             execute("UPDATE collection_source SET last_run = ? WHERE id = ?", parameters)
 
-    def known(self, partition: Partition) -> Known:
+    def known(self, partition: Partition) -> PartitionCheckpoint:
         """Return what is known of the partition; rows of the existing module are taken over."""
         return self._entry(partition).known
 
-    def begin(self, partition: Partition, start: Start) -> None:
+    def begin(self, partition: Partition, start: StartDay) -> None:
         """Remember, before listing, where the partition starts."""
         entry = self._entry(partition)
         known = replace(entry.known, floor=start.floor, resume=start.resume)
@@ -92,14 +93,14 @@ class BucketState:
         """Return those of the keys that listing is done with: processed, or waiting to be tried again."""
         if not keys:
             return set()
-        settled = self._rows.processed(keys) | self.leftovers.failed(keys) | self._forgotten(partition, keys)
+        settled = self._rows.processed(keys) | self.failed_objects.failed(keys) | self._forgotten(partition, keys)
         return settled.intersection(keys)
 
     def removable(self, keys: Sequence[str]) -> set[str]:
         """Return those of the keys whose objects were processed and did not fail."""
         if not keys:
             return set()
-        return self._rows.processed(keys).intersection(keys) - self.leftovers.failed(keys)
+        return self._rows.processed(keys).intersection(keys) - self.failed_objects.failed(keys)
 
     def ensure_room(self) -> None:
         """Raise StateError when `mark_done` would, for want of space."""
@@ -112,21 +113,21 @@ class BucketState:
         """
         with self._database.transaction() as execute:
             self._rows.add(execute, partition, key, account)
-            self.leftovers.forget(execute, key)
+            self.failed_objects.forget(execute, key)
 
     def mark_malformed(self, partition: Partition, failed: FailedObject, account: str, error: CollectorError) -> None:
         """Record that the object counts as processed although it cannot be read."""
         with self._database.transaction() as execute:
             self._rows.add(execute, partition, failed.key, account)
-            self.leftovers.put_malformed(execute, failed, error)
+            self.failed_objects.put_malformed(execute, failed, error)
 
     def keep_malformed(self, failed: FailedObject, error: CollectorError) -> None:
         """Record why an object that is remembered as malformed still cannot be had; one that is gone is forgotten."""
         with self._database.transaction() as execute:
             if isinstance(error, UnavailableError) and error.gone:
-                self.leftovers.forget(execute, failed.key)
+                self.failed_objects.forget(execute, failed.key)
             else:
-                self.leftovers.put_malformed(execute, failed, error)
+                self.failed_objects.put_malformed(execute, failed, error)
 
     def advance(self, partition: Partition, key: str) -> None:
         """Move the partition's place on to the day of an object that was processed in its turn.
@@ -136,12 +137,12 @@ class BucketState:
         moves nothing, nor does one behind a gap.
         """
         entry = self._entry(partition)
-        place, day = entry.known.place, partition.day(key)
-        if day is None or day > self._began.date() or (place and day <= place) or partition in self._gaps:
+        newest_day, day = entry.known.newest_day, partition.day(key)
+        if day is None or day > self._began.date() or (newest_day and day <= newest_day) or partition in self._gaps:
             return
         with self._database.transaction() as execute:
             pruned = self._prune(execute, partition, day)
-            moved = replace(entry, known=replace(entry.known, place=day, pruned=pruned))
+            moved = replace(entry, known=replace(entry.known, newest_day=day, pruned=pruned))
             self._partitions.put(execute, partition, moved)
         self._entries[partition] = moved
 
@@ -149,7 +150,7 @@ class BucketState:
         """Return what identifies the partition among all runs on this state."""
         return f"{self._source} {partition.prefix} {partition.dates.text}"
 
-    def _find_source(self, execute: Execute, source: Source) -> int:
+    def _find_source(self, execute: Execute, source: BucketLocation) -> int:
         names = (source.type, source.bucket, source.path, source.suffix, source.organization)
         found = execute(
             "SELECT id FROM collection_source "
@@ -178,7 +179,7 @@ class BucketState:
     def _adopted(self, partition: Partition, entry: Entry) -> Entry:
         """Take over the rows of the existing module: what sorts before the oldest counts as done (SPEC 9)."""
         oldest: dict[str, str] = {}
-        newest = entry.known.place
+        newest = entry.known.newest_day
         for key in self._rows.of(partition):
             day, group = partition.order(key)[0], self._group(key)
             # One key of the future says nothing of the days until then.
@@ -190,7 +191,7 @@ class BucketState:
         floor = entry.known.floor or min(map(partition.order, oldest.values()))[0]
         for group, key in entry.done_before.items():
             oldest[group] = max(key, oldest.get(group, key), key=partition.order)
-        return Entry(replace(entry.known, floor=floor, place=newest), oldest)
+        return Entry(replace(entry.known, floor=floor, newest_day=newest), oldest)
 
     def _forgotten(self, partition: Partition, keys: Sequence[str]) -> set[str]:
         """Return those of the keys that count as done because the existing module forgets such rows."""
@@ -209,12 +210,12 @@ class BucketState:
             self._partitions.put(execute, partition, entry)
         self._entries[partition] = entry
 
-    def _prune(self, execute: Execute, partition: Partition, place: date) -> date | None:
+    def _prune(self, execute: Execute, partition: Partition, newest_day: date) -> date | None:
         """Forget rows that a later run cannot ask for; return the day before which any were forgotten so far."""
         pruned = self._entry(partition).known.pruned
         if self._keep_days is None:
             return pruned
-        before = days_before(place, self._keep_days)
+        before = days_before(newest_day, self._keep_days)
         count = self._rows.prune(execute, partition, before)
         if not count:
             return pruned

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from aws_s3.errors import StateCreateError, StateError
 
-FORM = "aws-s3 1"
+WRITER_TAG = "aws-s3 1"
 """The `version` that we write into `metadata`; another one means that the existing module ran since."""
 
 AFTER_ANY_KEY = "\U0010ffff"
@@ -34,11 +34,11 @@ class Execute(Protocol):
 class Database:
     """One state file. Every failure is a StateError (exit 5) that names the file, or StateCreateError (6).
 
-    `migrations` are names with SQL, each applied once, in order. `take_over` is SQL that runs when
+    `migrations` are names with SQL, each applied once, in order. `on_foreign_write` is SQL that runs when
     the existing module has written to the file since our last run, or before our first.
     """
 
-    def __init__(self, path: Path, migrations: Sequence[tuple[str, str]], take_over: Sequence[str] = ()) -> None:
+    def __init__(self, path: Path, migrations: Sequence[tuple[str, str]], on_foreign_write: Sequence[str] = ()) -> None:
         self._path = path
         _create(path)
         with self._errors():
@@ -50,7 +50,7 @@ class Database:
         with self.transaction() as execute:
             _migrate(execute, migrations)
             if not _is_ours(execute):
-                for statement in take_over:
+                for statement in on_foreign_write:
                     execute(statement)
             # At each start: what cannot be written is told before anything is sent.
             _make_ours(execute)
@@ -159,11 +159,11 @@ def _migrate(execute: Execute, migrations: Sequence[tuple[str, str]]) -> None:
 
 def _is_ours(execute: Execute) -> bool:
     execute("CREATE TABLE IF NOT EXISTS metadata (key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (key, value))")
-    return execute("SELECT value FROM metadata WHERE key = 'version'").fetchall() == [(FORM,)]
+    return execute("SELECT value FROM metadata WHERE key = 'version'").fetchall() == [(WRITER_TAG,)]
 
 
 def _make_ours(execute: Execute) -> None:
     for table in _DEPRECATED_TABLES:
         execute(f"DROP TABLE IF EXISTS {table}")
     execute("DELETE FROM metadata WHERE key = 'version'")
-    execute("INSERT INTO metadata (key, value) VALUES ('version', ?)", (FORM,))
+    execute("INSERT INTO metadata (key, value) VALUES ('version', ?)", (WRITER_TAG,))

@@ -39,7 +39,7 @@ class FailedObject:
     etag: str
 
 
-class Leftovers:
+class FailedObjects:
     """The failed and the partly sent objects of one source. `now` is when the run began, UTC."""
 
     def __init__(self, database: Database, source: int, now: datetime) -> None:
@@ -86,7 +86,7 @@ class Leftovers:
         sql = "SELECT count(*) FROM collection_failed WHERE source = ? AND NOT malformed"
         return int(self._database.query(sql, (self._source,))[0][0])
 
-    def put_off(self, failed: FailedObject, error: CollectorError) -> int:
+    def schedule_retry(self, failed: FailedObject, error: CollectorError) -> int:
         """Record that the object is to be tried again, later after each attempt; return how many there were.
 
         Return 0 when it has been gone from the bucket for a day: then it is forgotten.

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from aws_s3.state.database import Database, Execute
-from aws_s3.state.read_ranges import LATE, Known, Span, union
+from aws_s3.state.read_ranges import LATE, ReadInterval, StreamCheckpoint, merge
 
 Sighting = tuple[int, bytes]
 """What tells an event from others of its stream: its time, and a digest of all else."""
@@ -127,20 +127,20 @@ class LogStreams:
                 (_NOBODY, *place),
             )
 
-    def known(self, group: Group, account: str) -> dict[str, Known]:
+    def known(self, group: Group, account: str) -> dict[str, StreamCheckpoint]:
         """Return what is known of the group's streams, by name."""
         where = "region = ? AND log_group = ? AND account = ?"
         place = (group.region, group.name, account)
-        spans: dict[int, list[Span]] = {}
+        spans: dict[int, list[ReadInterval]] = {}
         for stream, *span in self._database.query(
             "SELECT stream, first, last, settled FROM collection_log_span JOIN collection_log_stream ON id = stream "
             f"WHERE {where} ORDER BY stream, first",
             place,
         ):
-            spans.setdefault(stream, []).append(Span(*span))
+            spans.setdefault(stream, []).append(ReadInterval(*span))
         sql = f"SELECT log_stream, {_STREAM} FROM collection_log_stream WHERE {where}"
         return {
-            name: Known(identity, tuple(spans[identity]), bool(read_any), *rest)
+            name: StreamCheckpoint(identity, tuple(spans[identity]), bool(read_any), *rest)
             for name, identity, read_any, *rest in self._database.query(sql, place)
         }
 
@@ -160,10 +160,12 @@ class LogStreams:
             for name in names:
                 span = adopted.get(name)
                 if name not in known:
-                    self._insert(execute, group, account, name, span or Span(start, start, start), span is not None)
+                    self._insert(
+                        execute, group, account, name, span or ReadInterval(start, start, start), span is not None
+                    )
                 elif span is not None:
                     stream = known[name]
-                    _put_spans(execute, stream.id, union(stream.spans, span))
+                    _put_spans(execute, stream.id, merge(stream.spans, span))
                     execute("UPDATE collection_log_stream SET token = NULL WHERE id = ?", (stream.id,))
 
     def seen(self, stream: int, first: int, last: int) -> dict[Sighting, int]:
@@ -171,7 +173,7 @@ class LogStreams:
         sql = "SELECT time, digest, count FROM collection_log_seen WHERE stream = ? AND time BETWEEN ? AND ?"
         return {(time, digest): count for time, digest, count in self._database.query(sql, (stream, first, last))}
 
-    def record(self, stream: int, spans: tuple[Span, ...], sighted: Mapping[Sighting, int]) -> None:
+    def record(self, stream: int, spans: tuple[ReadInterval, ...], sighted: Mapping[Sighting, int]) -> None:
         """Remember what was read of the stream, and the events sighted, as far as they may come again."""
         late = [(span.resume, span.end) for span in spans]
         with self._database.transaction() as execute:
@@ -187,7 +189,7 @@ class LogStreams:
                 execute("UPDATE collection_log_stream SET read_any = 1 WHERE id = ?", (stream,))
                 _put_compatible(execute, stream, spans[-1])
 
-    def finish(self, stream: Known) -> None:
+    def finish(self, stream: StreamCheckpoint) -> None:
         """Remember how the stream was read to its end: all that is known of it but what was read."""
         with self._database.transaction() as execute:
             execute(
@@ -206,7 +208,9 @@ class LogStreams:
                 execute("DELETE FROM collection_log_span WHERE stream = ?", (stream,))
                 execute("DELETE FROM collection_log_stream WHERE id = ?", (stream,))
 
-    def _insert(self, execute: Execute, group: Group, account: str, name: str, span: Span, read_any: bool) -> None:
+    def _insert(
+        self, execute: Execute, group: Group, account: str, name: str, span: ReadInterval, read_any: bool
+    ) -> None:
         cursor = execute(
             "INSERT INTO collection_log_stream (account, region, log_group, log_stream, read_any, "
             "token_start, read, looked) VALUES (?, ?, ?, ?, ?, 0, 0, 0)",
@@ -227,7 +231,7 @@ _SHARED = (
 """Whether another account has a stream of that name: then the row of the existing module is also its."""
 
 
-def _adoptable(execute: Execute, group: Group, names: Collection[str]) -> dict[str, Span]:
+def _adoptable(execute: Execute, group: Group, names: Collection[str]) -> dict[str, ReadInterval]:
     """Take what the existing module has read of the streams: no other account gets it (SPEC 9)."""
     place = (group.region, group.name)
     rows = execute(
@@ -235,7 +239,7 @@ def _adoptable(execute: Execute, group: Group, names: Collection[str]) -> dict[s
     ).fetchall()
     asked = set(names)
     # Which events of its last millisecond it has sent, nobody knows: it asks for none of them again.
-    spans = {name: Span(min(first, last), last, last + 1) for name, first, last in rows if name in asked}
+    spans = {name: ReadInterval(min(first, last), last, last + 1) for name, first, last in rows if name in asked}
     for name in spans:
         execute(
             "DELETE FROM collection_log_adoptable WHERE region = ? AND log_group = ? AND log_stream = ?",
@@ -244,14 +248,14 @@ def _adoptable(execute: Execute, group: Group, names: Collection[str]) -> dict[s
     return spans
 
 
-def _put_spans(execute: Execute, stream: int, spans: Iterable[Span]) -> None:
+def _put_spans(execute: Execute, stream: int, spans: Iterable[ReadInterval]) -> None:
     execute("DELETE FROM collection_log_span WHERE stream = ?", (stream,))
     for span in spans:
         row = (stream, span.start, span.end, span.settled)
         execute("INSERT INTO collection_log_span VALUES (?, ?, ?, ?)", row)
 
 
-def _put_compatible(execute: Execute, stream: int, span: Span) -> None:
+def _put_compatible(execute: Execute, stream: int, span: ReadInterval) -> None:
     times = (span.start, span.end, stream)
     if not execute(f"UPDATE cloudwatch_logs SET start_time = ?, end_time = ? WHERE {_SAME_STREAM}", times).rowcount:
         execute(

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from aws_s3.errors import StateError
-from aws_s3.log_types import BUCKET_TYPES
-from aws_s3.settings import Source
+from aws_s3.log_types import LOG_TYPES
+from aws_s3.settings import BucketLocation
 from aws_s3.state import bucket_state as buckets
 from aws_s3.state import service_state as services
 from aws_s3.state.database import AFTER_ANY_KEY
@@ -47,7 +47,7 @@ class FailedStatus:
 class SourceStatus:
     """A source. `last_complete_run` is when the last run began that failed nowhere."""
 
-    source: Source
+    source: BucketLocation
     last_complete_run: str | None
     partitions: Sequence[PartitionStatus]
     failed: Sequence[FailedStatus]
@@ -139,8 +139,8 @@ def _sources(database: _Reader) -> Iterator[SourceStatus]:
         "collection_source", "SELECT id, last_run, type, bucket, path, suffix, organization FROM collection_source"
     )
     partial = "SELECT log_key FROM collection_partial WHERE source = ? ORDER BY 1"
-    for id_, last_run, *names in [row for row in found if row[2] in BUCKET_TYPES]:
-        source = Source(*names)
+    for id_, last_run, *names in [row for row in found if row[2] in LOG_TYPES]:
+        source = BucketLocation(*names)
         partitions = [_partition(database, source, *row) for row in _partition_rows(database, id_)]
         partly_sent = [key for (key,) in database.rows("collection_partial", partial, (id_,))]
         yield SourceStatus(source, last_run, partitions, _failed(database, id_), partly_sent)
@@ -151,8 +151,10 @@ def _partition_rows(database: _Reader, source: int) -> list[Any]:
     return list(database.rows("collection_partition", sql, (source,)))
 
 
-def _partition(database: _Reader, source: Source, prefix: str, floor: str | None, place: str | None) -> PartitionStatus:
-    bucket = BUCKET_TYPES[source.type]
+def _partition(
+    database: _Reader, source: BucketLocation, prefix: str, floor: str | None, place: str | None
+) -> PartitionStatus:
+    bucket = LOG_TYPES[source.type]
     bucket_path = f"{source.bucket}/{source.path}{source.suffix if bucket.suffix_in_bucket_path else ''}"
     where = "bucket_path = ? AND log_key BETWEEN ? AND ?"
     rows, last, processed = _of_rows(database, bucket.table, where, (bucket_path, prefix, prefix + AFTER_ANY_KEY))
@@ -183,13 +185,13 @@ def _failed(database: _Reader, source: int) -> list[FailedStatus]:
 def _foreign_sources(database: _Reader) -> Iterator[SourceStatus]:
     """Yield what the existing module collected and we never did: its rows tell of no more than bucket and path."""
     ours = {
-        (kind, f"{bucket}/{path}{suffix if BUCKET_TYPES[kind].suffix_in_bucket_path else ''}")
+        (kind, f"{bucket}/{path}{suffix if LOG_TYPES[kind].suffix_in_bucket_path else ''}")
         for kind, bucket, path, suffix in database.rows(
             "collection_source", "SELECT type, bucket, path, suffix FROM collection_source"
         )
-        if kind in BUCKET_TYPES
+        if kind in LOG_TYPES
     }
-    for kind, bucket_type in BUCKET_TYPES.items():
+    for kind, bucket_type in LOG_TYPES.items():
         table = bucket_type.table
         paths = [path for (path,) in database.rows(table, f"SELECT DISTINCT bucket_path FROM {table} ORDER BY 1")]
         for bucket_path in paths:
@@ -197,7 +199,7 @@ def _foreign_sources(database: _Reader) -> Iterator[SourceStatus]:
                 bucket, _, path = bucket_path.partition("/")
                 rows, last, processed = _of_rows(database, table, "bucket_path = ?", (bucket_path,))
                 all_of_it = PartitionStatus("", None, None, rows, last, processed)
-                yield SourceStatus(Source(kind, bucket, path), None, [all_of_it], [], [])
+                yield SourceStatus(BucketLocation(kind, bucket, path), None, [all_of_it], [], [])
 
 
 def _streams(database: _Reader) -> list[StreamStatus]:

@@ -7,7 +7,7 @@ from datetime import date
 
 from aws_s3.log_types.layout import Partition
 from aws_s3.state.database import Database, Execute
-from aws_s3.state.start_day import Known
+from aws_s3.state.start_day import PartitionCheckpoint
 
 MIGRATIONS = (
     (
@@ -31,7 +31,7 @@ class Entry:
     are the names in `done_before`; its values are keys.
     """
 
-    known: Known = field(default_factory=Known)
+    known: PartitionCheckpoint = field(default_factory=PartitionCheckpoint)
     done_before: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -52,7 +52,9 @@ class Partitions:
         if not rows:
             return Entry(), False
         *days, done_before, adopted = rows[0]
-        return Entry(Known(*(day and date.fromisoformat(day) for day in days)), json.loads(done_before)), bool(adopted)
+        return Entry(
+            PartitionCheckpoint(*(day and date.fromisoformat(day) for day in days)), json.loads(done_before)
+        ), bool(adopted)
 
     def put(self, execute: Execute, partition: Partition, entry: Entry) -> None:
         """Remember the entry, in the caller's transaction."""

@@ -4,18 +4,18 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timezone
 from itertools import islice
 
-from aws_s3.log_types.base import Bucket
+from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import Partition
-from aws_s3.settings import Source
+from aws_s3.settings import BucketLocation
 from aws_s3.state.database import AFTER_ANY_KEY, Database, Execute
 
 _NEWEST_KEPT = 500
 
 
-class Rows:
+class ProcessedObjects:
     """The rows of one source. Those that change anything do it in the caller's transaction."""
 
-    def __init__(self, database: Database, bucket: Bucket, source: Source) -> None:
+    def __init__(self, database: Database, bucket: LogType, source: BucketLocation) -> None:
         self._database = database
         self._bucket = bucket
         self._table = bucket.table

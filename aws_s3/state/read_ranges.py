@@ -15,7 +15,7 @@ _TOKEN_LASTS = 20 * 60 * 60 * 1000
 
 
 @dataclass(frozen=True)
-class Span:
+class ReadInterval:
     """The events from `start` to `end`, both included, were read.
 
     Reading goes on a little before `end`, for what arrived late, but not before `settled`.
@@ -32,7 +32,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Range:
+class TimeRange:
     """Events to read: from `start` on, and before `end` if there is one.
 
     `again`: those that were sent before, too. With `token`, what AWS has behind the position that it
@@ -46,7 +46,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Known:
+class StreamCheckpoint:
     """What the state knows of a stream.
 
     `token` stands for the end of what was read of the range from `token_start` on. `read` is when a run
@@ -55,7 +55,7 @@ class Known:
     """
 
     id: int
-    spans: tuple[Span, ...]
+    spans: tuple[ReadInterval, ...]
     read_any: bool = False
     token: str | None = None
     token_start: int = 0
@@ -65,7 +65,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReadRequest:
     """What a run asks for. `now` is when it began; `since` the start of the day of `--only_logs_after`."""
 
     now: int
@@ -89,7 +89,7 @@ class Asked:
         return self.today if group_read is None else group_read - LATE
 
 
-def missing(spans: Sequence[Span], asked: Asked) -> list[Range]:
+def unread_ranges(spans: Sequence[ReadInterval], asked: ReadRequest) -> list[TimeRange]:
     """Return what is to be read of a stream of which `spans` were read, in the order of time.
 
     From the end of what was read; with `since`, whatever is not read yet from there on. With
@@ -101,36 +101,38 @@ def missing(spans: Sequence[Span], asked: Asked) -> list[Range]:
         return ranges
     start = asked.today if asked.since is None else asked.since
     before = [replace(gap, end=min(start, gap.end or start)) for gap in ranges if gap.start < start]
-    return [*before, Range(start, again=True)]
+    return [*before, TimeRange(start, again=True)]
 
 
-def _gaps(spans: Sequence[Span], start: int) -> Iterator[Range]:
+def _gaps(spans: Sequence[ReadInterval], start: int) -> Iterator[TimeRange]:
     for span in spans:
         if start < span.start:
-            yield Range(start, span.start)
+            yield TimeRange(start, span.start)
         start = max(start, span.resume)
-    yield Range(start)
+    yield TimeRange(start)
 
 
-def with_token(ranges: Sequence[Range], known: Known, ingested: int | None, now: int) -> Sequence[Range]:
+def prefer_token(
+    ranges: Sequence[TimeRange], known: StreamCheckpoint, ingested: int | None, now: int
+) -> Sequence[TimeRange]:
     """Return the ranges, by token where only the stream's end is asked for and nothing can be before it.
 
     One request then tells that nothing is new, instead of two. What arrives late is before the
     token's position: it must be too old by now to still arrive, and AWS must know of nothing that came in
     since, though that alone would not do: what AWS tells of a stream lags behind.
     """
-    if len(ranges) != 1 or ranges[0] != Range(known.spans[-1].resume) or not known.token:
+    if len(ranges) != 1 or ranges[0] != TimeRange(known.spans[-1].resume) or not known.token:
         return ranges
     settled = known.looked > known.spans[-1].end + LATE and known.ingested == ingested
     if not settled or now - known.looked > _TOKEN_LASTS:
         return ranges
-    return [Range(known.token_start, token=known.token)]
+    return [TimeRange(known.token_start, token=known.token)]
 
 
-def union(spans: Sequence[Span], new: Span) -> tuple[Span, ...]:
+def merge(spans: Sequence[ReadInterval], new: ReadInterval) -> tuple[ReadInterval, ...]:
     """Return the spans with `new` among them, those that overlap or touch made one; in order."""
     apart = [span for span in spans if span.end + 1 < new.start or new.end + 1 < span.start]
     joined = [new, *(span for span in spans if span not in apart)]
     last = max(joined, key=lambda span: (span.end, span.settled))
-    whole = Span(min(span.start for span in joined), last.end, last.settled)
+    whole = ReadInterval(min(span.start for span in joined), last.end, last.settled)
     return tuple(sorted([*apart, whole], key=lambda span: span.start))

@@ -46,7 +46,7 @@ _WHERE = "service = ? AND account = ? AND region = ?"
 
 
 @dataclass(frozen=True)
-class Place:
+class ScanTarget:
     """What is scanned: a service of an account in a region."""
 
     service: str
@@ -65,20 +65,20 @@ class Scans:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, place: Place, start: datetime) -> datetime:
+    def begin(self, place: ScanTarget, start: datetime) -> datetime:
         """Return from when a place is scanned that never was: `start`, or that of a scan that was not ended."""
         with self._database.transaction() as execute:
             execute("INSERT OR IGNORE INTO collection_scan_start VALUES (?, ?, ?, ?)", (*place.key, _text(start)))
         sql = f"SELECT start FROM collection_scan_start WHERE {_WHERE}"
         return _moment(self._database.query(sql, place.key)[0][0])
 
-    def last(self, place: Place) -> datetime | None:
+    def last(self, place: ScanTarget) -> datetime | None:
         """Return when the place was last scanned by us."""
         sql = f"SELECT max(scan_date) FROM collection_scan WHERE {_WHERE}"
         [(scanned,)] = self._database.query(sql, place.key)
         return _moment(scanned) if scanned else None
 
-    def last_of_existing_module(self, place: Place) -> datetime | None:
+    def last_of_existing_module(self, place: ScanTarget) -> datetime | None:
         """Return when the existing module last scanned the place, by rows of any account (SPEC 9)."""
         [(scanned,)] = self._database.query(
             "SELECT max(scan_date) FROM aws_services WHERE service_name = ? AND aws_region = ? AND NOT EXISTS ("
@@ -88,19 +88,19 @@ class Scans:
         )
         return _moment(scanned) if scanned else None
 
-    def seen(self, place: Place, sightings: Iterable[Sighting]) -> set[Sighting]:
+    def seen(self, place: ScanTarget, sightings: Iterable[Sighting]) -> set[Sighting]:
         """Return those of the findings that were sent before."""
         sql = f"SELECT 1 FROM collection_finding WHERE {_WHERE} AND arn = ? AND updated = ?"
         return {sighting for sighting in sightings if self._database.query(sql, (*place.key, *sighting))}
 
-    def record(self, place: Place, sightings: Iterable[Sighting]) -> None:
+    def record(self, place: ScanTarget, sightings: Iterable[Sighting]) -> None:
         """Remember findings that were sent."""
         with self._database.transaction() as execute:
             for sighting in sightings:
                 parameters = (*place.key, *sighting)
                 execute("INSERT OR IGNORE INTO collection_finding VALUES (?, ?, ?, ?, ?)", parameters)
 
-    def complete(self, place: Place, scanned: datetime, forget_before: str) -> None:
+    def complete(self, place: ScanTarget, scanned: datetime, forget_before: str) -> None:
         """Remember a scan of which everything was sent; forget findings updated before `forget_before`."""
         with self._database.transaction() as execute:
             for table, names in _TABLES.items():

@@ -5,7 +5,7 @@ from datetime import date
 
 
 @dataclass(frozen=True)
-class Known:
+class PartitionCheckpoint:
     """What the state knows of a partition.
 
     `floor` is the first day it was asked for, `place` the newest day among its processed objects,
@@ -14,7 +14,7 @@ class Known:
     """
 
     floor: date | None = None
-    place: date | None = None
+    newest_day: date | None = None
     resume: date | None = None
     pruned: date | None = None
 
@@ -28,7 +28,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Asked:
+class StartRequest:
     """What the run asks for; `today` is the day on which it began."""
 
     today: date
@@ -38,7 +38,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Start:
+class StartDay:
     """The day to start from, and what of it is to be remembered before listing.
 
     `leaves_gap`: days before `day` were never collected, so that the place must not move past them.
@@ -50,7 +50,7 @@ class Start:
     leaves_gap: bool = False
 
 
-def start_of(known: Known, history: History, asked: Asked) -> Start:
+def choose_start_day(known: PartitionCheckpoint, history: History, asked: StartRequest) -> StartDay:
     """Return the start day of a partition in a run.
 
     Neither a mistyped year nor a clock that was wrong once ends collection: no day in the future is
@@ -58,37 +58,37 @@ def start_of(known: Known, history: History, asked: Asked) -> Start:
     """
     if asked.reparse:
         return _reparse_start(known, history, asked)
-    if known.floor is None and known.place is None:
+    if known.floor is None and known.newest_day is None:
         day = asked.only_logs_after or _first_day(history, asked)
-        return Start(day, floor=min(day, asked.today))
+        return StartDay(day, floor=min(day, asked.today))
     return _next_start(known, asked)
 
 
-def _reparse_start(known: Known, history: History, asked: Asked) -> Start:
+def _reparse_start(known: PartitionCheckpoint, history: History, asked: StartRequest) -> StartDay:
     """Start a reparse, which is no reason to pass over what another run would collect."""
     day = asked.only_logs_after or min(known.floor or asked.today, asked.today)
-    usual = start_of(known, history, replace(asked, reparse=False, only_logs_after=None))
+    usual = choose_start_day(known, history, replace(asked, reparse=False, only_logs_after=None))
     if day > usual.day:
-        return Start(day, known.floor, known.resume, leaves_gap=True)
-    return Start(day, known.floor or day, known.resume)
+        return StartDay(day, known.floor, known.resume, leaves_gap=True)
+    return StartDay(day, known.floor or day, known.resume)
 
 
-def _first_day(history: History, asked: Asked) -> date:
+def _first_day(history: History, asked: StartRequest) -> date:
     if history.last_run is None:
         return asked.today
     day = days_before(history.last_run, asked.lookback_days)
     return min(max(day, history.earliest_floor or day), asked.today)
 
 
-def _next_start(known: Known, asked: Asked) -> Start:
-    behind = known.place and days_before(known.place, asked.lookback_days)
+def _next_start(known: PartitionCheckpoint, asked: StartRequest) -> StartDay:
+    behind = known.newest_day and days_before(known.newest_day, asked.lookback_days)
     day = min(asked.today, max(filter(None, (known.floor, known.resume, behind))))
     # Forgotten rows would be sent again: that holds also when the clock was wrong.
     day = max(day, known.pruned or day)
     if asked.only_logs_after is None or asked.only_logs_after <= day:
-        return Start(day, known.floor, known.resume)
+        return StartDay(day, known.floor, known.resume)
     is_past = asked.only_logs_after <= asked.today
-    return Start(asked.only_logs_after, known.floor, asked.only_logs_after if is_past else known.resume)
+    return StartDay(asked.only_logs_after, known.floor, asked.only_logs_after if is_past else known.resume)
 
 
 def days_before(day: date, count: int) -> date:

@@ -12,7 +12,7 @@ from aws_s3.codec.records import Event
 from aws_s3.errors import ParseError
 from aws_s3.pipeline.discard import discards, matches
 from aws_s3.settings import DiscardRule
-from aws_s3.subscribers.base import Subscriber
+from aws_s3.subscribers.base import ObjectFormat
 
 _SOURCE = "custom"
 _JSON_LINES = re.compile(r"\.jsonl(\.gz)?\Z", re.IGNORECASE)
@@ -28,7 +28,7 @@ class TextLine(Event):
     """The event of a line of plain text, as `full_log`."""
 
 
-class Buckets(Subscriber):
+class Buckets(ObjectFormat):
     """What is in an object is told by its name and its beginning."""
 
     name = "buckets"
@@ -73,7 +73,7 @@ def _text_events(body: IO[bytes], key: str) -> Iterator[Event]:
 
 
 @dataclass(frozen=True)
-class _Table:
+class _CsvTable:
     """A CSV file's delimiter and the columns that its header names."""
 
     delimiter: str
@@ -90,16 +90,16 @@ class _Table:
                 yield fields
 
 
-def _table(first: Sequence[str]) -> _Table | None:
+def _table(first: Sequence[str]) -> _CsvTable | None:
     """Return the table that the first two lines begin, None when they are no CSV."""
     if len(first) < 2 or _DIGIT.search(first[0]):
         return None
-    tables = (_Table(delimiter, separated_fields(first[0], delimiter)) for delimiter in _DELIMITERS)
-    fitting = [table for table in tables if _fits(table, first[1])]
+    column_batches = (_CsvTable(delimiter, separated_fields(first[0], delimiter)) for delimiter in _DELIMITERS)
+    fitting = [table for table in column_batches if _fits(table, first[1])]
     return max(fitting, key=lambda table: len(table.columns), default=None)
 
 
-def _fits(table: _Table, row: str) -> bool:
+def _fits(table: _CsvTable, row: str) -> bool:
     columns = table.columns
     if len(columns) < 2 or len(columns) != len(separated_fields(row, table.delimiter)):
         return False

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import IO, ClassVar
 
-from aws_s3.codec.delimited import Table
+from aws_s3.codec.delimited import ColumnBatch
 from aws_s3.codec.messages import Envelope
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.codec.reshape import without_nulls
@@ -14,14 +14,14 @@ from aws_s3.settings import DiscardRule
 from aws_s3.subscribers.notifications import NotifiedObject
 
 
-class Subscriber(ABC):
+class ObjectFormat(ABC):
     """One kind of content (SPEC 12). It has no I/O. `name` is the value of `--subscriber`.
 
     Making one raises MissingExtraError when it needs an optional dependency that is not installed.
     """
 
     name: ClassVar[str]
-    proves_cheaply: bool = False
+    cheap_to_validate: bool = False
 
     def accepts(self, notified: NotifiedObject) -> bool:
         """Tell whether the object is one of this kind; the others, such as markers of folders, are passed over."""
@@ -35,12 +35,12 @@ class Subscriber(ABC):
         Raises ParseError when the content is not of this kind; never another exception.
         """
 
-    def tables(self, body: IO[bytes], key: str) -> Iterator[Table] | None:
+    def column_batches(self, body: IO[bytes], key: str) -> Iterator[ColumnBatch] | None:
         """Yield what `parse` does by column, if nothing reshapes it; None where columns are not what there is."""
         del body, key
         return None
 
-    def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+    def validate(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Raise ParseError where `parse` would, and yield what it would, at least the bad records."""
         return self.parse(body, key)
 

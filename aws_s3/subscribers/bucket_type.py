@@ -5,23 +5,23 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import IO
 
-from aws_s3.codec.delimited import Table
+from aws_s3.codec.delimited import ColumnBatch
 from aws_s3.codec.messages import Envelope, bucket_log_info
 from aws_s3.codec.records import BadRecord, Event
-from aws_s3.log_types.base import Bucket
+from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import REGION_NAME, Account, AnyFolder, Layout, Level, Partition, Region
-from aws_s3.subscribers.base import Subscriber
+from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.notifications import NotifiedObject
 
 
-class Typed(Subscriber):
+class LogTypeFormat(ObjectFormat):
     """What the collection of a bucket would send of the same object, and of no other object."""
 
     name = "buckets"
 
-    def __init__(self, bucket: Bucket, account_alias: str) -> None:
+    def __init__(self, bucket: LogType, account_alias: str) -> None:
         self._bucket = bucket
-        self.proves_cheaply = bucket.proves_cheaply
+        self.cheap_to_validate = bucket.cheap_to_validate
         self._account_alias = account_alias
 
     def accepts(self, notified: NotifiedObject) -> bool:
@@ -33,13 +33,13 @@ class Typed(Subscriber):
         """Yield the events as the bucket type does."""
         return self._bucket.parse(body, key)
 
-    def tables(self, body: IO[bytes], key: str) -> Iterator[Table] | None:
+    def column_batches(self, body: IO[bytes], key: str) -> Iterator[ColumnBatch] | None:
         """Yield the events by column as the bucket type does."""
-        return self._bucket.tables(body, key)
+        return self._bucket.column_batches(body, key)
 
-    def prove(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+    def validate(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Prove the object as the bucket type does."""
-        return self._bucket.prove(body, key)
+        return self._bucket.validate(body, key)
 
     def reshape(self, event: Event) -> Iterable[Event]:
         """Return the event as the bucket type does."""

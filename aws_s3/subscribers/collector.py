@@ -10,19 +10,19 @@ from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
 from typing import IO, TypeVar
 
-from aws_s3.aws.s3 import S3Object, Store
+from aws_s3.aws.s3 import Bucket, S3Object
 from aws_s3.aws.sqs import Message, Queue
 from aws_s3.errors import ObjectError, UnavailableError
 from aws_s3.pipeline.decode import ContentReader, messages_in
 from aws_s3.pipeline.levels import DEBUG_2
-from aws_s3.pipeline.signals import Interruption
+from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
-from aws_s3.pipeline.stats import Tally
+from aws_s3.pipeline.stats import RunStats
 from aws_s3.pipeline.window import Window
 from aws_s3.settings import SubscriberJob
-from aws_s3.subscribers.base import Subscriber
+from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.notifications import NotifiedObject, UnknownNotification, notified_objects
-from aws_s3.subscribers.visibility import Leases
+from aws_s3.subscribers.visibility import InFlightMessages
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +44,16 @@ _PAUSE = 1.0
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Context:
     """What a collection works with. `store` returns the bucket of a name."""
 
     queue: Queue
-    store: Callable[[str], Store]
+    store: Callable[[str], Bucket]
     sink: Sink
     receives: Executor
     downloads: Executor
-    interruption: Interruption
-    tally: Tally = field(default_factory=Tally)
+    stop_request: StopRequest
+    stats: RunStats = field(default_factory=RunStats)
 
 
 @dataclass
@@ -92,19 +92,19 @@ class Subscription:
     it is tried again unless that would not help.
     """
 
-    def __init__(self, job: SubscriberJob, subscriber: Subscriber, surroundings: Surroundings) -> None:
+    def __init__(self, job: SubscriberJob, subscriber: ObjectFormat, context: Context) -> None:
         self._job = job
         self._subscriber = subscriber
-        self._around = surroundings
-        self._queue = surroundings.queue
-        self._leases = Leases(surroundings.queue)
-        limit = surroundings.sink.limit
-        self._tally = surroundings.tally
+        self._context = context
+        self._queue = context.queue
+        self._leases = InFlightMessages(context.queue)
+        limit = context.sink.limit
+        self._stats = context.stats
         self._reader = ContentReader(
-            subscriber, job.skip_on_error, job.discard, limit, subscriber.discards, self._tally.reading
+            subscriber, job.skip_on_error, job.discard, limit, subscriber.discards, self._stats.reading
         )
         self._window: Window[_Wanted, IO[bytes]] = Window(
-            surroundings.downloads, self._get, lambda wanted: wanted.size, _OBJECTS_AHEAD, _BYTES_AHEAD
+            context.downloads, self._get, lambda wanted: wanted.size, _OBJECTS_AHEAD, _BYTES_AHEAD
         )
         self._upcoming: Future[list[Message]] | None = None
         self._tasks: dict[str, _Task] = {}
@@ -121,8 +121,8 @@ class Subscription:
         Raises what ends the whole run, Interrupted too. Before that, what was accepted is deleted, and
         what was not begun is shown to other collectors.
         """
-        with self._around.interruption.shield():
-            self._around.sink.connect()
+        with self._context.stop_request.deferred():
+            self._context.sink.connect()
             with self._leases:
                 self._collect_all()
             self._leases.check()
@@ -139,9 +139,9 @@ class Subscription:
         while True:
             self._leases.check()
             if not self._ended and self._upcoming is None and len(self._window) < _FEW_OBJECTS:
-                self._upcoming = self._around.receives.submit(self._receive)
+                self._upcoming = self._context.receives.submit(self._receive)
             if self._upcoming and (self._upcoming.done() or not self._window):
-                with self._tally.listing:
+                with self._stats.listing:
                     messages = self._result(self._upcoming)
                 self._upcoming = None
                 self._admit(messages)
@@ -149,11 +149,11 @@ class Subscription:
                 self._collect(*self._window.pop())
             else:
                 return
-            self._tally.progressed()
+            self._stats.notify()
 
     def _receive(self) -> list[Message]:
         messages = self._queue.receive()
-        self._leases.hold(messages)
+        self._leases.add(messages)
         return messages
 
     def _admit(self, messages: Sequence[Message]) -> None:
@@ -162,7 +162,7 @@ class Subscription:
         if all_failed and not self._job.follow:
             self._ended = True
             for message in messages:
-                self._leases.leave(message.id)
+                self._leases.release(message.id)
             return
         begun = [self._take(message) for message in messages]
         if messages and all_failed and not any(begun) and not self._window:
@@ -174,7 +174,7 @@ class Subscription:
         if message.id in self._tasks:
             return False
         if self._failed.get(message.id) is False:  # reading it again would not help
-            self._leases.leave(message.id)
+            self._leases.release(message.id)
             return False
         try:
             self._begin(message, notified_objects(message.body))
@@ -187,8 +187,8 @@ class Subscription:
         # Of two records about the same writing of an object, one is enough.
         wanted = {_token(message, item): item for item in notified if self._accepts(item)}
         missing = {token: item for token, item in wanted.items() if token not in self._accepted}
-        self._tally.known += len(wanted) - len(missing)
-        self._tally.listed += len(missing)
+        self._stats.known += len(wanted) - len(missing)
+        self._stats.listed += len(missing)
         if not missing:
             log.debug("Message %s names nothing that is still to be read, and is deleted", message.id)
             self._leases.done(message.id)
@@ -208,7 +208,7 @@ class Subscription:
 
     def _leave_unknown(self, message: Message, error: UnknownNotification) -> None:
         self._failed[message.id] = False
-        self._leases.leave(message.id)
+        self._leases.release(message.id)
         log.warning(
             "Message %s is no notification of S3, EventBridge or SNS: %s. It stays in queue %s for its redrive policy.",
             message.id,
@@ -219,12 +219,12 @@ class Subscription:
     def _get(self, wanted: _Wanted) -> IO[bytes]:
         notified = wanted.object
         size = _UNKNOWN_SIZE if notified.size is None else notified.size
-        return self._around.store(notified.bucket).get(S3Object(notified.key, size, ""))
+        return self._context.store(notified.bucket).get(S3Object(notified.key, size, ""))
 
     def _collect(self, wanted: _Wanted, download: Future[IO[bytes]]) -> None:
         task = wanted.task
         try:
-            with self._tally.downloading:
+            with self._stats.downloading:
                 content = self._result(download)
             with content as body:
                 if wanted.token not in self._accepted:
@@ -240,20 +240,20 @@ class Subscription:
 
     def _send(self, wanted: _Wanted, body: IO[bytes]) -> None:
         key = wanted.object.key
-        before = self._tally.events
+        before = self._stats.events
         messages = self._reader.messages(key, body, self._subscriber.envelope(wanted.object))
-        for batch in self._tally.downloading.around(messages):
+        for batch in self._stats.downloading.around(messages):
             wanted.task.sent = True
             several = messages_in(batch)
-            with self._tally.sending:
-                self._around.sink.send_all(several)
-            self._tally.events += len(several)
-        self._tally.collected(wanted.object.size or 0)
-        log.debug("+++ Sent %d events of %s to Analysisd", self._tally.events - before, key)
+            with self._stats.sending:
+                self._context.sink.send_all(several)
+            self._stats.events += len(several)
+        self._stats.collected(wanted.object.size or 0)
+        log.debug("+++ Sent %d events of %s to Analysisd", self._stats.events - before, key)
 
     def _fail(self, task: _Task, error: ObjectError) -> None:
         task.failed = True
-        self._tally.count(error)
+        self._stats.count(error)
         task.hopeful |= isinstance(error, UnavailableError) and not error.gone
         if not self._job.skip_on_error:
             self._code = self._code or error.exit_code
@@ -269,7 +269,7 @@ class Subscription:
         del self._tasks[message_id]
         if task.failed:
             self._failed[message_id] = task.hopeful
-            self._leases.leave(message_id)
+            self._leases.release(message_id)
         else:
             self._failed.pop(message_id, None)
             self._leases.done(message_id)
@@ -294,7 +294,7 @@ class Subscription:
         What was sent of it would be sent again.
         """
         if not self._midway:
-            self._around.interruption.check()
+            self._context.stop_request.check()
 
     def _finish(self) -> int:
         if self._failed:

@@ -8,7 +8,7 @@ from typing import IO, Any
 from aws_s3.codec.messages import NoEnvelope
 from aws_s3.codec.records import Event
 from aws_s3.errors import MissingExtraError, ParseError
-from aws_s3.subscribers.base import Subscriber
+from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.notifications import NotifiedObject
 
 _ROWS = 256
@@ -17,7 +17,7 @@ _READ_BUFFER = 1 << 20
 Convert = Callable[[Any], Any]
 
 
-class SecurityLake(Subscriber):
+class SecurityLake(ObjectFormat):
     """Rows are sent as they are: without envelope, nulls kept."""
 
     name = "security_lake"

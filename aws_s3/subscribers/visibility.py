@@ -19,7 +19,7 @@ _BATCH = 10
 _ATTEMPTS = 3
 
 
-class Leases:
+class InFlightMessages:
     """Which messages are in work, and which are done and to be deleted. Any thread may call any method.
 
     Its thread lives as long as the block that it is the context of. At the block's end what is done is
@@ -42,7 +42,7 @@ class Leases:
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="leases", daemon=True)
 
-    def __enter__(self) -> "Leases":
+    def __enter__(self) -> "InFlightMessages":
         self._thread.start()
         return self
 
@@ -51,7 +51,7 @@ class Leases:
         self._hurry.set()
         self._thread.join()
 
-    def hold(self, messages: Iterable[Message]) -> None:
+    def add(self, messages: Iterable[Message]) -> None:
         """Keep the messages from others; of one received again, the last receipt is what counts."""
         with self._lock:
             for message in messages:
@@ -66,7 +66,7 @@ class Leases:
             if len(self._done) >= _BATCH:
                 self._hurry.set()
 
-    def leave(self, message_id: str) -> None:
+    def release(self, message_id: str) -> None:
         """Give the message back to its queue, which shows it again when its invisibility ends."""
         with self._lock:
             self._in_work.pop(message_id, None)

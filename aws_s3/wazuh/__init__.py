@@ -1,1 +1,4 @@
-"""What stands around the program: putting it into Wazuh's home, and files for cron and systemd."""
+"""Facts about a Wazuh home: the elements of its configuration files, installing the program into it.
+
+Begin with `install`. `ossec_xml` reads the syntax of ossec.conf; `units/` holds files for cron and systemd.
+"""

@@ -11,7 +11,7 @@ _VISIBLE = re.compile(rb"[^\n]")
 _WODLE = re.compile(rb"<wodle(?=[\s/>])")
 
 
-class Fault(Exception):
+class OssecSyntaxError(Exception):
     """Something in the file is wrong, in `line`."""
 
     def __init__(self, line: int, text: str) -> None:
@@ -50,9 +50,9 @@ def _plain(found: re.Match[bytes]) -> bytes:
         return b"&amp;"
     line = found.string.count(b"\n", 0, found.start()) + 1
     if not text.startswith(b"<!--"):
-        raise Fault(line, "a document type is not allowed")
+        raise OssecSyntaxError(line, "a document type is not allowed")
     if not text.endswith(b"-->"):
-        raise Fault(line, "a comment begins here and does not end")
+        raise OssecSyntaxError(line, "a comment begins here and does not end")
     return _VISIBLE.sub(b" ", text)
 
 
@@ -83,7 +83,7 @@ class _Parser:
         except expat.ExpatError as error:
             inside = f" in <{self._open[-1].tag}> of line {self._open[-1].line}" if self._open else ""
             what = f"this is not XML: {expat.ErrorString(error.code)}{inside}"
-            raise Fault(error.lineno, f"{what}. In values, write &lt; for < and &amp; for &") from None
+            raise OssecSyntaxError(error.lineno, f"{what}. In values, write &lt; for < and &amp; for &") from None
         return self._found
 
     def _start(self, tag: str, attributes: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aws_s3.aws.config_file import ConfigFile, Downloads, Profile, Proxy, Retries
+from aws_s3.aws.config_file import ConfigFile, Profile, Proxy, RetryConfig, TransferConfig
 from aws_s3.errors import ConfigFileError
 
 MB = 1024**2
@@ -62,8 +62,8 @@ def test_documented_example_is_read(tmp_path: Path) -> None:
     found = profile(tmp_path, DOCUMENTED.format(folder=tmp_path))
     assert found.region == "us-east-1"
     assert found.signature_version == "s3v4"
-    assert found.retries == Retries("standard", 5)
-    assert found.downloads == Downloads(10, 1000, 64 * MB, 16 * MB, 50 * MB)
+    assert found.retries == RetryConfig("standard", 5)
+    assert found.downloads == TransferConfig(10, 1000, 64 * MB, 16 * MB, 50 * MB)
     assert found.s3 == {"use_accelerate_endpoint": True, "addressing_style": "virtual"}
     assert found.proxy == Proxy("http://your-proxy-username:your-proxy-password@proxy.example.com:8080", {})
     assert found.section["ca_bundle"] == f"{tmp_path}/ca_bundle.pem"
@@ -71,12 +71,12 @@ def test_documented_example_is_read(tmp_path: Path) -> None:
 
 def test_no_file_gives_defaults(tmp_path: Path) -> None:
     found = ConfigFile.read(tmp_path / "none").profile("default", {})
-    assert (found.retries, found.downloads) == (Retries("standard", 10), Downloads())
+    assert (found.retries, found.downloads) == (RetryConfig("standard", 10), TransferConfig())
     assert (found.region, found.proxy, found.s3) == (None, None, {})
 
 
 def test_default_sizes_are_those_of_boto3() -> None:
-    assert Downloads() == Downloads(10, 1000, 8 * MB, 8 * MB, None)
+    assert TransferConfig() == TransferConfig(10, 1000, 8 * MB, 8 * MB, None)
 
 
 @pytest.mark.parametrize("header", ["profile dev", "dev", 'profile "dev"', "profile  dev"])
@@ -109,7 +109,7 @@ aws_access_key_id = AKIAOTHER
     file = read(tmp_path, text)
     assert "dev" not in file
     found = file.profile("dev", {})
-    assert (found.region, found.retries) == ("eu-west-1", Retries("adaptive", 3))
+    assert (found.region, found.retries) == ("eu-west-1", RetryConfig("adaptive", 3))
     assert found.downloads.max_concurrent_requests == 3
     assert not {"role_arn", "source_profile", "aws_access_key_id"} & set(found.section)
 
@@ -135,7 +135,7 @@ s3 =
 region = eu-west-1
 """,
     )
-    assert found.downloads == Downloads(max_concurrent_requests=4, max_bandwidth=MB)
+    assert found.downloads == TransferConfig(max_concurrent_requests=4, max_bandwidth=MB)
     assert found.s3 == {"addressing_style": "path"}
     assert found.section["s3"]["payload_signing_enabled"] == "true"
     assert found.region == "eu-west-1"
@@ -155,30 +155,30 @@ def test_prefix_of_a_profile_in_capitals(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["other.s3.max_queue_size", "dev.s3.max_queue_sise", "dev.proxy.hots"])
 def test_key_without_effect_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture, key: str) -> None:
     caplog.set_level(logging.WARNING)
-    assert profile(tmp_path, with_key(key, "5")).downloads == Downloads()
+    assert profile(tmp_path, with_key(key, "5")).downloads == TransferConfig()
     assert f"section [profile dev], {key}" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        ("retry_mode = legacy", Retries("legacy", 5)),
-        ("retry_mode = standard", Retries("standard", 3)),
-        ("retry_mode = adaptive", Retries("adaptive", 3)),
-        ("retry_mode = Adaptive\nmax_attempts = 7", Retries("adaptive", 7)),
-        ("max_attempts = 7", Retries("standard", 7)),
-        ("max_attempts =", Retries("standard", 10)),
-        ("", Retries("standard", 10)),
+        ("retry_mode = legacy", RetryConfig("legacy", 5)),
+        ("retry_mode = standard", RetryConfig("standard", 3)),
+        ("retry_mode = adaptive", RetryConfig("adaptive", 3)),
+        ("retry_mode = Adaptive\nmax_attempts = 7", RetryConfig("adaptive", 7)),
+        ("max_attempts = 7", RetryConfig("standard", 7)),
+        ("max_attempts =", RetryConfig("standard", 10)),
+        ("", RetryConfig("standard", 10)),
     ],
 )
-def test_retries(tmp_path: Path, lines: str, expected: Retries) -> None:
+def test_retries(tmp_path: Path, lines: str, expected: RetryConfig) -> None:
     assert profile(tmp_path, f"[profile dev]\n{lines}\n").retries == expected
 
 
 def test_environment_goes_before_the_file_for_retries(tmp_path: Path) -> None:
     file = read(tmp_path, "[profile dev]\nretry_mode = legacy\nmax_attempts = 7\n")
     environ = {"AWS_RETRY_MODE": "adaptive", "AWS_MAX_ATTEMPTS": "2"}
-    assert file.profile("dev", environ).retries == Retries("adaptive", 2)
+    assert file.profile("dev", environ).retries == RetryConfig("adaptive", 2)
     with pytest.raises(ConfigFileError, match="AWS_MAX_ATTEMPTS"):
         file.profile("dev", {"AWS_MAX_ATTEMPTS": "many"})
 

@@ -13,13 +13,13 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from aws_s3.aws.config_file import Downloads
-from aws_s3.aws.s3 import S3Object, S3Store
+from aws_s3.aws.config_file import TransferConfig
+from aws_s3.aws.s3 import S3Bucket, S3Object
 from aws_s3.errors import UnavailableError
 from tests.harness.aws_server import Certificate, make_certificate
 
 
-class Bucket(ThreadingHTTPServer):
+class LogType(ThreadingHTTPServer):
     """Answers GETs, whole or ranges, slowly enough to see how many are at work."""
 
     daemon_threads = True
@@ -44,7 +44,7 @@ class Bucket(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Bucket
+    server: LogType
 
     def do_GET(self) -> None:
         bucket = self.server
@@ -83,8 +83,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(bodies: dict[str, bytes], seconds: float = 0.0, certificate: Certificate | None = None) -> Iterator[Bucket]:
-    server = Bucket(bodies, seconds, certificate)
+def serving(
+    bodies: dict[str, bytes], seconds: float = 0.0, certificate: Certificate | None = None
+) -> Iterator[LogType]:
+    server = LogType(bodies, seconds, certificate)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server
@@ -93,7 +95,7 @@ def serving(bodies: dict[str, bytes], seconds: float = 0.0, certificate: Certifi
         server.server_close()
 
 
-def store(server: Bucket, downloads: Downloads | None = None, **config: Any) -> S3Store:
+def store(server: LogType, downloads: TransferConfig | None = None, **config: Any) -> S3Bucket:
     client = boto3.client(
         "s3",
         endpoint_url=f"http{'s' if server.certificate else ''}://127.0.0.1:{server.server_port}",
@@ -109,15 +111,15 @@ def store(server: Bucket, downloads: Downloads | None = None, **config: Any) -> 
             **config,
         ),
     )
-    return S3Store(client, "logs", downloads or Downloads())
+    return S3Bucket(client, "logs", downloads or TransferConfig())
 
 
-def get(store: S3Store, key: str, size: int) -> bytes:
+def get(store: S3Bucket, key: str, size: int) -> bytes:
     with store.get(S3Object(key, size, '"e"')) as content:
         return content.read()
 
 
-def get_all(store: S3Store, bodies: dict[str, bytes]) -> dict[str, bytes]:
+def get_all(store: S3Bucket, bodies: dict[str, bytes]) -> dict[str, bytes]:
     """Get all of the objects, each in a thread of its own."""
     got: dict[str, bytes] = {}
     threads = [
@@ -227,7 +229,7 @@ def test_adaptive_retries_see_every_request() -> None:
 def test_never_more_requests_at_once_than_allowed() -> None:
     large = {"large": bytes(range(256)) * 4000}
     bodies = {**BODIES, **large}
-    settings = Downloads(max_concurrent_requests=3, multipart_threshold=100_000, multipart_chunksize=100_000)
+    settings = TransferConfig(max_concurrent_requests=3, multipart_threshold=100_000, multipart_chunksize=100_000)
     with serving(bodies, seconds=0.05) as server:
         assert get_all(store(server, settings), bodies) == bodies
         assert server.busiest == 3
@@ -235,7 +237,7 @@ def test_never_more_requests_at_once_than_allowed() -> None:
 
 def test_large_object_is_downloaded_in_ranges_side_by_side() -> None:
     bodies = {"large": bytes(range(256)) * 40_000}
-    settings = Downloads(multipart_threshold=1 << 20, multipart_chunksize=1 << 20)
+    settings = TransferConfig(multipart_threshold=1 << 20, multipart_chunksize=1 << 20)
     with serving(bodies, seconds=0.05) as server:
         assert get_all(store(server, settings), bodies) == bodies
         assert len(server.ranges) == 10
@@ -246,5 +248,5 @@ def test_rate_is_kept_by_all_downloads_together() -> None:
     bodies = {f"b{number}": bytes(500_000) for number in range(4)}
     with serving(bodies) as server:
         start = time.monotonic()
-        get_all(store(server, Downloads(max_bandwidth=2_000_000)), bodies)
+        get_all(store(server, TransferConfig(max_bandwidth=2_000_000)), bodies)
         assert time.monotonic() - start >= 0.9

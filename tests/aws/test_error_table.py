@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from botocore.retries.standard import ThrottledRetryableChecker
 from s3transfer.exceptions import RetriesExceededError
 
-from aws_s3.aws.error_table import CODES, EXCEPTIONS, FAILURES, Meaning, translate, translate_object
+from aws_s3.aws.error_table import CODES, EXCEPTIONS, FAILURES, ErrorMapping, translate, translate_object
 from aws_s3.errors import CredentialsError, ObjectError, StorageError, ThrottledError, UnavailableError
 
 WHAT = "object s3://acme-logs/a.gz"
@@ -193,7 +193,7 @@ def test_login_that_expired_is_told() -> None:
 
 
 def test_advice_of_every_row_is_a_sentence() -> None:
-    meanings: list[Meaning] = [*CODES.values(), *EXCEPTIONS.values()]
+    meanings: list[ErrorMapping] = [*CODES.values(), *EXCEPTIONS.values()]
     assert [meaning for meaning in meanings if not meaning.advice.endswith(".")] == []
 
 

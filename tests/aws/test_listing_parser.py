@@ -10,7 +10,7 @@ from botocore.parsers import create_parser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_s3.aws.listing_parser import take_contents
+from aws_s3.aws.listing_parser import parse_contents
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
 SPACES = ("", ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"')
@@ -31,7 +31,7 @@ def parsed(body: str, *, taken: bool) -> dict[str, Any]:
     response: dict[str, Any] = {"headers": {}, "body": body.encode(), "status_code": 200}
     ours: dict[str, Any] = {}
     if taken:
-        take_contents(response, ours)
+        parse_contents(response, ours)
     found: dict[str, Any] = create_parser("rest-xml").parse(response, shape())
     return found | ours
 
@@ -82,5 +82,5 @@ def test_object_that_lacks_something_is_left_to_botocore(contents: str) -> None:
 def test_what_is_no_listing_stays_as_it_is(status: int, body: str) -> None:
     response: dict[str, Any] = {"headers": {}, "body": body.encode(), "status_code": status}
     ours: dict[str, Any] = {}
-    take_contents(response, ours)
+    parse_contents(response, ours)
     assert (response["body"], ours) == (body.encode(), {})

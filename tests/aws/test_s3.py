@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from aws_s3.aws.config_file import Downloads
-from aws_s3.aws.s3 import S3Object, S3Store
+from aws_s3.aws.config_file import TransferConfig
+from aws_s3.aws.s3 import S3Bucket, S3Object
 from aws_s3.errors import StorageError, UnavailableError
 from tests.harness.emulator import ACCOUNT, Emulator
 from tests.harness.fakes import MemoryStore
@@ -23,8 +23,8 @@ def client(emulator: Emulator) -> Any:
 
 
 @pytest.fixture
-def store(client: Any) -> S3Store:
-    return S3Store(client, BUCKET, Downloads())
+def store(client: Any) -> S3Bucket:
+    return S3Bucket(client, BUCKET, TransferConfig())
 
 
 def put(emulator: Emulator, *keys: str) -> None:
@@ -36,7 +36,7 @@ def keys(pages: Iterator[list[S3Object]]) -> list[str]:
     return [item.key for page in pages for item in page]
 
 
-def test_objects_come_in_key_order_by_the_page(emulator: Emulator, store: S3Store) -> None:
+def test_objects_come_in_key_order_by_the_page(emulator: Emulator, store: S3Bucket) -> None:
     names = [f"p/{number:04}" for number in range(1500)]
     put(emulator, "o/1", *names, "q/1")
     pages = list(store.pages("p/"))
@@ -51,7 +51,7 @@ def test_objects_come_in_key_order_by_the_page(emulator: Emulator, store: S3Stor
     [("", "p/0000"), ("p/0003", "p/0004"), ("p/00035", "p/0004"), ("p/1200", "p/1201"), ("p/9", None), ("a", "p/0000")],
 )
 def test_listing_begins_after_a_key_on_all_its_pages(
-    emulator: Emulator, store: S3Store, after: str, first: str | None
+    emulator: Emulator, store: S3Bucket, after: str, first: str | None
 ) -> None:
     put(emulator, *(f"p/{number:04}" for number in range(1300)))
     found = keys(store.pages("p/", after))
@@ -59,11 +59,11 @@ def test_listing_begins_after_a_key_on_all_its_pages(
     assert found[:1] == [first][: len(found)]
 
 
-def test_nothing_to_list_is_one_empty_page(store: S3Store) -> None:
+def test_nothing_to_list_is_one_empty_page(store: S3Bucket) -> None:
     assert list(store.pages("p/")) == [[]]
 
 
-def test_keys_that_need_encoding_are_listed_read_and_deleted_as_they_are(emulator: Emulator, store: S3Store) -> None:
+def test_keys_that_need_encoding_are_listed_read_and_deleted_as_they_are(emulator: Emulator, store: S3Bucket) -> None:
     for name in STRANGE:
         emulator.put_object(BUCKET, f"p q/{name}", name.encode())
     found = [item for page in store.pages("p q/") for item in page]
@@ -75,18 +75,18 @@ def test_keys_that_need_encoding_are_listed_read_and_deleted_as_they_are(emulato
     assert not store.holds("")
 
 
-def test_control_characters_are_listed_as_they_are(emulator: Emulator, store: S3Store) -> None:
+def test_control_characters_are_listed_as_they_are(emulator: Emulator, store: S3Bucket) -> None:
     put(emulator, "p/x\ny", "p/x\ty", "p/\x1b[31m")
     assert keys(store.pages("p/")) == ["p/\x1b[31m", "p/x\ty", "p/x\ny"]
 
 
-def test_listing_begins_after_a_key_that_needs_encoding(client: Any, store: S3Store) -> None:
+def test_listing_begins_after_a_key_that_needs_encoding(client: Any, store: S3Bucket) -> None:
     for name in ("a b", "a+b", "é"):
         client.put_object(Bucket=BUCKET, Key=name, Body=b"")
     assert keys(store.pages("", "a b")) == ["a+b", "é"]
 
 
-def test_folders_of_all_pages_are_found(emulator: Emulator, store: S3Store) -> None:
+def test_folders_of_all_pages_are_found(emulator: Emulator, store: S3Bucket) -> None:
     names = [f"{number:012}" for number in range(1100)]
     put(emulator, "p/file", *(f"p/{name}/a" for name in names), "p/000000000007/b", "q/other/a")
     assert list(store.folders("p/")) == names
@@ -94,19 +94,19 @@ def test_folders_of_all_pages_are_found(emulator: Emulator, store: S3Store) -> N
     assert list(store.folders("")) == ["p", "q"]
 
 
-def test_folder_with_a_strange_name_is_found(client: Any, store: S3Store) -> None:
+def test_folder_with_a_strange_name_is_found(client: Any, store: S3Bucket) -> None:
     client.put_object(Bucket=BUCKET, Key="p/a b+é/x", Body=b"")
     assert list(store.folders("p/")) == ["a b+é"]
 
 
-def test_prefix_holds_something_or_nothing(emulator: Emulator, store: S3Store) -> None:
+def test_prefix_holds_something_or_nothing(emulator: Emulator, store: S3Bucket) -> None:
     assert not store.holds("")
     put(emulator, "p/a")
     assert store.holds("") and store.holds("p/") and store.holds("p/a")
     assert not store.holds("q")
 
 
-def test_object_that_is_gone_is_unavailable(store: S3Store) -> None:
+def test_object_that_is_gone_is_unavailable(store: S3Bucket) -> None:
     with pytest.raises(UnavailableError, match=r"s3://acme-logs/missing.*NoSuchKey") as told:
         store.get(S3Object("missing", 1, "etag"))
     assert told.value.gone
@@ -114,7 +114,7 @@ def test_object_that_is_gone_is_unavailable(store: S3Store) -> None:
 
 
 def test_bucket_that_is_missing_is_told_by_its_name(emulator: Emulator) -> None:
-    missing = S3Store(emulator.client("s3"), "no-such-bucket", Downloads())
+    missing = S3Bucket(emulator.client("s3"), "no-such-bucket", TransferConfig())
     for ask in (lambda: missing.holds(""), lambda: list(missing.folders("")), lambda: list(missing.pages(""))):
         with pytest.raises(StorageError, match=r"no-such-bucket.*NoSuchBucket") as told:
             ask()
@@ -124,7 +124,7 @@ def test_bucket_that_is_missing_is_told_by_its_name(emulator: Emulator) -> None:
     assert not isinstance(told.value, UnavailableError)
 
 
-def test_objects_are_deleted_by_the_thousand(emulator: Emulator, client: Any, store: S3Store) -> None:
+def test_objects_are_deleted_by_the_thousand(emulator: Emulator, client: Any, store: S3Bucket) -> None:
     names = [f"p/{number:04}" for number in range(1100)]
     put(emulator, *names, "p/stays")
     sizes: list[int] = []
@@ -139,7 +139,7 @@ def test_objects_are_deleted_by_the_thousand(emulator: Emulator, client: Any, st
 
 
 def test_objects_that_cannot_be_deleted_are_told_and_the_others_are_deleted(
-    emulator: Emulator, client: Any, store: S3Store
+    emulator: Emulator, client: Any, store: S3Bucket
 ) -> None:
     put(emulator, "a", "b")
     denied = {"Errors": [{"Key": "b", "Code": "AccessDenied", "Message": "no"}]}
@@ -149,12 +149,12 @@ def test_objects_that_cannot_be_deleted_are_told_and_the_others_are_deleted(
 
 
 def test_batch_that_fails_is_one_line_and_raises_nothing(emulator: Emulator) -> None:
-    missing = S3Store(emulator.client("s3"), "no-such-bucket", Downloads())
+    missing = S3Bucket(emulator.client("s3"), "no-such-bucket", TransferConfig())
     [line] = missing.delete(["a", "b"])
     assert "2 objects" in line and "no-such-bucket" in line
 
 
-def test_bucket_in_memory_lists_as_s3_does(emulator: Emulator, client: Any, store: S3Store) -> None:
+def test_bucket_in_memory_lists_as_s3_does(emulator: Emulator, client: Any, store: S3Bucket) -> None:
     """What other tests learn from the one must hold for the other."""
     names = ["2021/06/10/a", "2021/06/10/b", "AWSLogs/x/y", "AWSLogs/z", "a b/+/c", "é/ü", "top"]
     for name in names:
@@ -167,7 +167,7 @@ def test_bucket_in_memory_lists_as_s3_does(emulator: Emulator, client: Any, stor
             assert list(memory.pages(prefix, after)) == list(store.pages(prefix, after)), (prefix, after)
 
 
-def test_requests_name_the_bucket_only(client: Any, store: S3Store) -> None:
+def test_requests_name_the_bucket_only(client: Any, store: S3Bucket) -> None:
     asked: list[Any] = []
     client.meta.events.register("provide-client-params.s3.*", lambda params, **_: asked.append(dict(params)))
     list(store.pages("p/", "p/2021"))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from aws_s3.aws.service_api import Pace, ServiceApi
+from aws_s3.aws.service_api import RateLimiter, ServiceApi
 from aws_s3.errors import (
     CollectorError,
     CredentialsError,
@@ -65,7 +65,7 @@ def test_members_that_are_none_are_left_out() -> None:
 
 
 def test_pace_holds_for_all_threads_together() -> None:
-    pace, executor = Pace(200), DaemonExecutor(8, "test")
+    pace, executor = RateLimiter(200), DaemonExecutor(8, "test")
     began = time.monotonic()
     for wait in [executor.submit(pace.wait) for _ in range(100)]:
         wait.result()
@@ -73,7 +73,7 @@ def test_pace_holds_for_all_threads_together() -> None:
 
 
 def test_pause_gives_no_more_credit_than_a_moment() -> None:
-    pace = Pace(50)
+    pace = RateLimiter(50)
     pace.wait()
     time.sleep(0.5)
     began = time.monotonic()

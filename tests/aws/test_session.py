@@ -15,9 +15,9 @@ import botocore.session
 import pytest
 from botocore.loaders import create_loader
 
-from aws_s3.aws.config_file import Downloads
+from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.error_table import FAILURES, translate
-from aws_s3.aws.session import Session, known_regions, partition_of
+from aws_s3.aws.session import Session, aws_partition_of, known_regions
 from aws_s3.errors import (
     CollectorError,
     ConfigFileError,
@@ -215,7 +215,7 @@ class TestProfile:
     def test_downloads_are_the_profiles(self, config: Configure, keys: None) -> None:
         config("[default]\ndefault.s3.max_concurrent_requests = 40\ndefault.s3.max_bandwidth = 1MB/s\n")
         session = Session(Access())
-        assert session.downloads == Downloads(max_concurrent_requests=40, max_bandwidth=1 << 20)
+        assert session.downloads == TransferConfig(max_concurrent_requests=40, max_bandwidth=1 << 20)
         assert session.client("s3").meta.config.max_pool_connections > 40
 
 
@@ -335,7 +335,7 @@ class TestRegion:
         ],
     )
     def test_partition(self, region: str, partition: str) -> None:
-        assert partition_of(region) == partition
+        assert aws_partition_of(region) == partition
 
 
 @pytest.mark.usefixtures("keys")

@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.log_types.layout import SLASHED, Partition
-from aws_s3.settings import Source
+from aws_s3.settings import BucketLocation
 from aws_s3.state.bucket_state import BucketState
-from aws_s3.state.start_day import Start
+from aws_s3.state.start_day import StartDay
 from tests.bench import corpus
 from tests.bench.corpus import BUCKET, GROUP, QUEUE, Corpus
 from tests.bench.measure import Ground, Measured, ground
@@ -125,7 +125,7 @@ def _start_up() -> float:
 def _mark_all_done(place: Ground, content: Corpus) -> None:
     """Fill the state as a first run would have."""
     bucket = CloudTrail()
-    source = Source("cloudtrail", BUCKET)
+    source = BucketLocation("cloudtrail", BUCKET)
     began = datetime.now(timezone.utc)
     with closing(BucketState(place.home / "wodles/aws", bucket, source, began, keep_days=None)) as state:
         for key in sorted(content.objects):
@@ -133,7 +133,7 @@ def _mark_all_done(place: Ground, content: Corpus) -> None:
             prefix = f"AWSLogs/{account}/CloudTrail/{region}/"
             partition = Partition(prefix, SLASHED, account, region)
             if state.known(partition).floor is None:
-                state.begin(partition, Start(corpus.DAY, floor=corpus.DAY))
+                state.begin(partition, StartDay(corpus.DAY, floor=corpus.DAY))
             state.mark_done(partition, key, account)
             state.advance(partition, key)
 

@@ -21,10 +21,10 @@ from aws_s3.errors import (
     ThrottledError,
     UnavailableError,
 )
-from aws_s3.log_types import BUCKET_TYPES
+from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.layout import Partition
-from aws_s3.pipeline.signals import Interruption
-from aws_s3.settings import BucketJob, DiscardRule, Source
+from aws_s3.pipeline.signals import StopRequest
+from aws_s3.settings import BucketJob, BucketLocation, DiscardRule
 from aws_s3.state.bucket_state import BucketState
 from tests.harness.collecting import BUCKET, DAY, NOW, Collection, ListSink, trail, trail_body, trail_key
 from tests.harness.fakes import GONE
@@ -65,7 +65,7 @@ def last_run(collection: Collection) -> date | None:
 
 def waiting(collection: Collection) -> int:
     with closing(collection.state()) as state:
-        return state.leftovers.waiting()
+        return state.failed_objects.waiting()
 
 
 def refusing_after(count: int, error: Exception) -> ListSink:
@@ -84,7 +84,7 @@ def refusing_after(count: int, error: Exception) -> ListSink:
 def listening(collection: Collection) -> Iterator[None]:
     """Let signals interrupt the runs."""
     old = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-    collection.interruption.listen()
+    collection.stop_request.install()
     try:
         yield
     finally:
@@ -168,8 +168,8 @@ def test_missing_accounts_are_told_unless_something_was_collected(collection: Co
 
 
 def test_object_right_under_the_path_counts_as_something(tmp_path: Path) -> None:
-    job = BucketJob(Source("custom", BUCKET, "kms/"))
-    collection = Collection(tmp_path, bucket=BUCKET_TYPES["custom"](), job=job)
+    job = BucketJob(BucketLocation("custom", BUCKET, "kms/"))
+    collection = Collection(tmp_path, bucket=LOG_TYPES["custom"](), job=job)
     put(collection, {"kms/nodate.json": b""})
     assert collection.run().code == 0
 
@@ -231,8 +231,8 @@ def test_place_moves_over_what_was_skipped(collection: Collection) -> None:
     put(collection, NO_JSON)
     collection.run(skip_on_error=True)
     with closing(collection.state()) as state:
-        [place] = state._database.query("SELECT place FROM collection_partition")
-    assert place == ("2021-06-10",)
+        [newest_day] = state._database.query("SELECT place FROM collection_partition")
+    assert newest_day == ("2021-06-10",)
 
 
 @pytest.mark.parametrize(("failure", "code"), [(DENIED, 3), (SLOW_DOWN, 16), (GONE, 7)])
@@ -454,7 +454,7 @@ def test_signal_ends_the_run_with_what_was_accepted_recorded(collection: Collect
     assert told.value.exit_code == 143
     # The messages at hand go first.
     assert sink.events == ["a-0", "a-1", "a-2", "b-0", "b-1", "b-2"]
-    collection.interruption = Interruption()
+    collection.stop_request = StopRequest()
     assert collection.run().events == ["c-0"]
 
 
@@ -473,7 +473,7 @@ def test_signal_while_an_object_is_recorded_leaves_no_part_of_it(
         collection.run()
     with closing(collection.state()) as state:
         assert state._database.query("SELECT * FROM collection_partial") == []
-    collection.interruption = Interruption()
+    collection.stop_request = StopRequest()
     assert collection.run().events == ["b-0"]
 
 
@@ -657,8 +657,8 @@ def test_account_of_the_caller_is_asked_only_where_a_key_holds_none(tmp_path: Pa
     put(trails, trail("a"))
     trails.run()
     assert asked == []
-    job = BucketJob(Source("custom", BUCKET), only_logs_after=DAY)
-    custom = Collection(tmp_path / "b", bucket=BUCKET_TYPES["custom"](), job=job, account=account)
+    job = BucketJob(BucketLocation("custom", BUCKET), only_logs_after=DAY)
+    custom = Collection(tmp_path / "b", bucket=LOG_TYPES["custom"](), job=job, account=account)
     put(custom, {"2021/06/10/01/a": b'{"eventID": "a"}', "2021/06/10/01/b": b'{"eventID": "b"}'})
     assert custom.run().events == ["a", "b"]
     assert asked == ["asked"]

@@ -1,13 +1,13 @@
 import logging
 
 import pytest
-from aws_s3.buckets.discovery import Discovery
 
+from aws_s3.buckets.discovery import Discovery
 from aws_s3.errors import CollectorError, NoAccountsError, StorageError, UnknownRegionError
-from aws_s3.log_types import BUCKET_TYPES
-from aws_s3.log_types.base import Bucket
+from aws_s3.log_types import LOG_TYPES
+from aws_s3.log_types.base import LogType
 from aws_s3.pipeline.prefetch import DaemonExecutor
-from aws_s3.settings import BucketJob, Source
+from aws_s3.settings import BucketJob, BucketLocation
 from tests.harness.collecting import BUCKET, AtOnce
 from tests.harness.fakes import MemoryStore
 
@@ -15,16 +15,16 @@ KNOWN = frozenset({"us-east-1", "us-east-2", "eu-west-1"})
 ONE, TWO = "123456789012", "210987654321"
 
 
-def find(keys: list[str], job: BucketJob, bucket: Bucket | None = None) -> list[str]:
+def find(keys: list[str], job: BucketJob, bucket: LogType | None = None) -> list[str]:
     """Return the prefixes of the partitions in a bucket with these keys."""
     store = MemoryStore(dict.fromkeys(keys, b""))
-    bucket = bucket or BUCKET_TYPES[job.source.type]()
+    bucket = bucket or LOG_TYPES[job.source.type]()
     return [found.prefix for found in Discovery(job, bucket, store, AtOnce(), KNOWN).partitions()]
 
 
 def job(kind: str = "cloudtrail", path: str = "", accounts: str = "", regions: str = "", **source: str) -> BucketJob:
     return BucketJob(
-        Source(kind, BUCKET, path, **source), accounts=tuple(accounts.split()), regions=tuple(regions.split())
+        BucketLocation(kind, BUCKET, path, **source), accounts=tuple(accounts.split()), regions=tuple(regions.split())
     )
 
 
@@ -43,7 +43,7 @@ def test_each_account_has_its_own_regions() -> None:
 
 def test_partition_knows_its_account_and_region() -> None:
     store = MemoryStore({trail(ONE, "us-east-1"): b""})
-    [found] = Discovery(job(), BUCKET_TYPES["cloudtrail"](), store, AtOnce(), KNOWN).partitions()
+    [found] = Discovery(job(), LOG_TYPES["cloudtrail"](), store, AtOnce(), KNOWN).partitions()
     assert (found.account, found.region, found.label) == (ONE, "us-east-1", f"{ONE}/us-east-1")
 
 
@@ -67,7 +67,7 @@ def test_region_of_any_partition_is_found(name: str) -> None:
 def test_accounts_and_regions_that_are_given_are_not_looked_for() -> None:
     store = MemoryStore({trail(ONE, "us-east-1"): b""})
     asked = job(accounts=f"{ONE} {TWO}", regions="eu-west-1 us-east-1")
-    found = Discovery(asked, BUCKET_TYPES["cloudtrail"](), store, AtOnce(), KNOWN).partitions()
+    found = Discovery(asked, LOG_TYPES["cloudtrail"](), store, AtOnce(), KNOWN).partitions()
     assert [(one.account, one.region) for one in found] == [
         (account, region) for account in (ONE, TWO) for region in ("eu-west-1", "us-east-1")
     ]
@@ -178,11 +178,11 @@ def test_server_access_is_read_in_every_form_of_delivery() -> None:
     assert find(keys, job("server_access", "access/")) == ["access/", "access/", f"{inner}shop/", f"{inner}web/"]
 
 
-@pytest.mark.parametrize("name", sorted(BUCKET_TYPES))
+@pytest.mark.parametrize("name", sorted(LOG_TYPES))
 def test_every_type_finds_what_its_layouts_say(name: str) -> None:
-    bucket = BUCKET_TYPES[name]()
+    bucket = LOG_TYPES[name]()
     for layout in bucket.layouts:
-        source = Source(name, BUCKET, "p/")
+        source = BucketLocation(name, BUCKET, "p/")
         prefix = layout.base(source)
         for level in layout.levels:
             folder = {"Account": ONE, "Region": "us-east-1", "AnyFolder": "any"}.get(type(level).__name__, level)
@@ -194,7 +194,7 @@ def test_folders_are_listed_side_by_side() -> None:
     keys = [trail(f"{number:012}", "us-east-1") for number in range(100)]
     store = MemoryStore(dict.fromkeys(keys, b""))
     executor = DaemonExecutor(8, "test")
-    found = Discovery(job(), BUCKET_TYPES["cloudtrail"](), store, executor, KNOWN).partitions()
+    found = Discovery(job(), LOG_TYPES["cloudtrail"](), store, executor, KNOWN).partitions()
     assert [one.account for one in found] == [f"{number:012}" for number in range(100)]
 
 
@@ -203,4 +203,4 @@ def test_folder_that_cannot_be_listed_ends_it() -> None:
     failure: CollectorError = StorageError("no")
     store.failures[f"AWSLogs/{ONE}/CloudTrail/"] = failure
     with pytest.raises(StorageError):
-        Discovery(job(), BUCKET_TYPES["cloudtrail"](), store, AtOnce(), KNOWN).partitions()
+        Discovery(job(), LOG_TYPES["cloudtrail"](), store, AtOnce(), KNOWN).partitions()

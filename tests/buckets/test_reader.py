@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 import pytest
-from aws_s3.buckets.reader import Reader
 
+from aws_s3.buckets.reader import Reader
 from aws_s3.codec.json_and_lines import lines
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.errors import CollectorError, DecompressError, ParseError, StorageError
-from aws_s3.log_types.base import Bucket
+from aws_s3.log_types.base import LogType
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.log_types.layout import SLASHED, Layout, Partition
 from aws_s3.log_types.vpcflow import VpcFlow
@@ -28,7 +28,7 @@ PARTITION = Partition("AWSLogs/123456789012/CloudTrail/us-east-1/", SLASHED, "12
 LIMIT = 65_268
 
 
-class Lines(Bucket):
+class NonBlockingWriter(LogType):
     """A type of JSON lines, of which some are broken."""
 
     name = "lines"
@@ -49,7 +49,7 @@ class Lines(Bucket):
 
 
 def reader(
-    bucket: Bucket | None = None,
+    bucket: LogType | None = None,
     *,
     skip_on_error: bool = False,
     discard: DiscardRule | None = None,
@@ -100,7 +100,7 @@ def test_an_object_becomes_messages_in_its_order() -> None:
 
 @both_ways
 def test_only_types_that_carry_it_have_the_account() -> None:
-    assert read(reader(Lines()), b'{"id":1}', "log") == [
+    assert read(reader(NonBlockingWriter()), b'{"id":1}', "log") == [
         {"log_info": {"aws_account_alias": "alias", "log_file": "log", "s3bucket": "acme-logs"}, "id": 1}
     ]
 
@@ -108,7 +108,7 @@ def test_only_types_that_carry_it_have_the_account() -> None:
 @both_ways
 def test_one_event_may_become_none_or_several() -> None:
     content = b'{"id":1,"times":0}\n{"id":2,"times":3}\n'
-    assert [event["id"] for event in read(reader(Lines()), content, "log")] == [2, 2, 2]
+    assert [event["id"] for event in read(reader(NonBlockingWriter()), content, "log")] == [2, 2, 2]
 
 
 @both_ways
@@ -154,7 +154,7 @@ def test_an_object_that_is_broken_is_an_error_before_its_first_message(
 @both_ways
 def test_an_object_that_breaks_at_its_end_sends_nothing() -> None:
     with pytest.raises(ParseError, match=r"^Failed to parse file log: broken here$"):
-        reader(Lines()).messages("log", PARTITION, io.BytesIO(b'{"id":1}\n' * 1000 + b"broken object\n"))
+        reader(NonBlockingWriter()).messages("log", PARTITION, io.BytesIO(b'{"id":1}\n' * 1000 + b"broken object\n"))
 
 
 @both_ways
@@ -166,13 +166,13 @@ def test_an_object_without_the_field_has_no_messages() -> None:
 @pytest.mark.parametrize("line", [b"broken", b"broken, kept"])
 def test_a_broken_record_breaks_the_object(line: bytes) -> None:
     with pytest.raises(ParseError, match=f"^Failed to parse file log: {line.decode()}$"):
-        reader(Lines()).messages("log", PARTITION, io.BytesIO(b'{"id":1}\n' + line))
+        reader(NonBlockingWriter()).messages("log", PARTITION, io.BytesIO(b'{"id":1}\n' + line))
 
 
 @both_ways
 def test_with_skip_on_error_a_broken_record_is_told_and_passed_over(caplog: pytest.LogCaptureFixture) -> None:
     content = b'{"id":1}\nbroken\nbroken, kept\n{"id":2}\n'
-    found = read(reader(Lines(), skip_on_error=True), content, "log")
+    found = read(reader(NonBlockingWriter(), skip_on_error=True), content, "log")
     assert [event.get("id", event.get("kept")) for event in found] == [1, "broken, kept", 2]
     assert caplog.messages == ["A record of log is broken: broken", "A record of log is broken: broken, kept"]
     assert {record.levelname for record in caplog.records} == {"ERROR"}
@@ -181,7 +181,7 @@ def test_with_skip_on_error_a_broken_record_is_told_and_passed_over(caplog: pyte
 @both_ways
 def test_a_broken_record_that_is_kept_can_be_discarded() -> None:
     rule = DiscardRule("kept", re.compile("broken"))
-    assert read(reader(Lines(), skip_on_error=True, discard=rule), b"broken, kept\n", "log") == []
+    assert read(reader(NonBlockingWriter(), skip_on_error=True, discard=rule), b"broken, kept\n", "log") == []
 
 
 @both_ways
@@ -247,7 +247,10 @@ def test_the_message_in_an_object_s_place_is_its_envelope_and_the_reason() -> No
         },
         "error_msg": f"Failed to parse file {KEY}: not JSON",
     }
-    assert "aws_account_id" not in json.loads(reader(Lines()).error_message("log", PARTITION, ParseError("x")))["aws"]
+    assert (
+        "aws_account_id"
+        not in json.loads(reader(NonBlockingWriter()).error_message("log", PARTITION, ParseError("x")))["aws"]
+    )
 
 
 def test_lines_are_the_same_messages_whether_they_are_read_by_column_or_not() -> None:

@@ -92,11 +92,11 @@ def test_new_type_is_one_file_and_one_line(home: Home, emulator: Emulator, tmp_p
     """A made-up type, in a file of its own, and a line that puts it into the registry, are a whole type."""
     (tmp_path / "fruit.py").write_text(
         textwrap.dedent("""
-        from aws_s3.log_types.base import Bucket
+        from aws_s3.log_types.base import LogType
         from aws_s3.log_types.layout import SLASHED, Layout
         from aws_s3.codec.json_and_lines import lines
 
-        class Fruit(Bucket):
+        class Fruit(LogType):
             name = "fruit"
             table = "fruit"
             layouts = (Layout(SLASHED),)
@@ -106,7 +106,7 @@ def test_new_type_is_one_file_and_one_line(home: Home, emulator: Emulator, tmp_p
                     yield {"fruit": line, "source": "fruit"}
         """)
     )
-    line = "from aws_s3.log_types import BUCKET_TYPES; from fruit import Fruit; BUCKET_TYPES['fruit'] = Fruit"
+    line = "from aws_s3.log_types import LOG_TYPES; from fruit import Fruit; LOG_TYPES['fruit'] = Fruit"
     (tmp_path / "sitecustomize.py").write_text(line)
     put_all(emulator, BUCKET, {"2021/06/10/a": b"apple\npear\n"})
     there = {"PYTHONPATH": str(tmp_path)}

@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from aws_s3.buckets.worklist import Inventory, Wanted, Worklist
 
+from aws_s3.buckets.worklist import Inventory, Wanted, Worklist
 from aws_s3.errors import (
     ClockError,
     CollectorError,
@@ -17,15 +17,15 @@ from aws_s3.errors import (
     ThrottledError,
     UnavailableError,
 )
-from aws_s3.log_types import BUCKET_TYPES
+from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.log_types.layout import SLASHED, Partition
 from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3
-from aws_s3.settings import BucketJob, Source
+from aws_s3.settings import BucketJob, BucketLocation
 from aws_s3.state.bucket_state import BucketState
 from aws_s3.state.failed_objects import FailedObject
 from aws_s3.state.locks import Locks
-from aws_s3.state.start_day import Asked, Known, Start
+from aws_s3.state.start_day import PartitionCheckpoint, StartDay, StartRequest
 from tests.harness.collecting import ACCOUNT, DAY, NOW, REGION, SOURCE, AtOnce, trail, trail_key
 from tests.harness.fakes import MemoryStore
 from tests.state.test_locks import holder
@@ -47,7 +47,7 @@ class Desk:
         self.store = MemoryStore()
         self.failures: list[CollectorError] = []
         self.removed: list[str] = []
-        self.asked = Asked(NOW.date(), date(2021, 6, 1))
+        self.asked = StartRequest(NOW.date(), date(2021, 6, 1))
         self.bucket = CloudTrail()
 
     def worklist(self, *, remove: bool = False) -> Worklist:
@@ -66,12 +66,12 @@ class Desk:
         return [wanted.object.key for wanted in worklist.objects(partitions or (partition(),))]
 
     def process(self, key: str) -> None:
-        self.state.begin(partition(), Start(date(2021, 6, 1), floor=date(2021, 6, 1)))
+        self.state.begin(partition(), StartDay(date(2021, 6, 1), floor=date(2021, 6, 1)))
         self.state.mark_done(partition(), key, "")
 
-    def put_off(self, *keys: str) -> None:
+    def schedule_retry(self, *keys: str) -> None:
         for key in keys:
-            self.state.leftovers.put_off(FailedObject(key, 1, "etag"), UNAVAILABLE)
+            self.state.failed_objects.schedule_retry(FailedObject(key, 1, "etag"), UNAVAILABLE)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_what_is_done_is_passed_over(desk: Desk) -> None:
 
 def test_objects_that_wait_come_first_and_once(desk: Desk) -> None:
     desk.store.objects |= trail("a") | trail("z") | trail("m")
-    desk.put_off(trail_key("z"), trail_key("m"))
+    desk.schedule_retry(trail_key("z"), trail_key("m"))
     wanted = list(desk.worklist().objects([partition()]))
     assert [(one.object.key, one.again) for one in wanted] == [
         (trail_key("m"), True),
@@ -112,14 +112,14 @@ def test_objects_that_wait_come_first_and_once(desk: Desk) -> None:
 def test_a_run_tries_so_many_again_over_all_partitions(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aws_s3.buckets.worklist._RETRIES_A_RUN", 3)
     keys = [trail_key(name, region=region) for region in (OTHER, REGION) for name in "ab"]
-    desk.put_off(*keys)
+    desk.schedule_retry(*keys)
     assert desk.keys(partition(OTHER), partition()) == keys[:3]
 
 
 def test_reparse_leaves_those_that_wait_to_their_turn(desk: Desk) -> None:
     desk.asked = replace(desk.asked, reparse=True)
     desk.store.objects |= trail("a") | trail("z")
-    desk.put_off(trail_key("z"))
+    desk.schedule_retry(trail_key("z"))
     wanted = list(desk.worklist().objects([partition()]))
     assert [(one.object.key, one.again, one.settled) for one in wanted] == [
         (trail_key("a"), False, False),
@@ -133,7 +133,7 @@ def test_floor_is_known_before_the_first_listing(desk: Desk) -> None:
     desk.store.failures[partition().prefix] = StorageError("no")
     assert list(objects) == []
     assert len(asked) == 1
-    assert desk.state.known(partition()) == Known(floor=date(2021, 6, 1))
+    assert desk.state.known(partition()) == PartitionCheckpoint(floor=date(2021, 6, 1))
 
 
 def test_partitions_are_listed_ahead(desk: Desk) -> None:
@@ -183,7 +183,7 @@ def test_partition_that_another_run_holds_is_passed_over(desk: Desk, caplog: pyt
     assert keys == [trail_key("a")]
     assert worklist.left_out
     assert [line for line in lines(caplog, logging.INFO) if f"{ACCOUNT}/{OTHER}" in line]
-    assert desk.state.known(partition(OTHER)) == Known()
+    assert desk.state.known(partition(OTHER)) == PartitionCheckpoint()
 
 
 def test_whole_run_leaves_nothing_out(desk: Desk) -> None:
@@ -193,7 +193,7 @@ def test_whole_run_leaves_nothing_out(desk: Desk) -> None:
 
 
 def test_start_behind_a_gap_leaves_something_out(desk: Desk) -> None:
-    desk.state.begin(partition(), Start(DAY, floor=DAY))
+    desk.state.begin(partition(), StartDay(DAY, floor=DAY))
     desk.asked = replace(desk.asked, reparse=True, only_logs_after=DAY + timedelta(1))
     worklist = desk.worklist()
     assert list(worklist.objects([partition()])) == []
@@ -203,7 +203,7 @@ def test_start_behind_a_gap_leaves_something_out(desk: Desk) -> None:
 def test_processed_objects_that_are_still_there_are_told_to_be_removed(desk: Desk) -> None:
     desk.store.objects |= trail("a") | trail("b") | trail("c")
     desk.process(trail_key("b"))
-    desk.put_off(trail_key("c"))
+    desk.schedule_retry(trail_key("c"))
     assert desk.keys(remove=True) == [trail_key("c"), trail_key("a")]
     assert desk.removed == [trail_key("b")]
 
@@ -220,13 +220,13 @@ def test_objects_of_another_type_in_the_same_folder_are_passed_over(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(DEBUG_3, logger="aws_s3")
-    alb = BUCKET_TYPES["alb"]()
+    alb = LOG_TYPES["alb"]()
     prefix = f"AWSLogs/{ACCOUNT}/elasticloadbalancing/{REGION}/"
     names = {
         kind: f"{ACCOUNT}_elasticloadbalancing_{REGION}_{kind}.x.1_20210610T0115Z_1_a.log" for kind in ("app", "net")
     }
     keys = {kind: f"{prefix}2021/06/10/{name}" for kind, name in names.items()}
-    job = BucketJob(Source("alb", "acme-logs"))
+    job = BucketJob(BucketLocation("alb", "acme-logs"))
     with closing(BucketState(tmp_path, alb, job.source, NOW, 1)) as state:
         desk = Desk(tmp_path, state)
         desk.bucket = alb  # type: ignore[assignment]

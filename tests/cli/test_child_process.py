@@ -8,17 +8,18 @@ import sys
 import time
 
 import pytest
-from aws_s3.cli.child_process import run_apart
+
+from aws_s3.cli.child_process import run_in_child
 
 
 def test_the_exit_code_is_that_of_the_work() -> None:
     for code in (0, 7, 143):
-        assert run_apart(lambda code=code: code) == code  # type: ignore[misc]
+        assert run_in_child(lambda code=code: code) == code  # type: ignore[misc]
 
 
 def test_the_work_has_a_process_of_its_own() -> None:
     here = os.getpid()
-    assert run_apart(lambda: int(os.getpid() == here or os.getppid() != here)) == 0
+    assert run_in_child(lambda: int(os.getpid() == here or os.getppid() != here)) == 0
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
@@ -27,11 +28,11 @@ def test_what_work_does_not_catch_is_a_failure_and_runs_nothing_of_the_callers()
     def fail() -> int:
         raise KeyboardInterrupt
 
-    assert run_apart(fail) == 1
+    assert run_in_child(fail) == 1
 
 
 def test_a_killed_process_is_told_from_one_that_failed() -> None:
-    assert run_apart(lambda: os.kill(os.getpid(), signal.SIGKILL) or 0) == -signal.SIGKILL  # type: ignore[func-returns-value]
+    assert run_in_child(lambda: os.kill(os.getpid(), signal.SIGKILL) or 0) == -signal.SIGKILL  # type: ignore[func-returns-value]
 
 
 def test_a_process_that_is_stopped_and_goes_on_is_waited_for() -> None:
@@ -41,18 +42,18 @@ def test_a_process_that_is_stopped_and_goes_on_is_waited_for() -> None:
         os.kill(me, signal.SIGSTOP)
         return 5
 
-    assert run_apart(stop) == 5
+    assert run_in_child(stop) == 5
 
 
 def test_that_a_child_ended_is_told_also_where_it_was_to_be_ignored() -> None:
     program = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
-    program += "from aws_s3.cli.child_process import run_apart; raise SystemExit(run_apart(lambda: 5))"
+    program += "from aws_s3.cli.child_process import run_in_child; raise SystemExit(run_in_child(lambda: 5))"
     assert subprocess.run([sys.executable, "-c", program], timeout=10).returncode == 5
 
 
 def test_the_callers_signals_are_as_before() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    run_apart(lambda: 0)
+    run_in_child(lambda: 0)
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
@@ -60,12 +61,12 @@ def test_the_callers_signals_are_as_before() -> None:
 PROGRAM = """
 import os, signal, sys, time
 from aws_s3.errors import Interrupted
-from aws_s3.pipeline.signals import Interruption
-from aws_s3.cli.child_process import run_apart
+from aws_s3.pipeline.signals import StopRequest
+from aws_s3.cli.child_process import run_in_child
 
 def work():
     try:
-        Interruption().listen()
+        StopRequest().install()
         os.write(1, b"ready\\n")
         # Python may see a signal that comes right before a sleep only after it.
         for _ in range(2000):
@@ -75,10 +76,10 @@ def work():
     return 0
 
 try:
-    Interruption().listen()
+    StopRequest().install()
     os.write(1, b"begun\\n")
     for _ in range(3):
-        os.write(1, b"%d\\n" % run_apart(work))
+        os.write(1, b"%d\\n" % run_in_child(work))
 except Interrupted as request:
     os.write(1, str(request).encode())
     sys.exit(request.exit_code)

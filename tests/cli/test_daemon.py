@@ -11,8 +11,8 @@ from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
-from aws_s3.cli.daemon import Daemon, SystemClock
 
+from aws_s3.cli.daemon import Daemon, SystemClock
 from aws_s3.config.ossec_conf import Wodle
 from aws_s3.config.schedule import Interval, Schedule, parse_interval, parse_time
 from aws_s3.errors import Interrupted, OssecConfigError

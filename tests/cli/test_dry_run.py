@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aws_s3.log_types import BUCKET_TYPES
+from aws_s3.log_types import LOG_TYPES
 from tests.buckets.test_run import BUCKET, SINCE, trail
 from tests.harness.command import Ended, Home, new_home, put_all
 from tests.harness.emulator import Emulator
@@ -35,7 +35,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("name", sorted(BUCKET_TYPES))
+@pytest.mark.parametrize("name", sorted(LOG_TYPES))
 def test_dry_run_of_every_type_tells_what_the_run_then_sends(name: str, home: Home, emulator: Emulator) -> None:
     put_all(emulator, BUCKET, {f"p/{KEYS[name]}": gzip.compress(BODIES.get(name, "1 2 3").encode())})
     path = "p/dnslogs" if name == "cisco_umbrella" else "p"

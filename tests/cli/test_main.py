@@ -16,7 +16,7 @@ import logging, sys
 import aws_s3.cli.main as cli
 from aws_s3.errors import *
 
-def run(settings, interruption, tally):
+def run(settings, stop_request, stats):
     logging.getLogger("aws_s3.x").warning("it began")
     {statement}
     return 0
@@ -104,7 +104,7 @@ def test_a_run_without_failure_prints_nothing_at_level_0() -> None:
         ("1 / 0", 1, "Unknown error: ZeroDivisionError: division by zero"),
         ("raise MemoryError", 1, "Unknown error: MemoryError: "),
         ("raise OSError(28, 'No space left')", 1, "Unknown error: OSError: [Errno 28] No space left"),
-        ("run(settings, interruption, tally)", 1, "Unknown error: RecursionError: maximum recursion depth exceeded"),
+        ("run(settings, stop_request, stats)", 1, "Unknown error: RecursionError: maximum recursion depth exceeded"),
     ],
 )
 def test_a_failure_is_one_line_and_a_code_at_every_level(statement: str, code: int, line: str, debug: str) -> None:

@@ -16,13 +16,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from aws_s3.cli.metrics import Labels, Report, RunMetrics, labels_of, write
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from aws_s3.pipeline.stats import Tally
-from aws_s3.settings import BucketJob, ServiceJob, Source, SubscriberJob
+from aws_s3.cli.metrics import Labels, Report, RunMetrics, labels_of, write
+from aws_s3.pipeline.stats import RunStats
+from aws_s3.settings import BucketJob, BucketLocation, ServiceJob, SubscriberJob
 from tests import ROOT
 from tests.buckets.test_run import BUCKET, trail, trails
 from tests.harness.command import Ended, Home, new_home, put_all, wait_until
@@ -203,7 +203,7 @@ def test_a_file_that_cannot_be_written_changes_nothing_else(home: Home, emulator
 
 def test_a_device_is_not_replaced(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    write(tmp_path / "pipe", [RunMetrics.of(BucketJob(Source("waf", BUCKET)), Tally(), 0, 0)])
+    write(tmp_path / "pipe", [RunMetrics.of(BucketJob(BucketLocation("waf", BUCKET)), RunStats(), 0, 0)])
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
     assert "it is not a regular file" in caplog.text
 
@@ -211,7 +211,7 @@ def test_a_device_is_not_replaced(caplog: pytest.LogCaptureFixture, tmp_path: Pa
 def test_node_exporter_may_read_it_whatever_the_umask_and_finds_no_other_file(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
-        write(tmp_path / "aws.prom", [RunMetrics.of(BucketJob(Source("waf", BUCKET)), Tally(), 0, 0)])
+        write(tmp_path / "aws.prom", [RunMetrics.of(BucketJob(BucketLocation("waf", BUCKET)), RunStats(), 0, 0)])
     finally:
         os.umask(before)
     assert (tmp_path / "aws.prom").stat().st_mode & 0o777 == 0o644
@@ -222,9 +222,9 @@ WRITER = """
 import sys
 from pathlib import Path
 from aws_s3.cli.metrics import RunMetrics, write
-from aws_s3.settings import BucketJob, Source
-from aws_s3.pipeline.stats import Tally
-runs = [RunMetrics.of(BucketJob(Source("waf", f"bucket-{n}")), Tally(events=7), 0, 0) for n in range(30)]
+from aws_s3.settings import BucketJob, BucketLocation
+from aws_s3.pipeline.stats import RunStats
+runs = [RunMetrics.of(BucketJob(BucketLocation("waf", f"bucket-{n}")), RunStats(events=7), 0, 0) for n in range(30)]
 while True:
     write(Path(sys.argv[1]), runs)
     print(flush=True)
@@ -246,8 +246,8 @@ def test_a_kill_at_any_instant_leaves_a_whole_file(tmp_path: Path) -> None:
 
 
 def run_of(name: str, code: int = 0, newest: float | None = None, events: int = 1) -> RunMetrics:
-    job = BucketJob(Source("waf", name))
-    return RunMetrics.of(job, Tally(events=events, newest=newest), code, time.time())
+    job = BucketJob(BucketLocation("waf", name))
+    return RunMetrics.of(job, RunStats(events=events, newest=newest), code, time.time())
 
 
 def test_one_file_holds_many_runs_and_those_on_the_same_source_as_one(tmp_path: Path) -> None:
@@ -283,13 +283,13 @@ def test_an_object_of_the_future_is_no_lead(tmp_path: Path) -> None:
 
 
 def test_a_run_that_goes_on_tells_how_it_stands(tmp_path: Path) -> None:
-    tally = Tally(objects=3)
+    stats = RunStats(objects=3)
     job = SubscriberJob("buckets", "q1", follow=True)
-    Report(tmp_path / "seldom.prom", job, tally).write_now_and_then()
+    Report(tmp_path / "seldom.prom", job, stats).write_now_and_then()
     assert list(tmp_path.iterdir()) == []
-    report = Report(tmp_path / "aws.prom", job, tally, every=0)
+    report = Report(tmp_path / "aws.prom", job, stats, every=0)
     for objects in (3, 4):
-        tally.objects = objects
+        stats.objects = objects
         report.write_now_and_then()
         ((_, values),) = metrics_of(tmp_path / "aws.prom").items()
         assert counts(values, "objects", "exit_code") == [objects, 0]
@@ -323,8 +323,11 @@ def test_whatever_lies_there_is_replaced(content: bytes, tmp_path_factory: pytes
 @pytest.mark.parametrize(
     ("job", "labels"),
     [
-        (BucketJob(Source("waf", "b1", "p/")), ("bucket", "waf", "b1", "p/")),
-        (BucketJob(Source("cloudtrail", "b1", "p/", "s/", "o-1")), ("bucket", "cloudtrail", "b1", "p/AWSLogs/s/o-1/")),
+        (BucketJob(BucketLocation("waf", "b1", "p/")), ("bucket", "waf", "b1", "p/")),
+        (
+            BucketJob(BucketLocation("cloudtrail", "b1", "p/", "s/", "o-1")),
+            ("bucket", "cloudtrail", "b1", "p/AWSLogs/s/o-1/"),
+        ),
         (ServiceJob("cloudwatchlogs", log_groups=("g1", "g2")), ("service", "cloudwatchlogs", "g1,g2", "")),
         (ServiceJob("inspector"), ("service", "inspector", "inspector", "")),
         (SubscriberJob("buckets", "q1", type="waf"), ("subscriber", "waf", "q1", "")),

@@ -19,11 +19,11 @@ from typing import Any
 
 import psutil
 import pytest
-from aws_s3.cli.ossec_run import collect_configured
 from prometheus_client.parser import text_string_to_metric_families
 
+from aws_s3.cli.ossec_run import collect_configured
 from aws_s3.config.options import parse
-from aws_s3.pipeline.stats import Tally
+from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import ConfiguredJob, Settings
 from tests.config.files import bucket, example, wodle
 from tests.harness.command import COMMAND, Home, decoded, new_home, put_all, wait_until
@@ -234,7 +234,7 @@ def test_a_process_that_cannot_be_started_does_not_stop_the_next(
     file = write(home, wodle(bucket(name="first-bucket"), bucket(name="other-bucket")))
     settings = parse(["--config", file])
     assert isinstance(settings.job, ConfiguredJob)
-    assert collect_configured(settings, settings.job, lambda block, tally: 0) == 1
+    assert collect_configured(settings, settings.job, lambda block, stats: 0) == 1
     assert [record.getMessage() for record in caplog.records] == [
         f"Cannot start a process for bucket {name}: Cannot allocate memory. The next run tries it again."
         for name in ("first-bucket (line 3)", "other-bucket (line 4)")
@@ -264,14 +264,14 @@ def test_metrics_of_blocks_that_a_signal_kept_from_running_stay(home: Home) -> N
     file = write(home, wodle(bucket(name="first-bucket"), bucket(name="other-bucket")))
     settings = parse(["--config", file, "--metrics-file", str(path)])
     assert isinstance(settings.job, ConfiguredJob)
-    assert collect_configured(settings, settings.job, lambda block, tally: 0) == 0
+    assert collect_configured(settings, settings.job, lambda block, stats: 0) == 0
     before = last_success(path, "other-bucket")
 
-    def stop(block: Settings, tally: Tally) -> int:
+    def stop(block: Settings, stats: RunStats) -> int:
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("aws_s3.cli.ossec_run.run_apart", lambda work: stop(settings, Tally()))
+        patch.setattr("aws_s3.cli.ossec_run.run_in_child", lambda work: stop(settings, RunStats()))
         collect_configured(settings, settings.job, stop)
     assert last_success(path, "other-bucket") == before > 0
 
@@ -290,7 +290,7 @@ def test_block_that_is_killed_is_in_the_metrics_as_a_failure(home: Home) -> None
     path = home.path / "aws_s3.prom"
     settings = parse(["--config", write(home, wodle(bucket(name="first-bucket"))), "--metrics-file", str(path)])
     assert isinstance(settings.job, ConfiguredJob)
-    killed = collect_configured(settings, settings.job, lambda block, tally: os.kill(os.getpid(), signal.SIGKILL) or 0)  # type: ignore[func-returns-value]
+    killed = collect_configured(settings, settings.job, lambda block, stats: os.kill(os.getpid(), signal.SIGKILL) or 0)  # type: ignore[func-returns-value]
     assert killed == 1
     assert 'aws_s3_run_exit_code{kind="bucket",name="first-bucket",path="",type="cloudtrail"} 1.0' in path.read_text()
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from aws_s3.cli.terminal import Lines, Terminal, printable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aws_s3.cli.terminal import ConsoleHandler, NonBlockingWriter, printable
 from aws_s3.errors import CredentialsError, StorageError
 from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3
 
@@ -22,13 +22,13 @@ log = logging.getLogger("aws_s3.test")
 
 
 @contextmanager
-def shown(debug: int, into: list[str]) -> Iterator[Terminal]:
+def shown(debug: int, into: list[str]) -> Iterator[ConsoleHandler]:
     """Install a terminal on a pipe; what it wrote is in `into` afterwards."""
     logger = logging.getLogger("aws_s3")
     before = logger.handlers, logger.level, logger.propagate
     receiver, sender = os.pipe()
-    terminal = Terminal()
-    terminal.show(Lines(sender), debug)
+    terminal = ConsoleHandler()
+    terminal.attach(NonBlockingWriter(sender), debug)
     try:
         yield terminal
     finally:
@@ -153,7 +153,7 @@ def fail() -> None:
 def test_every_line_is_written_where_many_runs_share_a_terminal() -> None:
     lines: list[str] = []
     with shown(0, lines) as terminal:
-        terminal.show(terminal._lines, 0, every=True)
+        terminal.attach(terminal._lines, 0, every=True)
         repeat("again", 3)
         log.info("an info")
         terminal.finish()
@@ -190,7 +190,7 @@ def test_a_line_longer_than_the_pipe_holds_arrives_whole() -> None:
     received: list[bytes] = []
     thread = Thread(target=lambda: received.extend(iter(lambda: os.read(receiver, 1 << 16), b"")))
     thread.start()
-    Lines(sender).write("x" * 300_000)
+    NonBlockingWriter(sender).write("x" * 300_000)
     os.close(sender)
     thread.join()
     os.close(receiver)
@@ -199,7 +199,7 @@ def test_a_line_longer_than_the_pipe_holds_arrives_whole() -> None:
 
 def test_a_full_pipe_is_waited_for_once_and_read_from_again_it_goes_on() -> None:
     receiver, sender = os.pipe()
-    lines = Lines(sender, patience=0.1)
+    lines = NonBlockingWriter(sender, patience=0.1)
     began = time.monotonic()
     for number in range(200):
         lines.write(f"{number} {'x' * 1000}")
@@ -218,8 +218,8 @@ def test_a_full_pipe_is_waited_for_once_and_read_from_again_it_goes_on() -> None
 
 def test_lost_lines_are_told_at_the_end() -> None:
     receiver, sender = os.pipe()
-    terminal = Terminal()
-    lines = Lines(sender, patience=0)
+    terminal = ConsoleHandler()
+    lines = NonBlockingWriter(sender, patience=0)
     while not lines.lost:
         lines.write("x" * 1000)
     terminal._lines = lines
@@ -235,10 +235,10 @@ def test_lost_lines_are_told_at_the_end() -> None:
 PROGRAM = """
 import logging, sys
 from aws_s3.errors import StorageError
-from aws_s3.cli.terminal import Lines, Terminal, open_standard_streams
+from aws_s3.cli.terminal import NonBlockingWriter, ConsoleHandler, open_standard_streams
 open_standard_streams()
-terminal = Terminal()
-terminal.show(Lines(1, patience=0.2), 1)
+terminal = ConsoleHandler()
+terminal.attach(NonBlockingWriter(1, patience=0.2), 1)
 for number in range({lines}):
     logging.getLogger("aws_s3.x").warning("line %d %s", number, "x" * {length})
 terminal.finish()
@@ -294,7 +294,7 @@ def test_a_reader_that_never_reads_does_not_stop_the_run(tmp_path: Path, length:
 
 
 def test_a_locale_without_unicode_loses_no_line() -> None:
-    program = r"from aws_s3.cli.terminal import Lines; Lines(1).write('a\u00f1b \u6f22 \U0001f642')"
+    program = r"from aws_s3.cli.terminal import NonBlockingWriter as W; W(1).write('a\u00f1b \u6f22 \U0001f642')"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
     ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
     assert ended.stdout.decode() == "añb 漢 🙂\n"

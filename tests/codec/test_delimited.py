@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aws_s3.codec.delimited import comma_fields, csv_records, named, spaced_fields, table_events, tables
+from aws_s3.codec.delimited import batch_events, column_batches, comma_fields, csv_records, named, spaced_fields
 
 fast = settings(max_examples=150, deadline=None)
 STARTS = re.compile(r'"?\d')
@@ -149,14 +149,14 @@ def test_nothing_is_told_when_every_column_has_a_name(caplog: pytest.LogCaptureF
 @given(st.lists(st.lists(st.text("ab", max_size=2), min_size=1, max_size=4), max_size=300))
 def test_tables_hold_the_same_events(rows: list[list[str]]) -> None:
     names = ("a", "b", "a")
-    made = chain.from_iterable(map(table_events, tables([rows[:100], rows[100:]], names, "some/key")))
+    made = chain.from_iterable(map(batch_events, column_batches([rows[:100], rows[100:]], names, "some/key")))
     assert list(made) == list(named(rows, names, "some/key"))
 
 
 def test_columns_of_tables_that_have_no_name_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     rows = [["1"], *([["1", "2", "3"]] * 300), ["1", "2", "3", "4"]]
-    assert len(list(tables([rows], ("a", "b"), "some/key"))) > 3
+    assert len(list(column_batches([rows], ("a", "b"), "some/key"))) > 3
     assert [record.getMessage() for record in caplog.records] == [
         "Dropped what 301 lines of some/key hold after column 2 (up to 4)"
     ]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from aws_s3.codec import messages as module
-from aws_s3.codec.delimited import table_events
+from aws_s3.codec.delimited import batch_events
 from aws_s3.codec.messages import (
     HEADER,
     LARGEST,
@@ -147,7 +147,7 @@ def test_a_table_is_encoded_as_its_events_are(names: list[str], rows: int, accou
     strings = data.draw(st.sampled_from([plain, plain, plain | st.text(st.characters(codec="utf-8"), max_size=5)]))
     table = {name: data.draw(st.lists(strings, min_size=rows, max_size=rows)) for name in names}
     for around in (Envelope({"log_file": "100%.gz"}, account), NoEnvelope()):
-        assert around.encode_table(table) == lines(map(around.encode, table_events(table)))
+        assert around.encode_table(table) == lines(map(around.encode, batch_events(table)))
 
 
 def test_the_limit_is_that_of_agents_and_servers() -> None:

@@ -15,8 +15,17 @@ from hypothesis import strategies as st
 
 from aws_s3.config.options import SERVICES, SUBSCRIBERS, build_parser, check_job, parse
 from aws_s3.errors import CollectorError, InvalidTypeError, QueueError, UsageError
-from aws_s3.log_types import BUCKET_TYPES
-from aws_s3.settings import Access, BucketJob, ConfiguredJob, DiscardRule, Output, ServiceJob, Source, SubscriberJob
+from aws_s3.log_types import LOG_TYPES
+from aws_s3.settings import (
+    Access,
+    BucketJob,
+    BucketLocation,
+    ConfiguredJob,
+    DiscardRule,
+    Output,
+    ServiceJob,
+    SubscriberJob,
+)
 
 ROLE = "arn:aws:iam::123456789012:role/logs"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -58,7 +67,7 @@ def test_a_bucket_alone_has_the_documented_defaults(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("WAZUH_HOME", "/home/of/wazuh")
     home = Path("/home/of/wazuh")
     settings = parse(BUCKET)
-    assert settings.job == BucketJob(Source("cloudtrail", "acme-logs"))
+    assert settings.job == BucketJob(BucketLocation("cloudtrail", "acme-logs"))
     assert settings.access == Access()
     assert settings.output == Output("unix", home / "queue/sockets/queue")
     assert settings.state_dir == home / "wodles/aws"
@@ -69,7 +78,7 @@ def test_every_option_of_a_bucket_arrives() -> None:
     options = "-t cloudtrail -O o-1 -c 210987654321,123456789012 -n prod -r us-east-2,us-east-1 -l a/b -L c"
     more = "-s 2021-JUN-10 -o -R -e -df a.b -dr ^x --lookback-days 30"
     assert bucket_job(*options.split(), *more.split()) == BucketJob(
-        Source("cloudtrail", "acme-logs", path="a/b/", suffix="c/", organization="o-1"),
+        BucketLocation("cloudtrail", "acme-logs", path="a/b/", suffix="c/", organization="o-1"),
         accounts=("123456789012", "210987654321"),
         regions=("us-east-1", "us-east-2"),
         only_logs_after=date(2021, 6, 10),
@@ -434,7 +443,7 @@ def test_what_the_file_says_is_refused_beside_it(options: Sequence[str], name: s
 
 
 def test_types_services_and_subscribers_are_taken_in_any_case() -> None:
-    for name in BUCKET_TYPES:
+    for name in LOG_TYPES:
         check_job(parse([*BUCKET, "-t", name.upper()]))
     for name in SERVICES:
         check_job(parse(["-sr", name.title(), "-g", "/aws/app"]))
@@ -546,7 +555,7 @@ def test_help_names_every_option_and_type(capsys: pytest.CaptureFixture[str]) ->
         parse(["--help"])
     text = capsys.readouterr().out
     assert ended.value.code == 0
-    names = [*BUCKET_TYPES, *SERVICES, *SUBSCRIBERS, "vpc"]
+    names = [*LOG_TYPES, *SERVICES, *SUBSCRIBERS, "vpc"]
     names += [name for action in build_parser()._actions for name in action.option_strings]
     assert [name for name in names if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)] == []
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from subprocess import SubprocessError
 
 from tests.faults import services
-from tests.faults.ground import Scenario, Tally, new_ground
+from tests.faults.ground import RunStats, Scenario, new_ground
 from tests.faults.scenarios import LONG, SCENARIOS
 
 _WIDTHS = "{:34} {:>7} {:>5} {:>6} {:>7} {:>7} {:>8} {:>8} {:>6}  {}"
@@ -39,16 +39,16 @@ def _row(scenario: Scenario, workers: int, *, at_once: bool = False) -> tuple[st
             failure = ""
         except (AssertionError, TimeoutError, SubprocessError) as error:
             failure = (str(error).splitlines() or [type(error).__name__])[0]
-        tally = ground.tally()
-    held = not failure and is_held(tally, scenario)
-    figures = (tally.runs, tally.kills, tally.events, tally.losses, tally.repeats, tally.repeated)
+        stats = ground.stats()
+    held = not failure and is_held(stats, scenario)
+    figures = (stats.runs, stats.kills, stats.events, stats.losses, stats.repeats, stats.repeated)
     line = _WIDTHS.format(scenario.name, workers, *figures, round(time.monotonic() - began), held or failure or False)
     return line, held
 
 
-def is_held(tally: Tally, scenario: Scenario) -> bool:
+def is_held(stats: RunStats, scenario: Scenario) -> bool:
     """Tell whether nothing was lost, and nothing repeated but an object for each kill."""
-    return tally.losses == 0 and tally.repeated <= tally.kills + scenario.forgets
+    return stats.losses == 0 and stats.repeated <= stats.kills + scenario.forgets
 
 
 def main() -> int:

@@ -62,7 +62,7 @@ class Answer:
     seconds: float = 0
 
 
-Fault = Callable[[Request, Answer], Answer]
+OssecSyntaxError = Callable[[Request, Answer], Answer]
 When = Callable[[Request], bool]
 
 
@@ -71,12 +71,12 @@ def error(code: str, status: int) -> Answer:
     return Answer(status, f"<Error><Code>{code}</Code><Message>told by the front</Message></Error>".encode())
 
 
-def fault(when: When, change: Callable[[Answer], Answer]) -> Fault:
+def fault(when: When, change: Callable[[Answer], Answer]) -> OssecSyntaxError:
     """Return what changes the answers to some requests."""
     return lambda request, answer: change(answer) if when(request) else answer
 
 
-def refusal(when: When, code: str, status: int) -> Fault:
+def refusal(when: When, code: str, status: int) -> OssecSyntaxError:
     """Return what refuses some requests."""
     return fault(when, lambda _: error(code, status))
 
@@ -142,7 +142,7 @@ class Front:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
-        self.faults: Sequence[Fault] = ()
+        self.faults: Sequence[OssecSyntaxError] = ()
         self.hidden: set[str] = set()
         """Keys that listings do not show yet."""
         self.page_size = 1000

@@ -49,7 +49,7 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Tally:
+class RunStats:
     """What came of a scenario. `repeated` are objects some of whose events came again in a later run."""
 
     runs: int
@@ -149,10 +149,10 @@ class Ground:
         self._repeated += len({event.partition("-")[0] for event in again})
         return events, [message["error_msg"] for message in decoded if "error_msg" in message]
 
-    def tally(self) -> Tally:
+    def stats(self) -> RunStats:
         """Compare what arrived with what exists."""
         losses = len(self._exist - set(self._arrived)) - self._destroyed
-        return Tally(len(self.runs), self.kills, len(self._exist), losses, self._repeats, self._repeated)
+        return RunStats(len(self.runs), self.kills, len(self._exist), losses, self._repeats, self._repeated)
 
 
 @dataclass
@@ -176,7 +176,7 @@ class Run:
         self.earlier += self.listener.close()
         self.listener = None
 
-    def listen(self) -> None:
+    def install(self) -> None:
         """Put the socket back."""
         self.listener = Listener(self.ground.socket)
 

@@ -17,13 +17,13 @@ from pathlib import Path
 import psutil
 
 from tests.faults import disk, front, services
-from tests.faults.front import Answer, Fault, Request, after, fault, of, refusal, share
+from tests.faults.front import Answer, OssecSyntaxError, Request, after, fault, of, refusal, share
 from tests.faults.ground import FEW, MANY, SKIP, Ground, Run, Scenario, SlowListener, end_soon, is_told, seconds_to_end
 from tests.harness.command import wait_until
 from tests.harness.listener import Listener
 
 
-def passing(*faults: Fault) -> Callable[[Ground], None]:
+def passing(*faults: OssecSyntaxError) -> Callable[[Ground], None]:
     """Faults that pass after some attempts: the run does not even end with an error."""
 
     def play(ground: Ground) -> None:
@@ -34,7 +34,7 @@ def passing(*faults: Fault) -> Callable[[Ground], None]:
     return play
 
 
-def lasting(code: int, *faults: Fault, objects: int = FEW) -> Callable[[Ground], None]:
+def lasting(code: int, *faults: OssecSyntaxError, objects: int = FEW) -> Callable[[Ground], None]:
     """Faults that last for a run, which ends in `code`; the next run completes it."""
 
     def play(ground: Ground) -> None:
@@ -251,7 +251,7 @@ def everything(objects: int, rounds: int) -> Callable[[Ground], None]:
     return play
 
 
-def _mixed(seed: int) -> Sequence[Fault]:
+def _mixed(seed: int) -> Sequence[OssecSyntaxError]:
     return (
         refusal(share(seed, 0.02, attempts=9), "SlowDown", 503),
         refusal(share(seed + 1000, 0.01, attempts=9), "AccessDenied", 403),
@@ -271,7 +271,7 @@ def _ended_somehow(ground: Ground, run: Run, messages: int) -> None:
         return
     elif how == "restart":
         run.stop_listening()
-        run.listen()
+        run.install()
     assert run.end().code in (-signal.SIGKILL, 0, 3, 7, 16)
 
 
@@ -321,7 +321,7 @@ def listener_away(seconds: float) -> Callable[[Ground], None]:
             run.wait_for(150)
             run.stop_listening()
             time.sleep(seconds)
-            run.listen()
+            run.install()
         is_told(run.end(), 0)
 
     return play
@@ -428,12 +428,12 @@ def _own_terminal() -> None:
 def strange_surroundings(ground: Ground) -> None:
     """A folder that cannot be written to, or is gone; time zones and languages of any kind."""
     gone = ground.home / "gone"
-    surroundings: list[tuple[Path, dict[str, str]]] = [
+    context: list[tuple[Path, dict[str, str]]] = [
         (Path("/proc"), {"TZ": "Pacific/Kiritimati"}),
         (gone, {"TZ": ":/no/such/zone", "LC_ALL": "tr_TR.UTF-8"}),
         (Path("/"), {"TZ": "<-12>12", "LC_ALL": "C", "PYTHONUTF8": "0", "LANG": "xx_YY"}),
     ]
-    for index, (folder, environment) in enumerate(surroundings):
+    for index, (folder, environment) in enumerate(context):
         ground.put(FEW, first=FEW * index)
         # The shell goes there, and the folder goes away under it.
         there = ("sh", "-c", f'cd "{folder}"; rm -rf "{gone}"; exec "$@"', "sh")

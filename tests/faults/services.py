@@ -96,7 +96,7 @@ def listener_away(put: Put, objects: int, seconds: float, code: int) -> Callable
             run.stop_listening()
             time.sleep(seconds)
             if not code:
-                run.listen()
+                run.install()
             is_told(run.end(), code)
             _complete(ground)
 

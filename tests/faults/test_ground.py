@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from tests.faults import front
 from tests.faults.__main__ import is_held
 from tests.faults.front import BUCKET, Request, fault, refusal, share
-from tests.faults.ground import Ground, Scenario, Tally, new_ground
+from tests.faults.ground import Ground, RunStats, Scenario, new_ground
 
 
 def messages(events: Sequence[str]) -> list[bytes]:
@@ -24,21 +24,21 @@ def test_losses_and_repeats_are_counted() -> None:
         ground.put(2, records=2)
         ground.count(messages(["00000-0", "00000-1"]))
         ground.count(messages(["00000-0", "00000-1", "00001-0", "00001-0"]))
-        assert ground.tally() == Tally(runs=0, kills=0, events=4, losses=1, repeats=3, repeated=2)
+        assert ground.stats() == RunStats(runs=0, kills=0, events=4, losses=1, repeats=3, repeated=2)
 
 
 @pytest.mark.parametrize(
-    ("tally", "held"),
+    ("stats", "held"),
     [
-        (Tally(1, 0, 9, 0, 0, 0), True),
-        (Tally(1, 0, 9, 1, 0, 0), False),
-        (Tally(1, 0, 9, 0, 1, 1), False),
-        (Tally(1, 2, 9, 0, 8, 2), True),
-        (Tally(1, 2, 9, 0, 8, 3), False),
+        (RunStats(1, 0, 9, 0, 0, 0), True),
+        (RunStats(1, 0, 9, 1, 0, 0), False),
+        (RunStats(1, 0, 9, 0, 1, 1), False),
+        (RunStats(1, 2, 9, 0, 8, 2), True),
+        (RunStats(1, 2, 9, 0, 8, 3), False),
     ],
 )
-def test_an_object_for_each_kill_may_repeat(tally: Tally, held: bool) -> None:
-    assert is_held(tally, Scenario("any", lambda ground: None)) is held
+def test_an_object_for_each_kill_may_repeat(stats: RunStats, held: bool) -> None:
+    assert is_held(stats, Scenario("any", lambda ground: None)) is held
 
 
 def test_faults_are_the_same_for_the_same_seed() -> None:

@@ -13,9 +13,9 @@ ROWS = [pytest.param(row, workers, id=f"{row.name}-{workers}") for row in SCENAR
 def test_nothing_is_lost_or_repeated(scenario: Scenario, workers: int) -> None:
     with new_ground(workers) as ground:
         scenario.play(ground)
-        tally = ground.tally()
-    assert tally.losses == 0
-    assert is_held(tally, scenario), tally
+        stats = ground.stats()
+    assert stats.losses == 0
+    assert is_held(stats, scenario), stats
 
 
 def test_workers_take_over_where_objects_are_few_too() -> None:
@@ -23,4 +23,4 @@ def test_workers_take_over_where_objects_are_few_too() -> None:
     [scenario] = [each for each in SCENARIOS if each.name == "one object denied"]
     with new_ground(3, at_once=True) as ground:
         scenario.play(ground)
-        assert is_held(ground.tally(), scenario)
+        assert is_held(ground.stats(), scenario)

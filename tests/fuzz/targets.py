@@ -14,36 +14,36 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from aws_s3.cli.terminal import printable
-from aws_s3.buckets.reader import Reader
 from botocore.awsrequest import AWSResponse
 
-from aws_s3.aws.config_file import ConfigFile, Downloads
+from aws_s3.aws.config_file import ConfigFile, TransferConfig
 from aws_s3.aws.queue_address import QueueAddress
-from aws_s3.aws.s3 import S3Store
+from aws_s3.aws.s3 import S3Bucket
 from aws_s3.aws.service_api import ServiceApi
 from aws_s3.aws.session import Session
 from aws_s3.aws.sqs import SqsQueue
+from aws_s3.buckets.reader import Reader
+from aws_s3.cli.terminal import printable
 from aws_s3.codec.messages import HEADER, LARGEST
 from aws_s3.errors import CollectorError, ConfigFileError, MalformedError
-from aws_s3.log_types import BUCKET_TYPES
+from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.decode import ContentReader
 from aws_s3.services.log_group_api import LogGroupApi, LogStream
 from aws_s3.services.log_messages import LogMessages
 from aws_s3.settings import Access
 from aws_s3.state.log_streams import Group
-from aws_s3.state.read_ranges import Range
+from aws_s3.state.read_ranges import TimeRange
 from aws_s3.subscribers import SUBSCRIBERS
 from aws_s3.subscribers.notifications import NotifiedObject, UnknownNotification, notified_objects
 
 _LIMIT = LARGEST - len(HEADER)
 _KEY = "AWSLogs/123456789012/Service/eu-west-1/2021/06/10/fl-name.log"
-_PARTITION = Partition("AWSLogs/123456789012/Service/eu-west-1/", BUCKET_TYPES["alb"].layouts[0].dates, "123456789012")
+_PARTITION = Partition("AWSLogs/123456789012/Service/eu-west-1/", LOG_TYPES["alb"].layouts[0].dates, "123456789012")
 _GROUP = Group("eu-west-1", "/aws/app", "")
 _STREAM = LogStream("stream", "123456789012", None, 0)
 _PAGES = 3
-_ANY_TIME = Range(-(1 << 62), None)
+_ANY_TIME = TimeRange(-(1 << 62), None)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _refuse(name: str) -> None:
 def bucket_object(kind: str, key: str, data: bytes) -> None:
     """Read an object of a bucket type: messages come of it, or it is malformed."""
     for skip_on_error in (False, True):
-        reader = Reader(BUCKET_TYPES[kind](), "acme-logs", "", skip_on_error, None, _LIMIT)
+        reader = Reader(LOG_TYPES[kind](), "acme-logs", "", skip_on_error, None, _LIMIT)
         try:
             _checked(b"".join(reader.messages(key, _PARTITION, io.BytesIO(data))).splitlines())
         except MalformedError as error:
@@ -113,7 +113,7 @@ def key(data: bytes) -> None:
     """Place a key in every layout, and print it."""
     text = data.decode("utf-8", "replace")
     assert len(printable(text).splitlines()) <= 1
-    for kind in BUCKET_TYPES.values():
+    for kind in LOG_TYPES.values():
         bucket = kind()
         for layout in bucket.layouts:
             for prefix in ("", _PARTITION.prefix):
@@ -160,7 +160,7 @@ def listing(data: bytes) -> None:
     """List a bucket, and its folders."""
 
     def ask(client: Any) -> None:
-        store = S3Store(client, "acme-logs", Downloads())
+        store = S3Bucket(client, "acme-logs", TransferConfig())
         for page, _ in zip(store.pages(""), range(_PAGES), strict=False):
             for item in page:
                 assert isinstance(item.key, str) and isinstance(item.size, int)

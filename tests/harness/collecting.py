@@ -9,16 +9,15 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from aws_s3.buckets.collector import Collector, Surroundings
+from aws_s3.buckets.collector import Collector, Context
 from aws_s3.buckets.reader import Reader
 from aws_s3.buckets.worklist import Wanted
-
-from aws_s3.log_types.base import Bucket
+from aws_s3.log_types.base import LogType
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.pipeline.loading import Loader, load
-from aws_s3.pipeline.signals import Interruption
+from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
-from aws_s3.settings import BucketJob, Source
+from aws_s3.settings import BucketJob, BucketLocation
 from aws_s3.state.bucket_state import BucketState
 from aws_s3.state.locks import Locks
 from tests.harness.fakes import MemoryStore
@@ -29,7 +28,7 @@ REGION = "us-east-1"
 DAY = date(2021, 6, 10)
 NOW = datetime(2021, 6, 20, 12, tzinfo=timezone.utc)
 SINCE = date(2021, 6, 1)
-SOURCE = Source("cloudtrail", BUCKET)
+SOURCE = BucketLocation("cloudtrail", BUCKET)
 JOB = BucketJob(SOURCE, only_logs_after=SINCE)
 
 P = ParamSpec("P")
@@ -86,11 +85,11 @@ class Collection:
 
     folder: Path
     store: MemoryStore = field(default_factory=MemoryStore)
-    bucket: Bucket = field(default_factory=CloudTrail)
+    bucket: LogType = field(default_factory=CloudTrail)
     job: BucketJob = JOB
     now: datetime = NOW
     objects_ahead: int = 10
-    interruption: Interruption = field(default_factory=Interruption)
+    stop_request: StopRequest = field(default_factory=StopRequest)
     account: Callable[[], str] = lambda: ACCOUNT
 
     def run(self, sink: ListSink | None = None, **changes: Any) -> Ended:
@@ -98,7 +97,7 @@ class Collection:
         sink = sink or ListSink()
         job = replace(self.job, **changes)
         with closing(self.state(job)) as state, closing(Locks(self.folder / "lock")) as locks:
-            surroundings = Surroundings(
+            context = Context(
                 store=self.store,
                 reader=Reader(
                     self.bucket, job.source.bucket, job.account_alias, job.skip_on_error, job.discard, sink.limit
@@ -108,11 +107,11 @@ class Collection:
                 sink=sink,
                 listings=AtOnce(),
                 load=self._load(job, sink),
-                interruption=self.interruption,
+                stop_request=self.stop_request,
                 account=self.account,
                 known_regions=lambda: frozenset({REGION, "eu-west-1"}),
             )
-            code = Collector(job, self.bucket, surroundings, self.now.date()).run()
+            code = Collector(job, self.bucket, context, self.now.date()).run()
         return Ended(code, sink.events)
 
     def state(self, job: BucketJob = JOB) -> BucketState:

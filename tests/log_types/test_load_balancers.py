@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aws_s3.codec.records import BadRecord, Event
-from aws_s3.log_types.base import Bucket
+from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import SLASHED, Partition
 from aws_s3.log_types.load_balancers import Alb, Clb, Nlb, split_address
 
@@ -49,7 +49,7 @@ NLB_TLS = (
 )
 
 
-def parse(bucket: Bucket, text: str) -> list[Event]:
+def parse(bucket: LogType, text: str) -> list[Event]:
     events: list[Event] = []
     for event in bucket.parse(io.BytesIO(text.encode()), "key"):
         assert not isinstance(event, BadRecord)
@@ -203,7 +203,7 @@ def test_address_and_port(text: str, address: str, port: str) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200) | st.text(alphabet='a1 ":[]-\n\\', max_size=200).map(str.encode))
 @pytest.mark.parametrize("bucket", [Alb(), Clb(), Nlb()], ids=lambda bucket: bucket.name)
-def test_any_bytes_give_an_event_for_each_line(bucket: Bucket, body: bytes) -> None:
+def test_any_bytes_give_an_event_for_each_line(bucket: LogType, body: bytes) -> None:
     events = list(bucket.parse(io.BytesIO(body), "key"))
 
     assert len(events) == sum(bool(line.rstrip(b"\r")) for line in body.split(b"\n"))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import aws_s3.log_types
 from aws_s3.codec.records import BadRecord
 from aws_s3.errors import CollectorError, InvalidTypeError, ParseError
-from aws_s3.log_types import BUCKET_TYPES
-from aws_s3.log_types.base import ACCOUNT_AND_REGION, ACCOUNT_ONLY, Bucket
+from aws_s3.log_types import LOG_TYPES
+from aws_s3.log_types.base import ACCOUNT_AND_REGION, ACCOUNT_ONLY, LogType
 from aws_s3.log_types.layout import Account, DateFormat, Partition, Region
 from tests.harness.collecting import Collection, trail_key
 
@@ -33,28 +33,28 @@ TABLES = {
 }
 """The tables that the existing module keeps, with their keys (SPEC 9)."""
 
-TYPES = sorted(BUCKET_TYPES)
-DATES = sorted({layout.dates for bucket in BUCKET_TYPES.values() for layout in bucket.layouts}, key=repr)
+TYPES = sorted(LOG_TYPES)
+DATES = sorted({layout.dates for bucket in LOG_TYPES.values() for layout in bucket.layouts}, key=repr)
 NO_MODULES_OF_TYPES = {"__init__", "base", "layout"}
 
 
 @pytest.fixture(params=TYPES)
-def bucket(request: pytest.FixtureRequest) -> Iterator[Bucket]:
-    yield BUCKET_TYPES[request.param]()
+def bucket(request: pytest.FixtureRequest) -> Iterator[LogType]:
+    yield LOG_TYPES[request.param]()
 
 
 def test_every_module_is_registered() -> None:
     folder = Path(aws_s3.log_types.__file__).parent
     modules = {path.stem for path in folder.glob("*.py")} - NO_MODULES_OF_TYPES
-    assert {bucket.__module__.rpartition(".")[2] for bucket in BUCKET_TYPES.values()} == modules
+    assert {bucket.__module__.rpartition(".")[2] for bucket in LOG_TYPES.values()} == modules
 
 
 def test_every_type_has_a_name_and_a_table_of_its_own() -> None:
-    assert all(name == bucket.name for name, bucket in BUCKET_TYPES.items())
-    assert len({bucket.table for bucket in BUCKET_TYPES.values()}) == len(BUCKET_TYPES)
+    assert all(name == bucket.name for name, bucket in LOG_TYPES.items())
+    assert len({bucket.table for bucket in LOG_TYPES.values()}) == len(LOG_TYPES)
 
 
-def test_table_is_the_existing_modules(bucket: Bucket, tmp_path: Path) -> None:
+def test_table_is_the_existing_modules(bucket: LogType, tmp_path: Path) -> None:
     table, key = TABLES[bucket.name]
     collection = Collection(tmp_path, bucket=bucket)
     state = collection.state()
@@ -64,22 +64,22 @@ def test_table_is_the_existing_modules(bucket: Bucket, tmp_path: Path) -> None:
     assert tuple(column[1] for column in sorted(columns, key=lambda column: column[5]) if column[5]) == key
 
 
-def test_rows_have_a_value_for_each_column_of_the_key(bucket: Bucket) -> None:
+def test_rows_have_a_value_for_each_column_of_the_key(bucket: LogType) -> None:
     common = {"bucket_path", "aws_account_id", "aws_region", "log_key"}
     assert set(bucket.key_columns) - common == set(bucket.extra_columns("no/key/of/the/type"))
 
 
 def test_path_is_part_of_the_rows_where_the_existing_module_has_it_there() -> None:
-    with_suffix = {name for name, bucket in BUCKET_TYPES.items() if bucket.suffix_in_bucket_path}
+    with_suffix = {name for name, bucket in LOG_TYPES.items() if bucket.suffix_in_bucket_path}
     assert with_suffix == {"cloudtrail", "config", "vpcflow"}
 
 
 def test_account_is_in_the_events_of_the_types_that_spec_8_names() -> None:
-    with_account = {name for name, bucket in BUCKET_TYPES.items() if bucket.account_in_event}
+    with_account = {name for name, bucket in LOG_TYPES.items() if bucket.account_in_event}
     assert with_account == {"cloudtrail", "config", "vpcflow"}
 
 
-def test_each_layout_has_at_most_one_account_and_one_region(bucket: Bucket) -> None:
+def test_each_layout_has_at_most_one_account_and_one_region(bucket: LogType) -> None:
     for layout in bucket.layouts:
         kinds = [type(level) for level in layout.levels]
         assert kinds.count(Account) <= 1 >= kinds.count(Region)
@@ -110,12 +110,12 @@ def test_what_is_no_day_of_a_calendar_is_none(rest: str) -> None:
     assert all(dates.day(rest) is None for dates in DATES)
 
 
-def test_folder_marker_is_no_object(bucket: Bucket) -> None:
+def test_folder_marker_is_no_object(bucket: LogType) -> None:
     for layout in bucket.layouts:
         assert not bucket.accepts("x/2021/06/10/", Partition("x/", layout.dates))
 
 
-def test_path_of_no_type_but_umbrella_is_refused(bucket: Bucket) -> None:
+def test_path_of_no_type_but_umbrella_is_refused(bucket: LogType) -> None:
     if bucket.name == "cisco_umbrella":
         with pytest.raises(InvalidTypeError):
             bucket.check_path("anything/")
@@ -127,7 +127,7 @@ def test_path_of_no_type_but_umbrella_is_refused(bucket: Bucket) -> None:
 @settings(max_examples=60, deadline=None)
 @given(body=st.binary(max_size=200) | st.text(max_size=200).map(str.encode), name=st.sampled_from(TYPES))
 def test_parsing_raises_nothing_but_parse_errors(name: str, body: bytes) -> None:
-    kind = BUCKET_TYPES[name]()
+    kind = LOG_TYPES[name]()
     try:
         events = list(kind.parse(io.BytesIO(body), trail_key("a")))
         for event in events:
@@ -141,9 +141,9 @@ def test_parsing_raises_nothing_but_parse_errors(name: str, body: bytes) -> None
 @settings(max_examples=60, deadline=None)
 @given(body=st.binary(max_size=200) | st.text(max_size=200).map(str.encode), name=st.sampled_from(TYPES))
 def test_what_is_proved_can_be_parsed(name: str, body: bytes) -> None:
-    kind, key = BUCKET_TYPES[name](), "dnslogs/2021-06-10/a"
+    kind, key = LOG_TYPES[name](), "dnslogs/2021-06-10/a"
     try:
-        proved = list(kind.prove(io.BytesIO(body), key))
+        proved = list(kind.validate(io.BytesIO(body), key))
     except ParseError:
         return
     bad = [event for event in kind.parse(io.BytesIO(body), key) if isinstance(event, BadRecord)]

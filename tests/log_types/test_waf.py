@@ -6,10 +6,10 @@ from datetime import date
 from typing import Any
 
 import pytest
-from aws_s3.buckets.reader import Reader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aws_s3.buckets.reader import Reader
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.errors import ParseError
 from aws_s3.log_types.layout import Account, AnyFolder, Partition, Region

@@ -26,7 +26,7 @@ from aws_s3.subscribers.security_lake import SecurityLake
 class Values:
     """JSON values; text stands for a bad record. It counts how often it parsed."""
 
-    proves_cheaply = False
+    cheap_to_validate = False
 
     def __init__(self) -> None:
         self.parsed = 0
@@ -36,9 +36,9 @@ class Values:
         for value in json_values(body):
             yield BadRecord(value) if isinstance(value, str) else value
 
-    prove = parse
+    validate = parse
 
-    def tables(self, body: IO[bytes], key: str) -> None:
+    def column_batches(self, body: IO[bytes], key: str) -> None:
         """Return nothing: JSON has no columns."""
 
     def reshape(self, event: Event) -> list[Event]:

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_s3.pipeline.prefetch import DaemonExecutor, Downloads, ahead, prefetch
+from aws_s3.pipeline.prefetch import DaemonExecutor, OrderedPrefetcher, ahead, prefetch
 from tests import ROOT
 from tests.harness.collecting import AtOnce
 
 HANG = """
 import threading, time
-from aws_s3.pipeline.prefetch import DaemonExecutor, Downloads, prefetch
+from aws_s3.pipeline.prefetch import DaemonExecutor, OrderedPrefetcher, prefetch
 executor = DaemonExecutor(4, "test")
-downloads = Downloads(executor, lambda item: threading.Event().wait(), lambda item: 1, 10, 10)
+downloads = OrderedPrefetcher(executor, lambda item: threading.Event().wait(), lambda item: 1, 10, 10)
 next(downloads.in_order(range(20)))
 prefetch(iter(threading.Event().wait, None), executor)
 time.sleep(0.1)
@@ -116,14 +116,14 @@ def test_results_come_in_order_whatever_the_threads_do() -> None:
         time.sleep((item * 7 % 5) / 1000)
         return item * 10
 
-    downloads: Downloads[int, int] = Downloads(DaemonExecutor(8, "test"), get, lambda item: 1, 20, 20)
+    downloads: OrderedPrefetcher[int, int] = OrderedPrefetcher(DaemonExecutor(8, "test"), get, lambda item: 1, 20, 20)
     assert [(item, result.result(5)) for item, result in downloads.in_order(range(100))] == [
         (item, item * 10) for item in range(100)
     ]
 
 
 def test_exception_stays_with_its_item() -> None:
-    downloads: Downloads[int, int] = Downloads(AtOnce(), lambda item: 12 // item, lambda item: 1, 5, 5)
+    downloads: OrderedPrefetcher[int, int] = OrderedPrefetcher(AtOnce(), lambda item: 12 // item, lambda item: 1, 5, 5)
     results = [result for _, result in downloads.in_order([3, 0, 4])]
     assert [result.exception() is None for result in results] == [True, False, True]
     assert results[2].result() == 3
@@ -132,7 +132,9 @@ def test_exception_stays_with_its_item() -> None:
 @given(st.lists(st.integers(0, 30), max_size=40), st.integers(1, 8), st.integers(1, 40))
 def test_no_more_is_ahead_than_allowed(sizes: list[int], objects: int, budget: int) -> None:
     executor = Counting()
-    downloads: Downloads[int, int] = Downloads(executor, lambda item: item, lambda item: sizes[item], objects, budget)
+    downloads: OrderedPrefetcher[int, int] = OrderedPrefetcher(
+        executor, lambda item: item, lambda item: sizes[item], objects, budget
+    )
     given_out = 0
     for expected, (item, result) in enumerate(downloads.in_order(range(len(sizes)))):
         assert item == expected == result.result()
@@ -145,13 +147,13 @@ def test_no_more_is_ahead_than_allowed(sizes: list[int], objects: int, budget: i
 
 def test_what_was_given_out_makes_room_for_more() -> None:
     executor = Counting()
-    downloads: Downloads[int, int] = Downloads(executor, lambda item: item, lambda item: 1, 100, 10)
+    downloads: OrderedPrefetcher[int, int] = OrderedPrefetcher(executor, lambda item: item, lambda item: 1, 100, 10)
     ahead_each_time = [executor.submitted - item for item, _ in downloads.in_order(range(50))]
     assert ahead_each_time == [10] * 41 + list(range(9, 0, -1))
 
 
 def test_endless_items_are_taken_as_needed_only() -> None:
     executor = Counting()
-    downloads: Downloads[int, int] = Downloads(executor, lambda item: item, lambda item: 1, 7, 100)
+    downloads: OrderedPrefetcher[int, int] = OrderedPrefetcher(executor, lambda item: item, lambda item: 1, 7, 100)
     next(downloads.in_order(count()))
     assert executor.submitted == 7

@@ -11,16 +11,16 @@ from collections.abc import Iterator
 import pytest
 
 from aws_s3.errors import Interrupted
-from aws_s3.pipeline.signals import Interruption
+from aws_s3.pipeline.signals import StopRequest
 
 SIGNALS = {signal.SIGINT: 2, signal.SIGTERM: 143}
 
 
 @pytest.fixture
-def interruption() -> Iterator[Interruption]:
+def stop_request() -> Iterator[StopRequest]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    listening = Interruption()
-    listening.listen()
+    listening = StopRequest()
+    listening.install()
     yield listening
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -32,74 +32,74 @@ def send(number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS.items())
-def test_a_signal_raises_at_once(interruption: Interruption, number: signal.Signals, code: int) -> None:
+def test_a_signal_raises_at_once(stop_request: StopRequest, number: signal.Signals, code: int) -> None:
     with pytest.raises(Interrupted, match=f"^{number.name} received\\.$") as raised:
         send(number)
     assert raised.value.exit_code == code
     with pytest.raises(Interrupted):
-        interruption.check()
+        stop_request.check()
 
 
-def test_no_signal_is_no_interruption(interruption: Interruption) -> None:
-    with interruption.shield():
-        interruption.check()
-    interruption.check()
+def test_no_signal_is_no_interruption(stop_request: StopRequest) -> None:
+    with stop_request.deferred():
+        stop_request.check()
+    stop_request.check()
 
 
-def test_a_shield_holds_a_signal_back_to_its_end(interruption: Interruption) -> None:
+def test_a_shield_holds_a_signal_back_to_its_end(stop_request: StopRequest) -> None:
     done = []
-    with pytest.raises(Interrupted), interruption.shield():
+    with pytest.raises(Interrupted), stop_request.deferred():
         send(signal.SIGTERM)
         done.append("inside")
     assert done == ["inside"]
 
 
-def test_inside_a_shield_a_check_raises(interruption: Interruption) -> None:
-    with interruption.shield():
+def test_inside_a_shield_a_check_raises(stop_request: StopRequest) -> None:
+    with stop_request.deferred():
         send(signal.SIGTERM)
         with pytest.raises(Interrupted):
-            interruption.check()
-        interruption.end()
+            stop_request.check()
+        stop_request.end()
 
 
-def test_shields_hold_until_the_outermost_ends(interruption: Interruption) -> None:
+def test_shields_hold_until_the_outermost_ends(stop_request: StopRequest) -> None:
     done = []
-    with pytest.raises(Interrupted), interruption.shield():
-        with interruption.shield():
+    with pytest.raises(Interrupted), stop_request.deferred():
+        with stop_request.deferred():
             send(signal.SIGINT)
         done.append("outer")
     assert done == ["outer"]
 
 
-def test_an_error_inside_a_shield_is_not_replaced(interruption: Interruption) -> None:
-    with pytest.raises(KeyError), interruption.shield():
+def test_an_error_inside_a_shield_is_not_replaced(stop_request: StopRequest) -> None:
+    with pytest.raises(KeyError), stop_request.deferred():
         send(signal.SIGINT)
         raise KeyError
 
 
-def test_after_a_shield_a_signal_raises_at_once_again(interruption: Interruption) -> None:
-    with interruption.shield():
+def test_after_a_shield_a_signal_raises_at_once_again(stop_request: StopRequest) -> None:
+    with stop_request.deferred():
         pass
     with pytest.raises(Interrupted):
         send(signal.SIGINT)
 
 
-def test_what_the_first_signal_set_off_is_not_cut_short_by_others(interruption: Interruption) -> None:
+def test_what_the_first_signal_set_off_is_not_cut_short_by_others(stop_request: StopRequest) -> None:
     with pytest.raises(Interrupted, match="SIGTERM") as first:
         send(signal.SIGTERM)
     send(signal.SIGINT)
     send(signal.SIGTERM)
     with pytest.raises(Interrupted) as again:
-        interruption.check()
+        stop_request.check()
     assert again.value is first.value
 
 
-def test_after_the_end_no_signal_raises(interruption: Interruption) -> None:
-    interruption.end()
+def test_after_the_end_no_signal_raises(stop_request: StopRequest) -> None:
+    stop_request.end()
     send(signal.SIGINT)
 
 
-def test_no_except_exception_swallows_it(interruption: Interruption) -> None:
+def test_no_except_exception_swallows_it(stop_request: StopRequest) -> None:
     with pytest.raises(Interrupted):
         try:
             send(signal.SIGINT)
@@ -121,14 +121,14 @@ class Resource:
         time.sleep(0.002)
         print("closed", file=sys.stderr, flush=True)
 
-def run(settings, interruption, tally):
+def run(settings, stop_request, stats):
     with ExitStack() as stack:
         stack.enter_context(closing(Resource()))
         os.write(2, b"ready\\n")
         for number in range({rounds}):
-            with interruption.shield():
+            with stop_request.deferred():
                 log.debug("sending %d", number)
-                interruption.check()
+                stop_request.check()
             log.debug("listing %d", number)
     return 0
 
@@ -187,7 +187,7 @@ def test_at_any_instant_also_several_signals_end_it_in_order() -> None:
 
 def test_a_signal_that_is_held_back_ends_a_wait_for_the_sink() -> None:
     """Nobody reads Wazuh's socket: the wait is shielded, and yet it ends."""
-    program = PROGRAM.format(debug=0, rounds=1).replace("interruption.check()", "wait(interruption)")
+    program = PROGRAM.format(debug=0, rounds=1).replace("stop_request.check()", "wait(stop_request)")
     program = program.replace("cli._run = run", WAIT + "cli._run = run")
     process = execute(program)
     wait_ready(process)
@@ -198,14 +198,14 @@ def test_a_signal_that_is_held_back_ends_a_wait_for_the_sink() -> None:
 
 
 WAIT = """
-def wait(interruption):
+def wait(stop_request):
     import socket, tempfile
     from pathlib import Path
     from aws_s3.pipeline.sinks import UnixSink
     with tempfile.TemporaryDirectory() as folder:
         receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         receiver.bind(folder + "/queue")
-        sink = UnixSink(Path(folder, "queue"), interruption.check)
+        sink = UnixSink(Path(folder, "queue"), stop_request.check)
         while True:
             sink.send(b"x" * 1000)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from aws_s3.errors import ParseError, StorageError, UnavailableError
-from aws_s3.pipeline.stats import Reading, Stopwatch, Tally
+from aws_s3.pipeline.stats import EventCounts, RunStats, Stopwatch
 
 
 def slow_items(pause: float) -> Iterator[int]:
@@ -33,20 +33,20 @@ def test_waiting_that_fails_counts_too() -> None:
 
 
 def test_what_a_worker_counts_is_sent_once() -> None:
-    mine, total = Reading(2, 1), Reading(5, 0)
+    mine, total = EventCounts(2, 1), EventCounts(5, 0)
     total.add(pickle.loads(pickle.dumps(mine.take())))
-    assert (total, bool(mine)) == (Reading(7, 1), False)
+    assert (total, bool(mine)) == (EventCounts(7, 1), False)
 
 
 def test_objects_that_are_broken_are_told_from_those_that_could_not_be_had() -> None:
-    tally = Tally()
+    stats = RunStats()
     for error in (ParseError("x"), UnavailableError(StorageError("x")), StorageError("x")):
-        tally.count(error)
-    assert (tally.malformed, tally.failed) == (1, 2)
+        stats.count(error)
+    assert (stats.malformed, stats.failed) == (1, 2)
 
 
 def test_the_newest_moment_is_kept_also_where_it_is_that_of_1970() -> None:
-    tally = Tally()
+    stats = RunStats()
     for moment in (0.0, -5.0):
-        tally.saw(moment)
-    assert tally.newest == 0.0
+        stats.note_newest(moment)
+    assert stats.newest == 0.0

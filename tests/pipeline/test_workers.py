@@ -17,7 +17,7 @@ from aws_s3.errors import CollectorError, ParseError, StorageError, UnavailableE
 from aws_s3.pipeline.decode import Batches, batches
 from aws_s3.pipeline.loading import Loader, load
 from aws_s3.pipeline.prefetch import DaemonExecutor
-from aws_s3.pipeline.workers import Crew
+from aws_s3.pipeline.workers import WorkerPool
 from tests.faults.ground import end_soon, seconds_to_end
 from tests.harness.command import wait_until
 
@@ -74,9 +74,9 @@ def crew(
     get: Callable[[int], IO[bytes]] = get,
     read: Callable[[int, IO[bytes]], Iterator[bytes]] = read,
     bytes_ahead: int = BIG,
-) -> Iterator["Crew[int]"]:
+) -> Iterator["WorkerPool[int]"]:
     """Give a crew of `size`; each object counts as 1,000 bytes."""
-    with closing(Crew(size, loader(get, read, 1000), threads, bytes_ahead)) as made:
+    with closing(WorkerPool(size, loader(get, read, 1000), threads, bytes_ahead)) as made:
         yield made
 
 
@@ -293,9 +293,9 @@ PROGRAM = """
 import io, sys, time
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.loading import Loader
-from aws_s3.pipeline.workers import Crew, _put as put
+from aws_s3.pipeline.workers import WorkerPool, _put as put
 loader = Loader(lambda number: {get}, lambda number, body: iter([b"x" * 100_000] * 1000), lambda number: 1)
-crew = Crew(3, loader, lambda: DaemonExecutor(4, "download"), 1 << 30)
+crew = WorkerPool(3, loader, lambda: DaemonExecutor(4, "download"), 1 << 30)
 {work}
 print("ready", flush=True)
 time.sleep(60)
@@ -327,14 +327,14 @@ def test_workers_end_with_their_parent_and_do_not_hold_its_stdout(get: str, work
 FORK = """
 import io, os, signal
 from aws_s3.errors import Interrupted
-from aws_s3.pipeline.signals import Interruption
+from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.loading import Loader
-from aws_s3.pipeline.workers import Crew
+from aws_s3.pipeline.workers import WorkerPool
 parent = os.getpid()
 os.register_at_fork(after_in_parent=lambda: os.kill(parent, signal.SIGTERM))
-Interruption().listen()
+StopRequest().install()
 try:
-    Crew(2, Loader(io.BytesIO, lambda item, body: iter(body), len), None, 1)
+    WorkerPool(2, Loader(io.BytesIO, lambda item, body: iter(body), len), None, 1)
 except Interrupted:
     print("interrupted")
 """

@@ -9,9 +9,9 @@ from typing import Any
 
 from aws_s3.aws.service_api import ServiceApi
 from aws_s3.errors import CollectorError, InvalidRequestError, MissingError, SinkSendError
-from aws_s3.pipeline.signals import Interruption
+from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
-from aws_s3.services.base import Surroundings
+from aws_s3.services.base import Context
 from aws_s3.services.cloudwatch_logs import CloudWatchLogs
 from aws_s3.settings import ServiceJob
 from aws_s3.state.locks import Locks
@@ -177,17 +177,17 @@ class Collecting:
         job = ServiceJob("cloudwatchlogs", log_groups=groups or (GROUP,), **options)
         failures: list[CollectorError] = []
         before = len(self.sink.messages)
-        for surroundings in self.surroundings(failures):
-            service = CloudWatchLogs(job, surroundings)
+        for context in self.context(failures):
+            service = CloudWatchLogs(job, context)
             service.collect(REGION)
             service.finish()
         return Ran(self.sink.messages[before:], failures)
 
-    def surroundings(self, failures: list[CollectorError]) -> Iterator[Surroundings]:
+    def context(self, failures: list[CollectorError]) -> Iterator[Context]:
         """Yield what a run works with, once."""
         with closing(ServiceState(self.folder)) as state, closing(Locks(self.folder / "lock")) as locks:
             self._open = state
-            yield Surroundings(
+            yield Context(
                 connect=lambda region, rate: self.logs,
                 account=lambda: self.logs.account,
                 fail=failures.append,
@@ -195,7 +195,7 @@ class Collecting:
                 locks=locks,
                 sink=self.sink,
                 requests=AtOnce(),
-                interruption=Interruption(),
+                stop_request=StopRequest(),
                 began=datetime.fromtimestamp(self.now / 1000, timezone.utc),
             )
 

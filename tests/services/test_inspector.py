@@ -13,7 +13,7 @@ import pytest
 
 from aws_s3.aws.service_api import ServiceApi
 from aws_s3.errors import RequestError, SinkSendError, StateError
-from aws_s3.services.base import Surroundings
+from aws_s3.services.base import Context
 from aws_s3.services.inspector import Inspector
 from aws_s3.settings import DiscardRule, ServiceJob
 from aws_s3.state.service_state import FILE
@@ -63,8 +63,8 @@ class Scanning(Collecting):
         """Scan, so many minutes after the last time; return the messages."""
         self.now += minutes * 60_000
         before = len(self.sink.messages)
-        for around in self.surroundings([]):
-            connected = Surroundings(**{**vars(around), "connect": lambda region, rate: self.api})
+        for around in self.context([]):
+            connected = Context(**{**vars(around), "connect": lambda region, rate: self.api})
             Inspector(ServiceJob("inspector", **options), connected).collect(REGION)
         return [json.loads(message) for message in self.sink.messages[before:]]
 

@@ -9,29 +9,29 @@ from typing import Any
 import pytest
 
 from aws_s3.errors import ParseError, StorageError, UnavailableError
-from aws_s3.log_types import BUCKET_TYPES
-from aws_s3.log_types.base import Bucket
+from aws_s3.log_types import LOG_TYPES
+from aws_s3.log_types.base import LogType
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.log_types.config import Config
 from aws_s3.log_types.custom import Custom
 from aws_s3.log_types.layout import SLASHED, UNPADDED, Partition
 from aws_s3.log_types.server_access import FLAT, SLASHED_BY_YEAR, ServerAccess
-from aws_s3.settings import Source
+from aws_s3.settings import BucketLocation
 from aws_s3.state.bucket_state import FILE, BucketState
 from aws_s3.state.failed_objects import FailedObject
-from aws_s3.state.start_day import History, Known, Start
+from aws_s3.state.start_day import History, PartitionCheckpoint, StartDay
 from tests.harness.collecting import ACCOUNT, BUCKET, DAY, NOW, REGION, SOURCE, trail_key
 
 TRAIL = Partition(f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/", SLASHED, ACCOUNT, REGION)
-START = Start(DAY, floor=DAY)
+START = StartDay(DAY, floor=DAY)
 BROKEN = ParseError("it is broken")
 UNAVAILABLE = UnavailableError(StorageError("later"))
 
 
 def open_state(
     folder: Path,
-    bucket: Bucket | None = None,
-    source: Source = SOURCE,
+    bucket: LogType | None = None,
+    source: BucketLocation = SOURCE,
     now: datetime = NOW,
     keep_days: int | None = 1,
 ) -> BucketState:
@@ -67,42 +67,42 @@ def failed(key: str) -> FailedObject:
 ROWS = [
     (
         "cloudtrail",
-        Source("cloudtrail", BUCKET, "logs/", "ct/"),
+        BucketLocation("cloudtrail", BUCKET, "logs/", "ct/"),
         Partition(f"logs/AWSLogs/ct/{ACCOUNT}/CloudTrail/{REGION}/", SLASHED, ACCOUNT, REGION),
         "2021/06/10/a.json.gz",
         ("acme-logs/logs/ct/", ACCOUNT, REGION),
     ),
     (
         "config",
-        Source("config", BUCKET),
+        BucketLocation("config", BUCKET),
         Partition(f"AWSLogs/{ACCOUNT}/Config/{REGION}/", UNPADDED, ACCOUNT, REGION),
         "2021/6/10/ConfigHistory/a.json.gz",
         ("acme-logs/", ACCOUNT, REGION),
     ),
     (
         "vpcflow",
-        Source("vpcflow", BUCKET),
+        BucketLocation("vpcflow", BUCKET),
         Partition(f"AWSLogs/{ACCOUNT}/vpcflowlogs/{REGION}/", SLASHED, ACCOUNT, REGION),
         f"2021/06/10/{ACCOUNT}_vpcflowlogs_{REGION}_fl-0123456789abcdef0_20210610T0115Z_hash.log.gz",
         ("acme-logs/", ACCOUNT, REGION, "fl-0123456789abcdef0"),
     ),
     (
         "alb",
-        Source("alb", BUCKET, "lb/", "suffix/"),
+        BucketLocation("alb", BUCKET, "lb/", "suffix/"),
         Partition(f"lb/AWSLogs/suffix/{ACCOUNT}/elasticloadbalancing/{REGION}/", SLASHED, ACCOUNT, REGION),
         "2021/06/10/a.log.gz",
         ("acme-logs/lb/", ACCOUNT),
     ),
     (
         "custom",
-        Source("custom", BUCKET, "kms/"),
+        BucketLocation("custom", BUCKET, "kms/"),
         Partition("kms/", SLASHED),
         "2021/06/10/01/stream-1-2021-06-10-01-15-00-abc1",
         ("acme-logs/kms/", "999999999999"),
     ),
     (
         "server_access",
-        Source("server_access", BUCKET, "access/"),
+        BucketLocation("server_access", BUCKET, "access/"),
         Partition("access/", FLAT),
         "2021-06-10-01-15-00-AAAA",
         ("acme-logs/access/", "999999999999"),
@@ -112,13 +112,13 @@ ROWS = [
 
 @pytest.mark.parametrize(("name", "source", "partition", "rest", "row"), ROWS, ids=[row[0] for row in ROWS])
 def test_row_is_as_the_existing_module_writes_it(
-    tmp_path: Path, name: str, source: Source, partition: Partition, rest: str, row: tuple[str, ...]
+    tmp_path: Path, name: str, source: BucketLocation, partition: Partition, rest: str, row: tuple[str, ...]
 ) -> None:
     key = partition.prefix + rest
     before = datetime.now(timezone.utc).replace(microsecond=0, tzinfo=None)
-    with closing(open_state(tmp_path, BUCKET_TYPES[name](), source)) as state:
+    with closing(open_state(tmp_path, LOG_TYPES[name](), source)) as state:
         state.mark_done(partition, key, "999999999999")
-    [(*found, processed, created)] = table(tmp_path, f"SELECT * FROM {BUCKET_TYPES[name].table}")
+    [(*found, processed, created)] = table(tmp_path, f"SELECT * FROM {LOG_TYPES[name].table}")
     assert tuple(found) == (*row, key)
     assert created == 20210610
     processed_at = datetime.strptime(processed, "%Y-%m-%d %H:%M:%S")
@@ -132,7 +132,7 @@ def test_each_object_is_committed_by_itself(state: BucketState, tmp_path: Path) 
 
 
 def test_row_counts_whatever_its_account(tmp_path: Path) -> None:
-    source = Source("custom", BUCKET)
+    source = BucketLocation("custom", BUCKET)
     partition = Partition("", SLASHED)
     key = "2021/06/10/01/a"
     with closing(open_state(tmp_path, Custom(), source)) as state:
@@ -155,7 +155,7 @@ def test_settled_is_what_was_processed_or_waits_to_be_tried_again(state: BucketS
     done, malformed, unavailable, new = (trail_key(name) for name in "abcd")
     state.mark_done(TRAIL, done, "")
     state.mark_malformed(TRAIL, failed(malformed), "", BROKEN)
-    state.leftovers.put_off(failed(unavailable), UNAVAILABLE)
+    state.failed_objects.schedule_retry(failed(unavailable), UNAVAILABLE)
     keys = [done, malformed, unavailable, new]
     assert state.settled(TRAIL, keys) == {done, malformed, unavailable}
     assert state.settled(TRAIL, []) == set()
@@ -166,7 +166,7 @@ def test_only_what_was_read_may_be_removed(state: BucketState) -> None:
     done, malformed, unavailable, new = (trail_key(name) for name in "abcd")
     state.mark_done(TRAIL, done, "")
     state.mark_malformed(TRAIL, failed(malformed), "", BROKEN)
-    state.leftovers.put_off(failed(unavailable), UNAVAILABLE)
+    state.failed_objects.schedule_retry(failed(unavailable), UNAVAILABLE)
     assert state.removable([done, malformed, unavailable, new]) == {done}
     assert state.removable([]) == set()
 
@@ -180,30 +180,30 @@ def test_keys_of_any_characters_are_found_again(state: BucketState) -> None:
 
 def test_place_follows_the_newest_day_and_never_goes_back(state: BucketState) -> None:
     state.begin(TRAIL, START)
-    for day, place in ((10, 10), (9, 10), (12, 12), (11, 12)):
+    for day, newest_day in ((10, 10), (9, 10), (12, 12), (11, 12)):
         process(state, TRAIL, [trail_key("a", date(2021, 6, day))])
-        assert state.known(TRAIL).place == date(2021, 6, place)
+        assert state.known(TRAIL).newest_day == date(2021, 6, newest_day)
 
 
 def test_place_is_never_in_the_future(state: BucketState) -> None:
     process(state, TRAIL, [trail_key("a", date(2099, 1, 1)), trail_key("a", NOW.date() + timedelta(1))])
-    assert state.known(TRAIL).place is None
+    assert state.known(TRAIL).newest_day is None
     process(state, TRAIL, [trail_key("a", NOW.date())])
-    assert state.known(TRAIL).place == NOW.date()
+    assert state.known(TRAIL).newest_day == NOW.date()
 
 
 def test_place_stays_behind_a_gap(state: BucketState) -> None:
-    state.begin(TRAIL, Start(DAY, leaves_gap=True))
+    state.begin(TRAIL, StartDay(DAY, leaves_gap=True))
     process(state, TRAIL, [trail_key("a")])
-    assert state.known(TRAIL) == Known()
+    assert state.known(TRAIL) == PartitionCheckpoint()
 
 
 def test_what_is_known_is_found_again(tmp_path: Path) -> None:
     with closing(open_state(tmp_path)) as state:
-        state.begin(TRAIL, Start(DAY, floor=DAY, resume=DAY + timedelta(1)))
+        state.begin(TRAIL, StartDay(DAY, floor=DAY, resume=DAY + timedelta(1)))
         process(state, TRAIL, [trail_key("a", DAY + timedelta(2))])
         known = state.known(TRAIL)
-    assert known == Known(DAY, DAY + timedelta(2), DAY + timedelta(1))
+    assert known == PartitionCheckpoint(DAY, DAY + timedelta(2), DAY + timedelta(1))
     with closing(open_state(tmp_path)) as state:
         assert state.known(TRAIL) == known
 
@@ -214,22 +214,22 @@ def test_floor_is_written_before_anything_is_done(state: BucketState, tmp_path: 
 
 
 def test_partition_without_a_floor_is_not_taken_for_the_existing_modules_next_time(tmp_path: Path) -> None:
-    gap = Start(DAY, leaves_gap=True)
+    gap = StartDay(DAY, leaves_gap=True)
     with closing(open_state(tmp_path, keep_days=None)) as state:
         state.begin(TRAIL, gap)
         process(state, TRAIL, [trail_key("m")])
     with closing(open_state(tmp_path)) as state:
-        assert state.known(TRAIL) == Known()
+        assert state.known(TRAIL) == PartitionCheckpoint()
         assert state.settled(TRAIL, [trail_key("a"), trail_key("m")]) == {trail_key("m")}
 
 
 def test_layouts_of_one_path_stand_each_for_itself(tmp_path: Path) -> None:
     by_name, by_folder = Partition("", FLAT), Partition("", SLASHED_BY_YEAR)
-    with closing(open_state(tmp_path, ServerAccess(), Source("server_access", BUCKET))) as state:
+    with closing(open_state(tmp_path, ServerAccess(), BucketLocation("server_access", BUCKET))) as state:
         state.begin(by_name, START)
         process(state, by_name, ["2021-06-12-01-15-00-AAAA"])
-        assert state.known(by_folder) == Known()
-        assert state.known(by_name).place == date(2021, 6, 12)
+        assert state.known(by_folder) == PartitionCheckpoint()
+        assert state.known(by_name).newest_day == date(2021, 6, 12)
 
 
 def test_old_rows_are_pruned_behind_the_place_but_the_newest_500_stay(state: BucketState, tmp_path: Path) -> None:
@@ -261,9 +261,9 @@ def test_nothing_is_pruned_under_reparse(tmp_path: Path) -> None:
 @pytest.mark.parametrize("day", [date.min, date.min + timedelta(1)])
 def test_nothing_is_pruned_before_the_first_day_of_the_calendar(state: BucketState, day: date) -> None:
     """A key may be dated there, by anybody who may write into the bucket."""
-    state.begin(TRAIL, Start(date.min, floor=date.min))
+    state.begin(TRAIL, StartDay(date.min, floor=date.min))
     process(state, TRAIL, [f"{TRAIL.prefix}{SLASHED.written(day)}/a.json"])
-    assert state.known(TRAIL) == Known(floor=date.min, place=day)
+    assert state.known(TRAIL) == PartitionCheckpoint(floor=date.min, newest_day=day)
 
 
 def test_day_that_was_pruned_to_never_goes_back(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_day_that_was_pruned_to_never_goes_back(tmp_path: Path) -> None:
 
 def test_pruning_one_partition_leaves_those_below_its_prefix(tmp_path: Path) -> None:
     outer, inner = Partition("", FLAT), Partition(f"{ACCOUNT}/{REGION}/web/", SLASHED, ACCOUNT, REGION)
-    with closing(open_state(tmp_path, ServerAccess(), Source("server_access", BUCKET))) as state:
+    with closing(open_state(tmp_path, ServerAccess(), BucketLocation("server_access", BUCKET))) as state:
         inner_keys = [f"{inner.prefix}2021/06/02/2021-06-02-00-00-00-{number:05}" for number in range(600)]
         process(state, inner, inner_keys)
         process(state, outer, [f"2021-06-10-00-00-00-{number:05}" for number in range(600)])
@@ -295,7 +295,7 @@ def test_pruning_keeps_the_newest_by_date_where_months_are_unpadded(tmp_path: Pa
         return f"{partition.prefix}2021/{month_and_day}/ConfigHistory/{number:05}.json.gz"
 
     october = datetime(2021, 10, 20, tzinfo=timezone.utc)
-    with closing(open_state(tmp_path, Config(), Source("config", BUCKET), now=october)) as state:
+    with closing(open_state(tmp_path, Config(), BucketLocation("config", BUCKET), now=october)) as state:
         # By their text, days of October sort before those of September.
         process(state, partition, [key("9/30", number) for number in range(300)])
         process(state, partition, [key("10/2", number) for number in range(300)])
@@ -309,8 +309,8 @@ def test_last_complete_run_and_earliest_floor_are_the_sources(tmp_path: Path) ->
     other = replace(SOURCE, organization="o-1")
     with closing(open_state(tmp_path)) as state:
         assert state.history() == History()
-        state.begin(TRAIL, Start(DAY, floor=DAY))
-        state.begin(replace(TRAIL, prefix="other/"), Start(DAY, floor=DAY - timedelta(3)))
+        state.begin(TRAIL, StartDay(DAY, floor=DAY))
+        state.begin(replace(TRAIL, prefix="other/"), StartDay(DAY, floor=DAY - timedelta(3)))
         assert state.history() == History(None, DAY - timedelta(3))
         state.complete()
         assert state.history() == History(NOW.date(), DAY - timedelta(3))
@@ -336,7 +336,7 @@ def test_organizations_trail_and_an_accounts_are_sources_of_their_own(tmp_path: 
         assert state.history() == History()
         process(state, Partition("AWSLogs/o-abc123/", SLASHED), ["AWSLogs/o-abc123/2021/06/12/a"])
     with closing(open_state(tmp_path)) as state:
-        assert state.known(TRAIL).place == DAY
+        assert state.known(TRAIL).newest_day == DAY
 
 
 def test_bucket_that_was_emptied_is_not_an_empty_source(tmp_path: Path) -> None:
@@ -348,8 +348,8 @@ def test_bucket_that_was_emptied_is_not_an_empty_source(tmp_path: Path) -> None:
 
 def test_every_query_uses_an_index(tmp_path: Path) -> None:
     """A million rows must not slow a run down."""
-    for kind in BUCKET_TYPES.values():
-        source = Source(kind.name, BUCKET)
+    for kind in LOG_TYPES.values():
+        source = BucketLocation(kind.name, BUCKET)
         partition = Partition("a/", kind.layouts[0].dates, ACCOUNT, REGION)
         keys = ["a/2021/06/10/a", "a/2021/06/10/b"]
         open_state(tmp_path, kind(), source).close()
@@ -363,22 +363,24 @@ def test_every_query_uses_an_index(tmp_path: Path) -> None:
             state.mark_done(partition, keys[0], "")
             state.mark_malformed(partition, failed(keys[1]), "", BROKEN)
             state.advance(partition, keys[0])
-            state._entries[partition] = replace(state._entries[partition], known=Known(place=date(2021, 6, 1)))
+            state._entries[partition] = replace(
+                state._entries[partition], known=PartitionCheckpoint(newest_day=date(2021, 6, 1))
+            )
             state.advance(partition, keys[0])
-            state.leftovers.due(partition, 1000)
-            state.leftovers.put_off(failed(keys[0]), UNAVAILABLE)
-            state.leftovers.mark_partial(keys[0], "v", 1)
-            state.leftovers.partial(keys[0], "v")
-            state.leftovers.waiting()
+            state.failed_objects.due(partition, 1000)
+            state.failed_objects.schedule_retry(failed(keys[0]), UNAVAILABLE)
+            state.failed_objects.mark_partial(keys[0], "v", 1)
+            state.failed_objects.partial(keys[0], "v")
+            state.failed_objects.waiting()
             state.history()
             state.is_empty()
             state.complete()
             connection.set_trace_callback(None)
-            tables = {kind.table, "collection_failed", "collection_partial", "collection_partition"}
+            column_batches = {kind.table, "collection_failed", "collection_partial", "collection_partition"}
             planned = {sql for sql in statements if sql.startswith(("SELECT", "INSERT", "DELETE", "UPDATE"))}
             assert len(planned) > 10
             for sql in planned:
                 plan = [row[3].split(maxsplit=2) for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
-                for verb, name, how in (step for step in plan if step[1] in tables):
+                for verb, name, how in (step for step in plan if step[1] in column_batches):
                     assert verb == "SEARCH", (sql, plan)
                     assert name != kind.table or "log_key" in how, (sql, plan)

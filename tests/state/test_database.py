@@ -15,7 +15,7 @@ import pytest
 
 from aws_s3.errors import StateCreateError, StateError
 from aws_s3.state import database as module
-from aws_s3.state.database import FORM, Database
+from aws_s3.state.database import WRITER_TAG, Database
 from tests import ROOT
 from tests.harness.collecting import Collection
 
@@ -358,13 +358,13 @@ def test_a_file_of_the_existing_module_becomes_ours_once(tmp_path: Path) -> None
             "CREATE TABLE log_progress (x); CREATE TABLE trail_progress (x);"
             "CREATE TABLE thing (name TEXT PRIMARY KEY);"
         )
-    take_over = ("INSERT INTO thing VALUES ('taken over')",)
+    on_foreign_write = ("INSERT INTO thing VALUES ('taken over')",)
     for _ in range(2):
-        with closing(Database(path, (), take_over)) as database:
+        with closing(Database(path, (), on_foreign_write)) as database:
             assert names(database) == ["taken over"]
-            assert database.query("SELECT * FROM metadata") == [("version", FORM)]
-            tables = {name for (name,) in database.query("SELECT name FROM sqlite_master")}
-            assert not tables & {"log_progress", "trail_progress"}
+            assert database.query("SELECT * FROM metadata") == [("version", WRITER_TAG)]
+            column_batches = {name for (name,) in database.query("SELECT name FROM sqlite_master")}
+            assert not column_batches & {"log_progress", "trail_progress"}
 
 
 def test_the_whole_state_is_told_unusable_before_anything_is_sent(tmp_path: Path) -> None:

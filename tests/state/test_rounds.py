@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from aws_s3.errors import SinkConnectError, StorageError, UnavailableError
 from aws_s3.settings import BucketJob, DiscardRule
 from aws_s3.state.database import Database, Execute
-from aws_s3.state.start_day import Asked, History, Known, Start, start_of
+from aws_s3.state.start_day import History, PartitionCheckpoint, StartDay, StartRequest, choose_start_day
 from tests.harness.collecting import ACCOUNT, JOB, REGION, Collection, ListSink
 from tests.state.worlds import WORLDS, World, body_of
 
@@ -62,7 +62,7 @@ class Item:
 class Model:
     """What SPEC 4 and 10 say that the state knows."""
 
-    known: dict[str, Known] = field(default_factory=dict)
+    known: dict[str, PartitionCheckpoint] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     partial: dict[str, tuple[DiscardRule | None, int]] = field(default_factory=dict)
@@ -169,15 +169,15 @@ class Collecting:
         self.items[key] = Item(key, day, part.name, tuple(f"{name}-{number}" for number in range(events)))
         self.collection.store.objects[key] = body_of(name, events)
 
-    def _promised(self, job: BucketJob, starts: dict[str, Start]) -> set[str]:
+    def _promised(self, job: BucketJob, starts: dict[str, StartDay]) -> set[str]:
         """Return the objects that are new within the look-back, however the start of a run is decided."""
         promised = set()
         for key in self.collection.store.objects:
             item = self.items[key]
-            known = self.model.known.get(item.part, Known())
-            if item.part in starts and known.place and key not in self.model.done:
+            known = self.model.known.get(item.part, PartitionCheckpoint())
+            if item.part in starts and known.newest_day and key not in self.model.done:
                 bounds = filter(None, (known.floor, known.resume, known.pruned))
-                if item.day >= max(known.place - timedelta(job.lookback_days), *bounds):
+                if item.day >= max(known.newest_day - timedelta(job.lookback_days), *bounds):
                     promised.add(key)
         return promised
 
@@ -185,7 +185,7 @@ class Collecting:
         if not self.collection.store.failures.pop(key, None):
             self.collection.store.failures[key] = UNAVAILABLE
 
-    def _run_whole(self, job: BucketJob, starts: dict[str, Start], steps: list[Step]) -> None:
+    def _run_whole(self, job: BucketJob, starts: dict[str, StartDay], steps: list[Step]) -> None:
         ended = self.collection.run(**changes(job))
         assert ended.events == [event for step in steps for event in step.events]
         has_failed = any(step.is_broken for step in steps) and not job.skip_on_error
@@ -198,7 +198,9 @@ class Collecting:
             self.model.last_run = self.today
         self._compare(job)
 
-    def _run_without_listener(self, job: BucketJob, starts: dict[str, Start], steps: list[Step], accepted: int) -> None:
+    def _run_without_listener(
+        self, job: BucketJob, starts: dict[str, StartDay], steps: list[Step], accepted: int
+    ) -> None:
         """The listener goes after some messages: what it took of the object in hand is remembered."""
         if accepted >= sum(len(step.events) for step in steps):
             return self._run_whole(job, starts, steps)
@@ -251,31 +253,31 @@ class Collecting:
         assert len([step for step in new if step not in recorded and sent.intersection(step.events)]) <= 1
         self.model.done |= {step.item.key for step in recorded}
         self.model.failed = failed
-        self.model.known = {name: now for name, now in known.items() if now != Known()}
+        self.model.known = {name: now for name, now in known.items() if now != PartitionCheckpoint()}
         self.model.last_run = last_run
         for key in self.model.done:
             self.model.partial.pop(key, None)
 
-    def _expected(self, job: BucketJob) -> tuple[dict[str, Start], list[Step]]:
+    def _expected(self, job: BucketJob) -> tuple[dict[str, StartDay], list[Step]]:
         """Return where each partition starts, and what the run comes to, in order."""
         floors = [known.floor for known in self.model.known.values() if known.floor]
         history = History(self.model.last_run, min(floors, default=None))
-        asked = Asked(self.today, job.only_logs_after, job.lookback_days, job.reparse)
-        starts: dict[str, Start] = {}
+        asked = StartRequest(self.today, job.only_logs_after, job.lookback_days, job.reparse)
+        starts: dict[str, StartDay] = {}
         steps: list[Step] = []
         with closing(self.collection.state(job)) as state:
-            due = {name: state.leftovers.due(partition, 1000) for name, partition in self.partitions.items()}
+            due = {name: state.failed_objects.due(partition, 1000) for name, partition in self.partitions.items()}
             self.rows_before = self._rows(state)
         # A reparse sends again what was forgotten too: as if it was new.
         settled = (self.rows_before if job.reparse else self.model.done) | self.model.failed
         for part in self.world.asked(job, self.collection.store.objects):
-            starts[part] = start_of(self.model.known.get(part, Known()), history, asked)
+            starts[part] = choose_start_day(self.model.known.get(part, PartitionCheckpoint()), history, asked)
             again = [] if job.reparse else [self.items[failed.key] for failed in due[part]]
             steps += [self._step(item, job, in_turn=False) for item in again]
             steps += self._new_steps(part, starts[part], job, settled)
         return starts, steps
 
-    def _new_steps(self, part: str, start: Start, job: BucketJob, settled: set[str]) -> Iterator[Step]:
+    def _new_steps(self, part: str, start: StartDay, job: BucketJob, settled: set[str]) -> Iterator[Step]:
         there = map(self.items.__getitem__, self.collection.store.objects)
         listed = (item for item in there if item.part == part and item.day >= start.day)
         for item in sorted(listed, key=lambda item: self.partitions[part].order(item.key)):
@@ -294,9 +296,9 @@ class Collecting:
             accepted = 0
         return Step(item, item.sent_with(job.discard)[accepted:], in_turn, is_broken=False)
 
-    def _apply(self, job: BucketJob, starts: dict[str, Start], steps: list[Step]) -> None:
+    def _apply(self, job: BucketJob, starts: dict[str, StartDay], steps: list[Step]) -> None:
         for part, start in starts.items():
-            known = self.model.known.get(part, Known())
+            known = self.model.known.get(part, PartitionCheckpoint())
             self.model.known[part] = replace(known, floor=start.floor, resume=start.resume)
         for step in steps:
             key, part = step.item.key, step.item.part
@@ -309,7 +311,7 @@ class Collecting:
             self.model.partial.pop(key, None)
             if step.in_turn and step.item.day <= self.today and not starts[part].leaves_gap:
                 known = self.model.known[part]
-                self.model.known[part] = replace(known, place=max(step.item.day, known.place or date.min))
+                self.model.known[part] = replace(known, newest_day=max(step.item.day, known.newest_day or date.min))
 
     def _compare(self, job: BucketJob) -> None:
         """The state knows what the model does; what it pruned is behind every window of until now."""
@@ -323,7 +325,7 @@ class Collecting:
                 if known.pruned != expected.pruned:
                     assert not job.reparse
                     assert known.pruned and known.pruned > (expected.pruned or date.min)
-                    assert known.place and known.pruned <= known.place - timedelta(job.lookback_days)
+                    assert known.newest_day and known.pruned <= known.newest_day - timedelta(job.lookback_days)
                 forgotten = {key for key in self.model.done - rows if self.items[key].part == part}
                 assert all(self.items[key].day < (known.pruned or date.min) for key in forgotten)
                 self.model.known[part] = known
@@ -332,7 +334,7 @@ class Collecting:
         return {key for partition in self.partitions.values() for key in state._rows.of(partition)}
 
     def _failed(self, state: Any) -> set[str]:
-        return set(state.leftovers.failed(sorted(self.items)) if self.items else ())
+        return set(state.failed_objects.failed(sorted(self.items)) if self.items else ())
 
 
 def mortal_database(fate: Fate) -> type[Database]:

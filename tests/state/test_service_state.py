@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from aws_s3.state.log_streams import Group
-from aws_s3.state.read_ranges import LATE, Span
-from aws_s3.state.scans import Place
+from aws_s3.state.read_ranges import LATE, ReadInterval
+from aws_s3.state.scans import ScanTarget
 from aws_s3.state.service_state import FILE, ServiceState
 
 REGION = "us-east-1"
@@ -44,7 +44,7 @@ def leave(folder: Path, streams: Iterable[Any] = (), scans: Iterable[Any] = ()) 
         database.executemany("REPLACE INTO aws_services VALUES ('inspector', ?, ?, ?)", scans)
 
 
-def spans(folder: Path, account: str, *names: str) -> dict[str, tuple[Span, ...]]:
+def spans(folder: Path, account: str, *names: str) -> dict[str, tuple[ReadInterval, ...]]:
     """Begin to read the streams as of the account; return what was read of them."""
     with closing(ServiceState(folder)) as state:
         state.streams.begin(GROUP, account, names, 5000)
@@ -58,9 +58,9 @@ def compatible(folder: Path) -> list[Any]:
 
 def test_first_account_that_reads_a_stream_takes_over_what_was_read_of_it(tmp_path: Path) -> None:
     leave(tmp_path, [("s", "token", 1000, 2000)])
-    assert spans(tmp_path, ONE, "other") == {"other": (Span(5000, 5000, 5000),)}
-    assert spans(tmp_path, TWO, "s") == {"s": (Span(1000, 2000, 2001),)}
-    assert spans(tmp_path, ONE, "s")["s"] == (Span(5000, 5000, 5000),)
+    assert spans(tmp_path, ONE, "other") == {"other": (ReadInterval(5000, 5000, 5000),)}
+    assert spans(tmp_path, TWO, "s") == {"s": (ReadInterval(1000, 2000, 2001),)}
+    assert spans(tmp_path, ONE, "s")["s"] == (ReadInterval(5000, 5000, 5000),)
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,12 @@ def test_what_the_existing_module_read_since_counts_as_read(tmp_path: Path) -> N
     spans(tmp_path, ONE, "s", "t")
     with closing(ServiceState(tmp_path)) as state:
         for stream in state.streams.known(GROUP, ONE).values():
-            state.streams.record(stream.id, (Span(5000, 6000, 5000),), {(6000, b"x"): 1})
+            state.streams.record(stream.id, (ReadInterval(5000, 6000, 5000),), {(6000, b"x"): 1})
             state.streams.finish(replace(stream, token="before what it read"))
     leave(tmp_path, [("s", None, 5000, 7000)])
     assert spans(tmp_path, ONE, "s", "t") == {
-        "s": (Span(5000, 7000, 7001),),
-        "t": (Span(5000, 6000, 5000),),
+        "s": (ReadInterval(5000, 7000, 7001),),
+        "t": (ReadInterval(5000, 6000, 5000),),
     }
     with closing(ServiceState(tmp_path)) as state:
         tokens = {name: known.token for name, known in state.streams.known(GROUP, ONE).items()}
@@ -92,9 +92,9 @@ def test_row_that_is_ours_is_not_taken_over_by_another_account(tmp_path: Path) -
     spans(tmp_path, ONE, "s")
     with closing(ServiceState(tmp_path)) as state:
         [stream] = state.streams.known(GROUP, ONE).values()
-        state.streams.record(stream.id, (Span(5000, 9000, 5000),), {(9000, b"x"): 1})
+        state.streams.record(stream.id, (ReadInterval(5000, 9000, 5000),), {(9000, b"x"): 1})
     leave(tmp_path)
-    assert spans(tmp_path, TWO, "s") == {"s": (Span(5000, 5000, 5000),)}
+    assert spans(tmp_path, TWO, "s") == {"s": (ReadInterval(5000, 5000, 5000),)}
 
 
 def test_existing_module_finds_what_it_needs(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_existing_module_finds_what_it_needs(tmp_path: Path) -> None:
     spans(tmp_path, ONE, "s", "nothing-read")
     with closing(ServiceState(tmp_path)) as state:
         stream = state.streams.known(GROUP, ONE)["s"]
-        state.streams.record(stream.id, (Span(10, 20, 10), Span(5000, 6000, 5000)), {(6000, b"x"): 1})
+        state.streams.record(stream.id, (ReadInterval(10, 20, 10), ReadInterval(5000, 6000, 5000)), {(6000, b"x"): 1})
     assert compatible(tmp_path) == [(REGION, "g", "old", "token", 1, 2), (REGION, "g", "s", None, 5000, 6000)]
 
 
@@ -112,9 +112,9 @@ def test_events_are_remembered_as_long_as_they_can_come_again(tmp_path: Path) ->
     with closing(ServiceState(tmp_path)) as state:
         [stream] = state.streams.known(GROUP, ONE).values()
         sighted = {(time, b"x"): 2 for time in (end - LATE - 1, end - LATE, end)}
-        state.streams.record(stream.id, (Span(5000, end, 5000),), sighted)
+        state.streams.record(stream.id, (ReadInterval(5000, end, 5000),), sighted)
         assert state.streams.seen(stream.id, 0, end) == {(end - LATE, b"x"): 2, (end, b"x"): 2}
-        state.streams.record(stream.id, (Span(5000, end + 1, 5000),), {(end, b"x"): 3})
+        state.streams.record(stream.id, (ReadInterval(5000, end + 1, 5000),), {(end, b"x"): 3})
         assert state.streams.seen(stream.id, 0, end) == {(end, b"x"): 3}
 
 
@@ -138,7 +138,7 @@ def test_group_counts_from_when_it_was_first_asked_for(tmp_path: Path) -> None:
         assert streams.last_read(GROUP, TWO) is None
 
 
-PLACE = Place("inspector", ONE, REGION)
+PLACE = ScanTarget("inspector", ONE, REGION)
 
 
 def text(moment: datetime) -> str:
@@ -147,7 +147,7 @@ def text(moment: datetime) -> str:
 
 def test_last_scans_are_kept_for_each_account_and_region(tmp_path: Path) -> None:
     leave(tmp_path)
-    elsewhere = [Place("inspector", TWO, REGION), Place("inspector", ONE, "eu-west-1")]
+    elsewhere = [ScanTarget("inspector", TWO, REGION), ScanTarget("inspector", ONE, "eu-west-1")]
     with closing(ServiceState(tmp_path)) as state:
         for place in (PLACE, *elsewhere):
             for number in range(7):
@@ -164,13 +164,13 @@ def test_scan_of_the_existing_module_counts_whatever_its_account(tmp_path: Path)
     with closing(ServiceState(tmp_path)) as state:
         assert state.scans.last(PLACE) is None
         assert state.scans.last_of_existing_module(PLACE) == NOW
-        assert state.scans.last_of_existing_module(Place("inspector", ONE, "eu-west-1")) is None
+        assert state.scans.last_of_existing_module(ScanTarget("inspector", ONE, "eu-west-1")) is None
 
 
 def test_scan_of_ours_does_not_count_for_another_account(tmp_path: Path) -> None:
     with closing(ServiceState(tmp_path)) as state:
         state.scans.complete(PLACE, NOW, "")
-        other = Place("inspector", TWO, REGION)
+        other = ScanTarget("inspector", TWO, REGION)
         assert state.scans.last(other) is None
         assert state.scans.last_of_existing_module(other) is None
 

@@ -12,18 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aws_s3.errors import StorageError, UnavailableError
-from aws_s3.log_types import BUCKET_TYPES
-from aws_s3.log_types.base import Bucket
+from aws_s3.log_types import LOG_TYPES
+from aws_s3.log_types.base import LogType
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.log_types.layout import Layout, Partition
-from aws_s3.settings import BucketJob, Source
+from aws_s3.settings import BucketJob, BucketLocation
 from aws_s3.state.bucket_state import FILE
-from aws_s3.state.start_day import History, Known
+from aws_s3.state.start_day import History, PartitionCheckpoint
 from tests.harness.collecting import ACCOUNT, DAY, JOB, REGION, Collection, trail_body, trail_key
 from tests.harness.fakes import MemoryStore
 
 UNAVAILABLE = UnavailableError(StorageError("SlowDown: later."))
-LOAD_BALANCER = Source("alb", "acme-logs")
+LOAD_BALANCER = BucketLocation("alb", "acme-logs")
 
 
 @dataclass
@@ -31,7 +31,7 @@ class ExistingModule:
     """Writes what the existing module writes: rows of what it sent, of which it keeps the newest."""
 
     folder: Path
-    bucket: Bucket = field(default_factory=CloudTrail)
+    bucket: LogType = field(default_factory=CloudTrail)
     kept: int = 500
 
     def write(self, partition: Partition, keys: list[str], bucket_path: str = "acme-logs/") -> None:
@@ -160,7 +160,7 @@ def test_region_that_it_never_saw_is_collected_from_its_last_run_less_the_lookba
 
 def test_each_type_is_taken_over_when_it_first_runs(tmp_path: Path) -> None:
     """All types share the file: the first command of ours makes it ours."""
-    alb = BUCKET_TYPES["alb"]()
+    alb = LOG_TYPES["alb"]()
     partition = partition_of(alb.layouts[0])
     keys = [
         f"{partition.prefix}2021/06/10/{ACCOUNT}_elasticloadbalancing_{REGION}_app.a.1_20210610T{n:04}Z_1_a.log"
@@ -172,14 +172,14 @@ def test_each_type_is_taken_over_when_it_first_runs(tmp_path: Path) -> None:
     with closing(
         Collection(tmp_path, bucket=alb, job=BucketJob(LOAD_BALANCER)).state(BucketJob(LOAD_BALANCER))
     ) as state:
-        assert state.known(partition).place == DAY
+        assert state.known(partition).newest_day == DAY
         assert state.settled(partition, keys) == set(keys[:3])
         assert state.history() == History(date(2021, 6, 18), DAY)
 
 
 def test_flow_logs_are_counted_each_for_itself(tmp_path: Path) -> None:
     """It keeps the newest rows of each flow log: of a busy one for hours, of a quiet one for months."""
-    flow = BUCKET_TYPES["vpcflow"]()
+    flow = LOG_TYPES["vpcflow"]()
     partition = partition_of(flow.layouts[0])
 
     def key(log: str, day: int, number: int) -> str:
@@ -189,21 +189,21 @@ def test_flow_logs_are_counted_each_for_itself(tmp_path: Path) -> None:
     busy = [key("b", 10, number) for number in range(20)]
     quiet = [key("q", day, 0) for day in range(2, 11)]
     ExistingModule(tmp_path, flow, kept=5).write(partition, sorted([*busy, *quiet]))
-    job = BucketJob(Source("vpcflow", "acme-logs"))
+    job = BucketJob(BucketLocation("vpcflow", "acme-logs"))
     with closing(Collection(tmp_path, bucket=flow, job=job).state(job)) as state:
         new = [key("a", 10, 1), key("b", 10, 20), key("q", 10, 1)]
         assert state.settled(partition, [*busy, *quiet, *new]) == {*busy, *quiet}
 
 
 def test_config_counts_by_date_not_by_text(tmp_path: Path) -> None:
-    config = BUCKET_TYPES["config"]()
+    config = LOG_TYPES["config"]()
     partition = partition_of(config.layouts[0])
     keys = [f"{partition.prefix}2021/6/{day}/ConfigHistory/{n}.json.gz" for day in (8, 9, 10, 11) for n in "ab"]
     ExistingModule(tmp_path, config, kept=3).write(partition, keys[:6])
-    job = BucketJob(Source("config", "acme-logs"))
+    job = BucketJob(BucketLocation("config", "acme-logs"))
     with closing(Collection(tmp_path, bucket=config, job=job).state(job)) as state:
         assert state.known(partition).floor == date(2021, 6, 9)
-        assert state.known(partition).place == date(2021, 6, 10)
+        assert state.known(partition).newest_day == date(2021, 6, 10)
         assert state.settled(partition, keys) == set(keys[:6])
 
 
@@ -250,7 +250,7 @@ def test_what_we_know_outlives_rows_that_it_forgot(tmp_path: Path) -> None:
         database.execute("DELETE FROM cloudtrail WHERE log_key = ?", (trail_key("b", DAY + timedelta(4)),))
     ExistingModule(tmp_path).write(TRAIL, [])
     with closing(collection.state()) as state:
-        assert state.known(TRAIL) == Known(floor=DAY - timedelta(3), place=DAY + timedelta(4))
+        assert state.known(TRAIL) == PartitionCheckpoint(floor=DAY - timedelta(3), newest_day=DAY + timedelta(4))
 
 
 @settings(max_examples=40, deadline=None)

@@ -7,10 +7,10 @@ from datetime import date
 from typing import IO, Any
 
 from aws_s3.codec.records import Event
-from aws_s3.log_types import BUCKET_TYPES
-from aws_s3.log_types.base import Bucket
+from aws_s3.log_types import LOG_TYPES
+from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import Layout, Partition
-from aws_s3.settings import BucketJob, Source
+from aws_s3.settings import BucketJob, BucketLocation
 from tests.harness.collecting import ACCOUNT, BUCKET
 
 OTHER_ACCOUNT = "210987654321"
@@ -43,8 +43,8 @@ class World:
     parts: tuple[Part, ...]
 
     @property
-    def source(self) -> Source:
-        return Source(self.type, BUCKET, self.path)
+    def source(self) -> BucketLocation:
+        return BucketLocation(self.type, BUCKET, self.path)
 
     def part(self, name: str) -> Part:
         return next(part for part in self.parts if part.name == name)
@@ -64,12 +64,14 @@ class World:
         given = job.regions and not part.below and (job.accounts or account in accounts)
         return bool(given) or part.name in present
 
-    def bucket(self) -> Bucket:
+    def bucket(self) -> LogType:
         """Return the type as it is but for what its objects hold."""
         kind: Any = type(
-            self.type, (BUCKET_TYPES[self.type],), {"parse": _parse, "tables": Bucket.tables, "reshape": _reshape}
+            self.type,
+            (LOG_TYPES[self.type],),
+            {"parse": _parse, "column_batches": LogType.column_batches, "reshape": _reshape},
         )
-        bucket: Bucket = kind()
+        bucket: LogType = kind()
         return bucket
 
 
@@ -78,12 +80,12 @@ def body_of(name: str, events: int) -> bytes:
     return b"".join(json.dumps({"eventID": f"{name}-{number}"}).encode() + b"\n" for number in range(events))
 
 
-def _parse(self: Bucket, body: IO[bytes], key: str) -> Iterator[Event]:
+def _parse(self: LogType, body: IO[bytes], key: str) -> Iterator[Event]:
     del self, key
     yield from map(json.loads, body)
 
 
-def _reshape(self: Bucket, event: Event) -> Iterable[Event]:
+def _reshape(self: LogType, event: Event) -> Iterable[Event]:
     del self
     return (event,)
 
@@ -93,7 +95,7 @@ def _written(layout: Layout, day: date) -> str:
 
 
 def _in_awslogs(kind: str, file: str, folders: tuple[tuple[str, str], ...], below: str = "") -> Iterator[Part]:
-    layout = BUCKET_TYPES[kind].layouts[0]
+    layout = LOG_TYPES[kind].layouts[0]
     service = layout.levels[1]
     for account, region in folders:
         prefix = f"AWSLogs/{account}/{service}/{region}/{below}"
@@ -106,7 +108,7 @@ def _in_awslogs(kind: str, file: str, folders: tuple[tuple[str, str], ...], belo
 
 
 def _plain(kind: str, number: int, path: str, file: str) -> Part:
-    layout = BUCKET_TYPES[kind].layouts[number]
+    layout = LOG_TYPES[kind].layouts[number]
     return Part(
         f"layout {number}",
         Partition(path, layout.dates),
@@ -127,7 +129,7 @@ def _balancer(kind: str, file: str) -> World:
 
 
 def _server_access() -> World:
-    layouts = BUCKET_TYPES["server_access"].layouts
+    layouts = LOG_TYPES["server_access"].layouts
     prefix = f"logs/{ACCOUNT}/eu-west-1/site/"
     deep = Part(
         "deep",

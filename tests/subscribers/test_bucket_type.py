@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from aws_s3.log_types import BUCKET_TYPES
+from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.log_types.layout import SLASHED, Layout
-from aws_s3.subscribers.bucket_type import Typed, partition_of
+from aws_s3.subscribers.bucket_type import LogTypeFormat, partition_of
 from aws_s3.subscribers.notifications import NotifiedObject
 
 ACCOUNT = "123456789012"
@@ -44,9 +44,9 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize("name", sorted(BUCKET_TYPES))
+@pytest.mark.parametrize("name", sorted(LOG_TYPES))
 def test_every_bucket_type_accepts_its_keys_under_any_path(name: str) -> None:
-    typed = Typed(BUCKET_TYPES[name](), "")
+    typed = LogTypeFormat(LOG_TYPES[name](), "")
 
     assert typed.accepts(NotifiedObject("b", KEYS[name]))
     assert typed.accepts(NotifiedObject("b", f"some/path/{KEYS[name]}"))
@@ -55,7 +55,7 @@ def test_every_bucket_type_accepts_its_keys_under_any_path(name: str) -> None:
 
 @pytest.mark.parametrize("key", OTHERS)
 def test_other_objects_of_a_trail_are_passed_over(key: str) -> None:
-    assert not Typed(CloudTrail(), "").accepts(NotifiedObject("b", key))
+    assert not LogTypeFormat(CloudTrail(), "").accepts(NotifiedObject("b", key))
 
 
 @pytest.mark.parametrize("before", ["", "p/", "p/AWSLogs/q/"])
@@ -80,7 +80,7 @@ def test_longest_key_is_decided_at_once() -> None:
 
 
 def test_event_is_that_of_the_bucket() -> None:
-    typed = Typed(CloudTrail(), "prod")
+    typed = LogTypeFormat(CloudTrail(), "prod")
     notified = NotifiedObject("b", f"{FOLDER}/{NAME}")
     body = json.dumps({"Records": [{"eventID": "1", "requestParameters": "text", "none": None}]}).encode()
     [event] = typed.parse(io.BytesIO(body), notified.key)

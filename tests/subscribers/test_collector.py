@@ -15,22 +15,22 @@ from typing import IO, Any
 
 import pytest
 
-from aws_s3.aws.config_file import Downloads
+from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.error_table import translate
 from aws_s3.aws.queue_address import QueueAddress
-from aws_s3.aws.s3 import S3Object, S3Store
+from aws_s3.aws.s3 import S3Bucket, S3Object
 from aws_s3.aws.sqs import Message, SqsQueue
 from aws_s3.errors import CredentialsError, Interrupted, QueueMissingError, SinkConnectError, SinkSendError
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.pipeline.prefetch import DaemonExecutor
-from aws_s3.pipeline.signals import Interruption
+from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
 from aws_s3.settings import SubscriberJob
 from aws_s3.subscribers import collector as module
 from aws_s3.subscribers.any_object import Buckets
-from aws_s3.subscribers.base import Subscriber
-from aws_s3.subscribers.bucket_type import Typed
-from aws_s3.subscribers.collector import Subscription, Surroundings
+from aws_s3.subscribers.base import ObjectFormat
+from aws_s3.subscribers.bucket_type import LogTypeFormat
+from aws_s3.subscribers.collector import Context, Subscription
 from tests.harness.emulator import ACCOUNT, Emulator
 
 BUCKET = "acme-logs"
@@ -69,8 +69,8 @@ class Lab:
     emulator: Emulator
     attributes: dict[str, str] = field(default_factory=lambda: {"VisibilityTimeout": "30"})
     sink: Sent = field(default_factory=Sent)
-    interruption: Interruption = field(default_factory=Interruption)
-    subscriber: Subscriber = field(default_factory=Buckets)
+    stop_request: StopRequest = field(default_factory=StopRequest)
+    subscriber: ObjectFormat = field(default_factory=Buckets)
     read: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -107,15 +107,15 @@ class Lab:
         return self.subscription(job).run()
 
     def subscription(self, job: SubscriberJob = JOB) -> Subscription:
-        surroundings = Surroundings(
+        context = Context(
             queue=self.queue,
             store=lambda bucket: self.store(bucket),
             sink=self.sink,
             receives=DaemonExecutor(1, "receive"),
             downloads=DaemonExecutor(4, "download"),
-            interruption=self.interruption,
+            stop_request=self.stop_request,
         )
-        return Subscription(job, self.subscriber, surroundings)
+        return Subscription(job, self.subscriber, context)
 
     def store(self, bucket: str) -> "RememberingStore":
         return RememberingStore(self.s3, bucket, self.read)
@@ -137,11 +137,11 @@ class Lab:
         return int(answer["Attributes"][kind])
 
 
-class RememberingStore(S3Store):
+class RememberingStore(S3Bucket):
     """A bucket that remembers which objects were asked for."""
 
     def __init__(self, client: Any, bucket: str, read: list[str]) -> None:
-        super().__init__(client, bucket, Downloads())
+        super().__init__(client, bucket, TransferConfig())
         self._read = read
 
     def get(self, wanted: S3Object) -> IO[bytes]:
@@ -302,7 +302,7 @@ def terminated(lab: Lab, after: Callable[[], bool]) -> Iterator[None]:
         os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    lab.interruption.listen()
+    lab.stop_request.install()
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     try:
@@ -537,7 +537,7 @@ def test_objects_are_downloaded_side_by_side_but_not_all_at_once(lab: Lab, monke
 
 
 def test_objects_of_a_type_come_as_from_its_bucket_and_others_are_passed_over(lab: Lab) -> None:
-    lab.subscriber = Typed(CloudTrail(), "prod")
+    lab.subscriber = LogTypeFormat(CloudTrail(), "prod")
     key = f"p/AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/2021/06/10/x.json.gz"
     digest = key.replace("/CloudTrail/", "/CloudTrail-Digest/")
     for name in (key, digest):
@@ -554,7 +554,7 @@ def test_objects_of_a_type_come_as_from_its_bucket_and_others_are_passed_over(la
 
 
 def test_queue_without_any_object_of_the_type_is_told(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
-    lab.subscriber = Typed(CloudTrail(), "")
+    lab.subscriber = LogTypeFormat(CloudTrail(), "")
     lab.add("notes.txt")
 
     assert lab.run() == 0

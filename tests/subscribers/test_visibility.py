@@ -8,7 +8,7 @@ import pytest
 
 from aws_s3.aws.sqs import Message
 from aws_s3.errors import CollectorError, CredentialsError, QueueError
-from aws_s3.subscribers.visibility import Leases
+from aws_s3.subscribers.visibility import InFlightMessages
 
 
 def message(name: str, receipt: str = "r1") -> Message:
@@ -55,49 +55,49 @@ def queue() -> RecordingQueue:
 
 
 def test_message_in_work_is_renewed_before_its_time_is_over(queue: RecordingQueue) -> None:
-    with Leases(queue) as leases:
-        leases.hold([message("a")])
+    with InFlightMessages(queue) as leases:
+        leases.add([message("a")])
         time.sleep(1.2)
     assert queue.renewals >= 2
 
 
 def test_message_that_is_left_is_not_renewed_and_not_deleted(queue: RecordingQueue) -> None:
-    with Leases(queue) as leases:
-        leases.hold([message("a")])
-        leases.leave("a")
+    with InFlightMessages(queue) as leases:
+        leases.add([message("a")])
+        leases.release("a")
         time.sleep(0.5)
     assert queue.kept == []
     assert queue.deleted == []
 
 
 def test_done_messages_are_deleted_together(queue: RecordingQueue) -> None:
-    with Leases(queue) as leases:
-        leases.hold(message(str(number), str(number)) for number in range(3))
+    with InFlightMessages(queue) as leases:
+        leases.add(message(str(number), str(number)) for number in range(3))
         for number in range(3):
             leases.done(str(number))
     assert queue.deleted == [["0", "1", "2"]]
 
 
 def test_done_message_is_deleted_while_others_are_in_work(queue: RecordingQueue) -> None:
-    with Leases(queue) as leases:
-        leases.hold([message("a"), message("b")])
+    with InFlightMessages(queue) as leases:
+        leases.add([message("a"), message("b")])
         leases.done("a")
         time.sleep(0.6)
         assert queue.deleted == [["r1"]]
 
 
 def test_last_receipt_is_what_counts(queue: RecordingQueue) -> None:
-    with Leases(queue) as leases:
-        leases.hold([message("a", "r1")])
-        leases.hold([message("a", "r2")])
+    with InFlightMessages(queue) as leases:
+        leases.add([message("a", "r1")])
+        leases.add([message("a", "r2")])
         leases.done("a")
-        leases.hold([message("a", "r3")])
+        leases.add([message("a", "r3")])
     assert queue.deleted == [["r3"]]
 
 
 def test_what_is_in_work_at_the_end_is_shown_to_others_at_once(queue: RecordingQueue) -> None:
-    with pytest.raises(ZeroDivisionError), Leases(queue) as leases:
-        leases.hold([message("a"), message("b")])
+    with pytest.raises(ZeroDivisionError), InFlightMessages(queue) as leases:
+        leases.add([message("a"), message("b")])
         leases.done("a")
         raise ZeroDivisionError
     assert queue.deleted == [["r1"]]
@@ -106,8 +106,8 @@ def test_what_is_in_work_at_the_end_is_shown_to_others_at_once(queue: RecordingQ
 
 def test_refused_deletion_is_tried_again(queue: RecordingQueue) -> None:
     queue.refusals = 2
-    with Leases(queue) as leases:
-        leases.hold([message("a")])
+    with InFlightMessages(queue) as leases:
+        leases.add([message("a")])
         leases.done("a")
     assert queue.deleted == [["r1"]] * 3
     assert leases.failures == []
@@ -115,8 +115,8 @@ def test_refused_deletion_is_tried_again(queue: RecordingQueue) -> None:
 
 def test_deletion_that_stays_refused_is_told(queue: RecordingQueue, caplog: pytest.LogCaptureFixture) -> None:
     queue.refusals = 99
-    with Leases(queue) as leases:
-        leases.hold([message("a")])
+    with InFlightMessages(queue) as leases:
+        leases.add([message("a")])
         leases.done("a")
     [failure] = leases.failures
 
@@ -128,9 +128,9 @@ def test_deletion_that_stays_refused_is_told(queue: RecordingQueue, caplog: pyte
 
 def test_denied_deletion_is_raised_where_work_goes_on(queue: RecordingQueue) -> None:
     queue.failure = CredentialsError("denied")
-    with Leases(queue) as leases:
+    with InFlightMessages(queue) as leases:
         leases.check()
-        leases.hold([message("a")])
+        leases.add([message("a")])
         leases.done("a")
         time.sleep(0.6)
         with pytest.raises(CredentialsError):
@@ -141,8 +141,8 @@ def test_denied_renewal_is_told_once_and_changes_nothing_else(
     queue: RecordingQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
     queue.denial = CredentialsError("denied")
-    with Leases(queue) as leases:
-        leases.hold([message("a"), message("b")])
+    with InFlightMessages(queue) as leases:
+        leases.add([message("a"), message("b")])
         time.sleep(1)
         leases.done("a")
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
@@ -154,8 +154,8 @@ def test_denied_renewal_is_told_once_and_changes_nothing_else(
 
 def test_failed_renewal_is_tried_again(queue: RecordingQueue) -> None:
     queue.denial = QueueError("for a moment")
-    with Leases(queue) as leases:
-        leases.hold([message("a")])
+    with InFlightMessages(queue) as leases:
+        leases.add([message("a")])
         time.sleep(0.5)
         queue.denial = None
         time.sleep(0.5)

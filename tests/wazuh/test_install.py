@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from aws_s3.log_types import BUCKET_TYPES
+from aws_s3.log_types import LOG_TYPES
 from aws_s3.wazuh import install as wazuh
 from aws_s3.wazuh.install import InstallError, install, main, uninstall
 from tests import ROOT
@@ -79,7 +79,7 @@ def test_installed_program_collects_every_type_as_the_daemon_runs_it(home: Path,
         assert path.is_symlink() or (mode & stat.S_IRGRP and not mode & (stat.S_IWGRP | stat.S_IRWXO)), path
     emulator.client("s3").create_bucket(Bucket="acme-logs")
     environment = {name: value for name, value in emulator.environment(home).items() if name != "PYTHONPATH"}
-    for name in sorted(BUCKET_TYPES):
+    for name in sorted(LOG_TYPES):
         body = BODIES.get(name, "1 2 3").encode()
         put_all(emulator, "acme-logs", {f"{name}/{KEYS[name]}": gzip.compress(body)})
         options = {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_s3.wazuh.ossec_xml import Element, Fault, wodles
+from aws_s3.wazuh.ossec_xml import Element, OssecSyntaxError, wodles
 
 REST = b"""<ossec_config>
   <localfile><command>df -P && echo <done></command></localfile>
@@ -19,7 +19,7 @@ def read(text: str) -> list[Element]:
 
 
 def fault(text: str) -> str:
-    with pytest.raises(Fault) as raised:
+    with pytest.raises(OssecSyntaxError) as raised:
         read(text)
     return f"{raised.value.line}: {raised.value}"
 
@@ -96,7 +96,7 @@ def test_no_entity_is_ever_defined(inside: bool) -> None:
 
 
 def test_bytes_that_are_not_utf_8_are_a_fault_where_they_matter() -> None:
-    with pytest.raises(Fault, match="not XML"):
+    with pytest.raises(OssecSyntaxError, match="not XML"):
         wodles(b"<wodle name='aws-s3'>\xfcber</wodle>", "aws-s3")
     [found] = wodles(b"<!-- f\xfcr --><wodle name='aws-s3'><!-- f\xfcr --></wodle>\xfc", "aws-s3")
     assert found.text == ""
@@ -130,7 +130,7 @@ def test_any_bytes_are_read_or_a_fault_in_one_of_their_lines(content: bytes) -> 
     lines = content.count(b"\n") + 1
     try:
         found = wodles(content, "aws-s3")
-    except Fault as fault:
+    except OssecSyntaxError as fault:
         assert 1 <= fault.line <= lines
     else:
         assert all(1 <= element.line <= lines for element in found)
