@@ -1,9 +1,10 @@
 """The contract of a bucket type. A type has no I/O: it says where its objects lie and what is in them."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import IO, ClassVar
 
+from aws_s3.codec.decoder import Decoder
 from aws_s3.codec.delimited import ColumnBatch, batch_events
 from aws_s3.codec.json_and_lines import check_lines
 from aws_s3.codec.records import BadRecord, Event
@@ -14,14 +15,13 @@ ACCOUNT_AND_REGION = ("bucket_path", "aws_account_id", "aws_region", "log_key")
 ACCOUNT_ONLY = ("bucket_path", "aws_account_id", "log_key")
 
 
-class LogType(ABC):
+class LogType(Decoder):
     """One type of logs kept in a bucket (SPEC 3, 5, 6, 9).
 
     `name` is the value of `--type`; `table` and `key_columns` its rows in the state; `layouts` where
     its objects lie; `every_layout` whether all of these are read, or only that under `AWSLogs/` where
     the path holds it; `suffix_in_bucket_path` whether the suffix is part of the rows' `bucket_path`;
-    `account_in_event` whether each event carries the account of its folder; `cheap_to_validate` whether
-    `validate` is far less work than `parse`.
+    `account_in_event` whether each event carries the account of its folder.
     """
 
     name: ClassVar[str]
@@ -31,7 +31,6 @@ class LogType(ABC):
     every_layout: ClassVar[bool] = False
     suffix_in_bucket_path: ClassVar[bool] = False
     account_in_event: ClassVar[bool] = False
-    cheap_to_validate: bool = False
 
     def check_path(self, path: str) -> None:
         """Raise InvalidTypeError when objects of this type cannot lie under `path`."""
@@ -47,29 +46,12 @@ class LogType(ABC):
         del key
         return {}
 
-    @abstractmethod
-    def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
-        """Yield the events of an object from its decompressed content, as they were written.
-
-        `body` is at its start and stays open; large objects are parsed twice, first only as proof.
-        Raises ParseError when the content is not what the type holds; never another exception.
-        """
-
-    def column_batches(self, body: IO[bytes], key: str) -> Iterator[ColumnBatch] | None:
-        """Yield what `parse` does by column, if nothing reshapes it; None where columns are not what there is."""
-        del body, key
-        return None
-
-    def validate(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
-        """Raise ParseError where `parse` would, and yield what it would, at least the bad records."""
-        return self.parse(body, key)
-
     def reshape(self, event: Event) -> Iterable[Event]:
         """Return the event as it is sent (SPEC 6): usually one, of some types several."""
         return (reshape(event),)
 
 
-class TextBucket(LogType):
+class TextLogType(LogType):
     """A type whose objects are lines of text, and whose events are strings whatever the lines hold."""
 
     cheap_to_validate = True
@@ -85,7 +67,7 @@ class TextBucket(LogType):
         return (event,)
 
 
-class ColumnarLogType(TextBucket):
+class ColumnarLogType(TextLogType):
     """A type whose lines all have the same fields, most of the time."""
 
     @abstractmethod

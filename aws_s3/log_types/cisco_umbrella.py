@@ -11,7 +11,7 @@ from aws_s3.codec.delimited import comma_fields, csv_records, named
 from aws_s3.codec.json_and_lines import lines
 from aws_s3.codec.records import Event
 from aws_s3.errors import InvalidTypeError, ParseError
-from aws_s3.log_types.base import TextBucket
+from aws_s3.log_types.base import TextLogType
 from aws_s3.log_types.layout import DateFormat, Layout
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
@@ -74,7 +74,7 @@ _FOLDER = re.compile(rf"({'|'.join(_COLUMNS)})/\d{{4}}-\d\d-\d\d/", re.ASCII)
 _RECORD_START = re.compile(r'"?(?:[^",]*"?,"?)?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d', re.ASCII)
 
 
-class CiscoUmbrella(TextBucket):
+class CiscoUmbrella(TextLogType):
     """DNS, proxy, IP and audit logs that Cisco Umbrella exports."""
 
     name = "cisco_umbrella"

@@ -11,14 +11,14 @@ from typing import IO, ClassVar
 from aws_s3.codec.delimited import named, spaced_fields
 from aws_s3.codec.json_and_lines import lines
 from aws_s3.codec.records import Event
-from aws_s3.log_types.base import TextBucket
+from aws_s3.log_types.base import TextLogType
 from aws_s3.log_types.layout import Partition, aws_logs
 
 _SERVICE = "elasticloadbalancing"
 _TYPE_BY_PREFIX = {"app": "alb", "net": "nlb"}
 
 
-class _LoadBalancer(TextBucket):
+class _LoadBalancer(TextLogType):
     """What the three have in common; `columns` names the fields of a line."""
 
     layouts = (aws_logs(_SERVICE),)

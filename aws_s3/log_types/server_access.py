@@ -11,7 +11,7 @@ from typing import IO, ClassVar
 from aws_s3.codec.delimited import named, spaced_fields
 from aws_s3.codec.json_and_lines import lines
 from aws_s3.codec.records import Event
-from aws_s3.log_types.base import TextBucket
+from aws_s3.log_types.base import TextLogType
 from aws_s3.log_types.layout import Account, AnyFolder, DateFormat, Layout, Region
 
 _TIME_AND_ID = r"-\d\d-\d\d-\d\d-[0-9A-Za-z]+\Z"
@@ -25,7 +25,7 @@ SLASHED = DateFormat("%Y/%m/%d", _BY_DAY)
 _TIME = slice(2, 4)
 
 
-class ServerAccess(TextBucket):
+class ServerAccess(TextLogType):
     """Requests to a bucket. A path may hold both forms of delivery, so every layout is collected."""
 
     name = "server_access"

@@ -1,6 +1,6 @@
 """The way of an object's content: decompress, prove, parse, discard, reshape, encode, size rule.
 
-What the objects hold is a `Format`'s to know; what is put around their events, the caller's.
+A `Decoder` knows the content of the objects; the caller decides about the envelope of their events.
 """
 
 import io
@@ -12,6 +12,7 @@ from itertools import chain
 from typing import IO, Any, Protocol
 
 from aws_s3.codec.compression import decompress
+from aws_s3.codec.decoder import Decoder
 from aws_s3.codec.delimited import ColumnBatch, batch_events
 from aws_s3.codec.messages import lines, shrink
 from aws_s3.codec.records import BadRecord, Event
@@ -30,26 +31,6 @@ _BATCH = 1 << 16
 
 Batches = Iterator[bytes]
 """Messages, several at a time: each is a line, which JSON never breaks."""
-
-
-class Format(Protocol):
-    """What objects hold, and how it is sent. `cheap_to_validate`: `validate` is far less work than `parse`."""
-
-    @property
-    def cheap_to_validate(self) -> bool:
-        """Whether objects are best proved before they are parsed."""
-
-    def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
-        """Yield the events of the decompressed content, from its start; raise only ParseError."""
-
-    def column_batches(self, body: IO[bytes], key: str) -> Iterator[ColumnBatch] | None:
-        """Yield what `parse` does by column, if nothing reshapes it; None where columns are not what there is."""
-
-    def validate(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
-        """Raise ParseError where `parse` would, and yield what it would, at least the bad records."""
-
-    def reshape(self, event: Event) -> Iterable[Event]:
-        """Return the event as it is sent."""
 
 
 class Wrapping(Protocol):
@@ -73,7 +54,7 @@ class ContentReader:
     `skip_on_error` decides about single bad records only. `reading` counts what becomes of events.
     """
 
-    format: Format
+    decoder: Decoder
     skip_on_error: bool
     discard: DiscardRule | None
     limit: int | None
@@ -91,7 +72,7 @@ class ContentReader:
         except DecompressError as error:
             raise DecompressError(f"Failed to decompress file {key}: {error}") from error
         messages = self._encoded(content, key, wrapping)
-        if self.format.cheap_to_validate:
+        if self.decoder.cheap_to_validate:
             self._validate(content, key)
             content.seek(0)
             return messages
@@ -107,15 +88,15 @@ class ContentReader:
     def _validate(self, content: IO[bytes], key: str) -> None:
         content.seek(0)
         with _named(key):
-            for event in self.format.validate(content, key):
+            for event in self.decoder.validate(content, key):
                 if isinstance(event, BadRecord) and not self.skip_on_error:
                     raise ParseError(event.reason)
 
     def _encoded(self, content: IO[bytes], key: str, wrapping: Wrapping) -> Batches:
         with content, _named(key):
-            column_batches = self.format.column_batches(content, key) if self.discard is None else None
+            column_batches = self.decoder.column_batches(content, key) if self.discard is None else None
             if column_batches is None:
-                events = chain.from_iterable(map(self.format.reshape, self._wanted(content, key)))
+                events = chain.from_iterable(map(self.decoder.reshape, self._wanted(content, key)))
                 yield from batches(self._message(event, key, wrapping) for event in events)
             else:
                 for table in column_batches:
@@ -136,7 +117,7 @@ class ContentReader:
         return shrink(wrapping.message(event), self.limit)
 
     def _wanted(self, content: IO[bytes], key: str) -> Iterator[Event]:
-        for event in self.format.parse(content, key):
+        for event in self.decoder.parse(content, key):
             if isinstance(event, BadRecord):
                 if not self.skip_on_error:
                     raise ParseError(event.reason)
