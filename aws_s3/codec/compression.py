@@ -1,4 +1,4 @@
-"""Taking an object's bytes out of gzip or zip, by its name and its first bytes (SPEC 5)."""
+"""Taking an object's bytes out of gzip or zip, by its name and its first bytes."""
 
 import io
 import logging

@@ -16,7 +16,7 @@ ColumnBatch = Mapping[str, Sequence[str]]
 """Events that are strings under the same names, by column: what is done for a column takes no loop of ours."""
 
 _ROWS = 64
-"""With so many, all messages of a table are usually shorter than the longest that Wazuh takes: none is measured."""
+"""With so many, all messages of a batch are usually shorter than the longest that Wazuh takes: none is measured."""
 
 _LONGEST_RECORD = 1 << 20
 """Characters above which lines are no more taken as one record: its quote is a stray one."""
@@ -45,11 +45,11 @@ def column_batches(
     longer = most = 0
     for length, alike in chain.from_iterable(map(_alike, blocks)):
         # Names and rows may be of different lengths: what has no counterpart is left out.
-        table: dict[str, Sequence[str]] = dict(zip(names, zip(*alike)))  # noqa: B905
+        batch: dict[str, Sequence[str]] = dict(zip(names, zip(*alike)))  # noqa: B905
         if length > len(names):
-            longer += len(table[names[0]])
+            longer += len(batch[names[0]])
             most = max(most, length)
-        yield table
+        yield batch
     _tell_dropped(longer, most, len(names), key)
 
 
@@ -65,10 +65,10 @@ def _tell_dropped(lines: int, most: int, columns: int, key: str) -> None:
         log.debug("Dropped what %d lines of %s hold after column %d (up to %d)", lines, key, columns, most)
 
 
-def batch_events(table: ColumnBatch) -> Iterator[dict[str, str]]:
-    """Yield the rows of a table."""
-    for row in zip(*table.values(), strict=True):
-        yield dict(zip(table, row, strict=True))
+def batch_events(batch: ColumnBatch) -> Iterator[dict[str, str]]:
+    """Yield the rows of a batch."""
+    for row in zip(*batch.values(), strict=True):
+        yield dict(zip(batch, row, strict=True))
 
 
 def spaced_fields(line: str) -> list[str]:

@@ -34,24 +34,24 @@ _DIGIT = re.compile(r"[0-9]")
 _SECONDS = re.compile(r"[0-9]{1,11}")
 
 
-def flow_log_tables(
+def flow_log_batches(
     blocks: Iterable[Iterable[str]], *, iso_times: bool, key: str = "a flow log"
 ) -> Iterator[ColumnBatch]:
     """Yield the lines that are not blank as events, with `source` = `vpc`; they come in blocks.
 
-    The first line names the fields, and is no event, when it starts with `version` or holds no digit
-    (SPEC 5); without it they are the default 14. What a line lacks is left out, what it has beyond the
-    fields is dropped at debug 1, told for the object `key`. `iso_times`: `start` and `end`, in epoch
-    seconds, become `2021-06-10T01:00:00Z`; what is no such number stays as it is.
+     The first line names the fields, and is no event, when it starts with `version` or holds no digit;
+    ; without it they are the default 14. What a line lacks is left out, what it has beyond the
+     fields is dropped at debug 1, told for the object `key`. `iso_times`: `start` and `end`, in epoch
+     seconds, become `2021-06-10T01:00:00Z`; what is no such number stays as it is.
     """
     names, rows = _fields(filter(None, map(str.split, block)) for block in blocks)
-    for table in column_batches(rows, names, key):
-        length = len(table[names[0]])
+    for batch in column_batches(rows, names, key):
+        length = len(batch[names[0]])
         for name in _TIMES:
-            if iso_times and name in table:
-                table[name] = list(map(_iso_time, table[name]))
-        table["source"] = ["vpc"] * length
-        yield table
+            if iso_times and name in batch:
+                batch[name] = list(map(_iso_time, batch[name]))
+        batch["source"] = ["vpc"] * length
+        yield batch
 
 
 def _fields(blocks: Iterator[Iterator[list[str]]]) -> tuple[tuple[str, ...], Iterator[Iterator[list[str]]]]:

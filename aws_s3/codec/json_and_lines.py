@@ -36,7 +36,7 @@ _ZERO_AND_DIGIT = re.compile(r"0\d", re.ASCII)
 _LEADING_ZEROS = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*"?)|(?<![\w.+-])(-?)0+(?=\d)', re.ASCII | re.DOTALL)
 
 
-def lines(body: IO[bytes]) -> Iterator[str]:
+def text_lines(body: IO[bytes]) -> Iterator[str]:
     """Yield each line that holds anything, without its end. A line of over 16 MiB raises ParseError."""
     return chain.from_iterable(line_blocks(body))
 
@@ -50,7 +50,7 @@ def line_blocks(body: IO[bytes]) -> Iterator[Iterator[str]]:
 
 
 def check_lines(body: IO[bytes]) -> None:
-    """Raise ParseError where `lines` would."""
+    """Raise ParseError where `text_lines` would."""
     for _ in _whole_lines(body):
         pass
 
@@ -168,7 +168,7 @@ def array_items(scanner: "JsonScanner") -> Iterator[Any]:
 class JsonScanner:
     """Reads JSON values one by one from a binary file, holding no more of it than one value needs.
 
-    Numbers with leading zeros, which are not JSON, are read as if they had none: Macie writes them (SPEC 5).
+    Numbers with leading zeros, which are not JSON, are read as if they had none: Macie writes them.
     """
 
     def __init__(self, body: IO[bytes]) -> None:

@@ -1,11 +1,11 @@
-"""Messages as Wazuh takes them: the envelope, the encoding, and the size rule (SPEC 8)."""
+"""Messages as Wazuh takes them: the envelope, the encoding, and the size rule."""
 
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, Protocol
 
 from aws_s3.codec.delimited import ColumnBatch, batch_events
 
@@ -38,8 +38,21 @@ def envelope(log_info: dict[str, Any], event: dict[str, Any], account: str = "")
     return {"integration": "aws", "aws": body}
 
 
+class Encoder(Protocol):
+    """Makes messages of events: each message is JSON in UTF-8 on one line."""
+
+    def message(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Return the message of an event as an object."""
+
+    def encode(self, event: dict[str, Any]) -> bytes:
+        """Return the message of an event as JSON in UTF-8, on one line."""
+
+    def encode_columns(self, batch: ColumnBatch) -> bytes:
+        """Return the messages of a batch that has rows as lines, each as `encode` makes it."""
+
+
 class Envelope:
-    """What stands around the events of one object. Its own JSON is made once, not for each of them."""
+    """Encodes the events of one object in Wazuh's envelope, whose own JSON is made once."""
 
     def __init__(self, log_info: dict[str, Any], account: str = "") -> None:
         self._log_info = log_info
@@ -58,20 +71,20 @@ class Envelope:
             return encode(self.message(event))
         return self._head + _encoded(event)[1:-1] + self._tail
 
-    def encode_table(self, table: ColumnBatch) -> bytes:
-        """Return the messages of a table that has rows as lines, as `encode` makes them of the events."""
-        if not _is_plain(table) or not {"log_info", "aws_account_id"}.isdisjoint(table):
-            return lines(map(self.encode, batch_events(table)))
+    def encode_columns(self, batch: ColumnBatch) -> bytes:
+        """Return the messages of a batch that has rows as lines, as `encode` makes them of the events."""
+        if not _is_plain(batch) or not {"log_info", "aws_account_id"}.isdisjoint(batch):
+            return join_lines(map(self.encode, batch_events(batch)))
         # Nothing needs to be escaped: only the values are put between what all messages have in common.
-        first, *others = _names(tuple(table))
+        first, *others = _names(tuple(batch))
         before = (self._head.decode() + first, *(f'",{name}' for name in others))
-        columns = chain.from_iterable(zip(map(repeat, before), table.values(), strict=True))
+        columns = chain.from_iterable(zip(map(repeat, before), batch.values(), strict=True))
         pieces = zip(*columns, repeat(f'"{self._tail.decode()}\n'))
         return "".join(chain.from_iterable(pieces)).encode()
 
 
-class NoEnvelope:
-    """Events that are sent as they are."""
+class PlainEncoder:
+    """Encodes events without an envelope."""
 
     def message(self, event: dict[str, Any]) -> dict[str, Any]:
         """Return the event."""
@@ -81,9 +94,9 @@ class NoEnvelope:
         """Return the event as JSON in UTF-8, on one line."""
         return encode(event)
 
-    def encode_table(self, table: ColumnBatch) -> bytes:
-        """Return the messages of a table that has rows as lines."""
-        return lines(map(encode, batch_events(table)))
+    def encode_columns(self, batch: ColumnBatch) -> bytes:
+        """Return the messages of a batch that has rows as lines."""
+        return join_lines(map(encode, batch_events(batch)))
 
 
 @lru_cache(maxsize=16)
@@ -92,14 +105,14 @@ def _names(names: Sequence[str]) -> Sequence[str]:
     return [encode({name: ""})[1:-2].decode() for name in names]
 
 
-def lines(messages: Iterable[bytes]) -> bytes:
+def join_lines(messages: Iterable[bytes]) -> bytes:
     """Return the messages as lines."""
     return b"".join(message + b"\n" for message in messages)
 
 
-def _is_plain(table: ColumnBatch) -> bool:
+def _is_plain(batch: ColumnBatch) -> bool:
     """Tell whether no string of the table holds what JSON escapes."""
-    text = "".join(map("".join, table.values())).encode()
+    text = "".join(map("".join, batch.values())).encode()
     return len(text.translate(None, _ESCAPED)) == len(text)
 
 

@@ -1,4 +1,4 @@
-"""The reshaping that every bucket event goes through before it is sent (SPEC 6)."""
+"""The reshaping that every bucket event goes through before it is sent."""
 
 import re
 from typing import Any

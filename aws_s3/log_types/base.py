@@ -16,7 +16,7 @@ ACCOUNT_ONLY = ("bucket_path", "aws_account_id", "log_key")
 
 
 class LogType(Decoder):
-    """One type of logs kept in a bucket (SPEC 3, 5, 6, 9).
+    """One type of logs kept in a bucket.
 
     `name` is the value of `--type`; `table` and `key_columns` its rows in the state; `layouts` where
     its objects lie; `every_layout` whether all of these are read, or only that under `AWSLogs/` where
@@ -47,7 +47,7 @@ class LogType(Decoder):
         return {}
 
     def reshape(self, event: Event) -> Iterable[Event]:
-        """Return the event as it is sent (SPEC 6): usually one, of some types several."""
+        """Return the event as it is sent: usually one, of some types several."""
         return (reshape(event),)
 
 
@@ -76,5 +76,5 @@ class ColumnarLogType(TextLogType):
 
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event]:
         """Yield each line as an event. All values are strings."""
-        for table in self.column_batches(body, key):
-            yield from batch_events(table)
+        for batch in self.column_batches(body, key):
+            yield from batch_events(batch)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from aws_s3.codec.delimited import comma_fields, csv_records, named
-from aws_s3.codec.json_and_lines import lines
+from aws_s3.codec.json_and_lines import text_lines
 from aws_s3.codec.records import Event
 from aws_s3.errors import InvalidTypeError, ParseError
 from aws_s3.log_types.base import TextLogType
@@ -93,7 +93,7 @@ class CiscoUmbrella(TextLogType):
         folder = _FOLDER.search(key)
         if folder is None:
             raise ParseError(f"it lies in no folder of {', '.join(_COLUMNS)}")
-        records = csv_records(lines(body), _RECORD_START)
+        records = csv_records(text_lines(body), _RECORD_START)
         for event in named(map(comma_fields, records), _COLUMNS[folder[1]], key):
             event["source"] = self.name
             yield event

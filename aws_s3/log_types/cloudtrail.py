@@ -29,7 +29,7 @@ class CloudTrail(LogType):
             yield record
 
     def reshape(self, event: Event) -> Iterable[Event]:
-        """Make the members that Wazuh indexes as objects into objects (SPEC 6)."""
+        """Make the members that Wazuh indexes as objects into objects."""
         for shaped in super().reshape(event):
             for member in _OBJECTS:
                 if member in shaped and not isinstance(shaped[member], dict):

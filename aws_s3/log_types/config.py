@@ -44,7 +44,7 @@ class Config(LogType):
             yield item
 
     def reshape(self, event: Event) -> Iterable[Event]:
-        """Make the members of `configuration` that differ between resource types alike (SPEC 6)."""
+        """Make the members of `configuration` that differ between resource types alike."""
         for shaped in super().reshape(event):
             configuration = shaped.get("configuration")
             if isinstance(configuration, dict):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from aws_s3.codec.delimited import batch_events
-from aws_s3.codec.flow_logs import flow_log_tables
+from aws_s3.codec.flow_logs import flow_log_batches
 from aws_s3.codec.json_and_lines import holds_json, json_values, line_blocks
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.log_types.base import LogType
@@ -36,7 +36,7 @@ class Custom(LogType):
         return firehose_events(body, key)
 
     def reshape(self, event: Event) -> Iterable[Event]:
-        """Make the members that hold now text, now objects, or have names of their own, alike (SPEC 6)."""
+        """Make the members that hold now text, now objects, or have names of their own, alike."""
         for shaped in super().reshape(event):
             _wrap_unusual(shaped)
             if shaped.get("source") == "macie":
@@ -56,8 +56,8 @@ def firehose_events(body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
     if holds_json(body):
         yield from map(_event, json_values(body))
     else:
-        for table in flow_log_tables(line_blocks(body), iso_times=False, key=key):
-            yield from batch_events(table)
+        for batch in flow_log_batches(line_blocks(body), iso_times=False, key=key):
+            yield from batch_events(batch)
 
 
 def _event(record: Any) -> Event | BadRecord:

@@ -1,4 +1,4 @@
-"""Where the objects of a type lie, as data: folder levels, then a date (SPEC 3).
+"""Where the objects of a type lie, as data: folder levels, then a date.
 
 Nothing here lists anything: `discovery` walks the levels, `listing` the dates.
 """
@@ -114,6 +114,6 @@ class Partition:
 
 
 def aws_logs(service: str, dates: DateFormat = SLASHED, *below: Level, region: Level | None = None) -> Layout:
-    """Return the layout `P AWSLogs/S [ORG/]ACC/service/REG/[below/]date/…` (SPEC 3)."""
+    """Return the layout `P AWSLogs/S [ORG/]ACC/service/REG/[below/]date/…`."""
     levels = (Account(), service, region or Region(), *below)
     return Layout(dates, levels, in_awslogs=True)

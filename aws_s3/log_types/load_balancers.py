@@ -9,7 +9,7 @@ from ipaddress import IPv6Address
 from typing import IO, ClassVar
 
 from aws_s3.codec.delimited import named, spaced_fields
-from aws_s3.codec.json_and_lines import lines
+from aws_s3.codec.json_and_lines import text_lines
 from aws_s3.codec.records import Event
 from aws_s3.log_types.base import TextLogType
 from aws_s3.log_types.layout import Partition, aws_logs
@@ -32,7 +32,7 @@ class _LoadBalancer(TextLogType):
 
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event]:
         """Yield each line, with `source` = the type's name. All values are strings."""
-        for event in named(map(spaced_fields, lines(body)), self.columns, key):
+        for event in named(map(spaced_fields, text_lines(body)), self.columns, key):
             event["source"] = self.name
             self.split(event)
             yield event

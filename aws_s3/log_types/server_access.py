@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import IO, ClassVar
 
 from aws_s3.codec.delimited import named, spaced_fields
-from aws_s3.codec.json_and_lines import lines
+from aws_s3.codec.json_and_lines import text_lines
 from aws_s3.codec.records import Event
 from aws_s3.log_types.base import TextLogType
 from aws_s3.log_types.layout import Account, AnyFolder, DateFormat, Layout, Region
@@ -64,7 +64,7 @@ class ServerAccess(TextLogType):
 
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event]:
         """Yield each line, with `source` = `s3_server_access`. All values are strings."""
-        for event in named(map(_fields, lines(body)), self.columns, key):
+        for event in named(map(_fields, text_lines(body)), self.columns, key):
             event["source"] = self.table
             yield event
 

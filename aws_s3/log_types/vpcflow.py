@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from aws_s3.codec.delimited import ColumnBatch
-from aws_s3.codec.flow_logs import flow_log_tables
+from aws_s3.codec.flow_logs import flow_log_batches
 from aws_s3.codec.json_and_lines import line_blocks
 from aws_s3.errors import ParseError
 from aws_s3.log_types.base import ColumnarLogType
@@ -36,4 +36,4 @@ class VpcFlow(ColumnarLogType):
         """Return each line as an event, with `source` = `vpc`; Parquet raises ParseError."""
         if key.endswith(".parquet"):
             raise ParseError("Parquet is not supported; let the flow log deliver its logs as plain text")
-        return flow_log_tables(line_blocks(body), iso_times=True, key=key)
+        return flow_log_batches(line_blocks(body), iso_times=True, key=key)

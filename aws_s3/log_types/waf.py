@@ -24,7 +24,7 @@ _HEADERS = frozenset(
         *("x-requested-with", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
     )
 )
-"""The headers that are kept (SPEC 5): a client may send any number of others."""
+"""The headers that are kept: a client may send any number of others."""
 
 
 class Waf(LogType):

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import IO, Any, Protocol
+from typing import IO
 
 from aws_s3.codec.compression import decompress
 from aws_s3.codec.decoder import Decoder
 from aws_s3.codec.delimited import ColumnBatch, batch_events
-from aws_s3.codec.messages import lines, shrink
+from aws_s3.codec.messages import Encoder, join_lines, shrink
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.errors import DecompressError, ParseError
 from aws_s3.pipeline.discard import discards
@@ -33,19 +33,6 @@ Batches = Iterator[bytes]
 """Messages, several at a time: each is a line, which JSON never breaks."""
 
 
-class Wrapping(Protocol):
-    """What is put around the events of an object."""
-
-    def message(self, event: Event) -> dict[str, Any]:
-        """Return the message of an event."""
-
-    def encode(self, event: Event) -> bytes:
-        """Return the message of an event as JSON in UTF-8, on one line."""
-
-    def encode_table(self, table: ColumnBatch) -> bytes:
-        """Return the messages of a table's events as lines, as `encode` makes them."""
-
-
 @dataclass(frozen=True)
 class ContentReader:
     """Turns objects into encoded messages; a small object is parsed once, a large one twice.
@@ -61,7 +48,7 @@ class ContentReader:
     discards: Callable[[DiscardRule, Event], bool] = discards
     reading: EventCounts = field(default_factory=EventCounts)
 
-    def messages(self, key: str, body: IO[bytes], wrapping: Wrapping) -> Batches:
+    def messages(self, key: str, body: IO[bytes], encoder: Encoder) -> Batches:
         """Return the messages of the object, each JSON in UTF-8.
 
         All of the object is proved readable first: one that is not raises DecompressError or ParseError
@@ -71,7 +58,7 @@ class ContentReader:
             content = decompress(body, key)
         except DecompressError as error:
             raise DecompressError(f"Failed to decompress file {key}: {error}") from error
-        messages = self._encoded(content, key, wrapping)
+        messages = self._encoded(content, key, encoder)
         if self.decoder.cheap_to_validate:
             self._validate(content, key)
             content.seek(0)
@@ -92,29 +79,29 @@ class ContentReader:
                 if isinstance(event, BadRecord) and not self.skip_on_error:
                     raise ParseError(event.reason)
 
-    def _encoded(self, content: IO[bytes], key: str, wrapping: Wrapping) -> Batches:
+    def _encoded(self, content: IO[bytes], key: str, encoder: Encoder) -> Batches:
         with content, _named(key):
             column_batches = self.decoder.column_batches(content, key) if self.discard is None else None
             if column_batches is None:
                 events = chain.from_iterable(map(self.decoder.reshape, self._wanted(content, key)))
-                yield from batches(self._message(event, key, wrapping) for event in events)
+                yield from batches(self._message(event, key, encoder) for event in events)
             else:
-                for table in column_batches:
-                    yield self._table_messages(table, key, wrapping)
+                for columns in column_batches:
+                    yield self._column_messages(columns, key, encoder)
 
-    def _table_messages(self, table: ColumnBatch, key: str, wrapping: Wrapping) -> bytes:
-        messages = wrapping.encode_table(table)
+    def _column_messages(self, columns: ColumnBatch, key: str, encoder: Encoder) -> bytes:
+        messages = encoder.encode_columns(columns)
         if self.limit is None or len(messages) <= self.limit or max(map(len, messages_in(messages))) <= self.limit:
             return messages
-        return lines(self._message(event, key, wrapping) for event in batch_events(table))
+        return join_lines(self._message(event, key, encoder) for event in batch_events(columns))
 
-    def _message(self, event: Event, key: str, wrapping: Wrapping) -> bytes:
-        encoded = wrapping.encode(event)
+    def _message(self, event: Event, key: str, encoder: Encoder) -> bytes:
+        encoded = encoder.encode(event)
         if self.limit is None or len(encoded) <= self.limit:
             return encoded
         log.warning("A message of %s is too large (%d bytes) and was cut", key, len(encoded))
         self.reading.truncated += 1
-        return shrink(wrapping.message(event), self.limit)
+        return shrink(encoder.message(event), self.limit)
 
     def _wanted(self, content: IO[bytes], key: str) -> Iterator[Event]:
         for event in self.decoder.parse(content, key):
@@ -154,10 +141,10 @@ def batches(messages: Iterable[bytes]) -> Batches:
         batch.append(message)
         size += len(message)
         if size >= _BATCH:
-            yield lines(batch)
+            yield join_lines(batch)
             batch, size = [], 0
     if batch:
-        yield lines(batch)
+        yield join_lines(batch)
 
 
 def messages_in(batch: bytes) -> list[bytes]:

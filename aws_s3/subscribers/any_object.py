@@ -1,4 +1,4 @@
-"""Objects of any origin that S3 notifies of: JSON in any arrangement, CSV, or lines of text (SPEC 12)."""
+"""Objects of any origin that S3 notifies of: JSON in any arrangement, CSV, or lines of text."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import IO
 
 from aws_s3.codec.delimited import csv_records, named, separated_fields
-from aws_s3.codec.json_and_lines import json_values, lines
+from aws_s3.codec.json_and_lines import json_values, text_lines
 from aws_s3.codec.records import Event
 from aws_s3.errors import ParseError
 from aws_s3.pipeline.discard import discards, matches
@@ -28,7 +28,7 @@ class TextLine(Event):
     """The event of a line of plain text, as `full_log`."""
 
 
-class Buckets(ObjectFormat):
+class AnyObject(ObjectFormat):
     """What is in an object is told by its name and its beginning."""
 
     name = "buckets"
@@ -42,7 +42,7 @@ class Buckets(ObjectFormat):
         return _json_events(body) if _JSON.match(head) else _text_events(body, key)
 
     def discards(self, rule: DiscardRule, event: Event) -> bool:
-        """Match the whole of a line of text, and the rule's field of another event (SPEC 7)."""
+        """Match the whole of a line of text, and the rule's field of another event."""
         return matches(rule.regex, event["full_log"]) if isinstance(event, TextLine) else discards(rule, event)
 
 
@@ -61,7 +61,7 @@ def _json_events(body: IO[bytes]) -> Iterator[Event]:
 
 
 def _text_events(body: IO[bytes], key: str) -> Iterator[Event]:
-    rest = lines(body)
+    rest = text_lines(body)
     first = list(islice(rest, 2))
     table = _table(first)
     if table is None:
@@ -94,8 +94,8 @@ def _table(first: Sequence[str]) -> _CsvTable | None:
     """Return the table that the first two lines begin, None when they are no CSV."""
     if len(first) < 2 or _DIGIT.search(first[0]):
         return None
-    column_batches = (_CsvTable(delimiter, separated_fields(first[0], delimiter)) for delimiter in _DELIMITERS)
-    fitting = [table for table in column_batches if _fits(table, first[1])]
+    tables = (_CsvTable(delimiter, separated_fields(first[0], delimiter)) for delimiter in _DELIMITERS)
+    fitting = [table for table in tables if _fits(table, first[1])]
     return max(fitting, key=lambda table: len(table.columns), default=None)
 
 

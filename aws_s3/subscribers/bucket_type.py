@@ -1,4 +1,4 @@
-"""Objects of a known bucket type that S3 notifies of: `--subscriber buckets --type TYPE` (SPEC 12)."""
+"""Objects of a known bucket type that S3 notifies of: `--subscriber buckets --type TYPE`."""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""What a queue's messages say: which objects there are to read (SPEC 12). Pure parsing.
+"""What a queue's messages say: which objects there are to read. Pure parsing.
 
 Formats: the S3 user guide ("Event message structure", "EventBridge event message structure"), the
 Security Lake user guide ("Managing data access for subscribers"), the SNS developer guide ("Parsing

@@ -1,4 +1,4 @@
-"""Security Hub's events, as EventBridge hands them on to S3 (SPEC 12).
+"""Security Hub's events, as EventBridge hands them on to S3.
 
 Format: the Security Hub user guide, "EventBridge event types and message formats".
 """

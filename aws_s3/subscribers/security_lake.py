@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import partial
 from typing import IO, Any
 
-from aws_s3.codec.messages import NoEnvelope
+from aws_s3.codec.messages import PlainEncoder
 from aws_s3.codec.records import Event
 from aws_s3.errors import MissingExtraError, ParseError
 from aws_s3.subscribers.base import ObjectFormat
@@ -46,10 +46,10 @@ class SecurityLake(ObjectFormat):
         """Return the row as it is."""
         return (event,)
 
-    def envelope(self, notified: NotifiedObject) -> NoEnvelope:
+    def envelope(self, notified: NotifiedObject) -> PlainEncoder:
         """Return none: the rows are sent as they are."""
         del notified
-        return NoEnvelope()
+        return PlainEncoder()
 
 
 def _rows(body: IO[bytes]) -> Iterator[Event]:

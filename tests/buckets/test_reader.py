@@ -13,7 +13,7 @@ from typing import IO, Any
 import pytest
 
 from aws_s3.buckets.reader import Reader
-from aws_s3.codec.json_and_lines import lines
+from aws_s3.codec.json_and_lines import text_lines
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.errors import CollectorError, DecompressError, ParseError, StorageError
 from aws_s3.log_types.base import LogType
@@ -36,7 +36,7 @@ class NonBlockingWriter(LogType):
     layouts = (Layout(SLASHED),)
 
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
-        for line in lines(body):
+        for line in text_lines(body):
             if line == "broken object":
                 raise ParseError("broken here")
             if line.startswith("broken"):

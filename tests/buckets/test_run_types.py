@@ -94,7 +94,7 @@ def test_new_type_is_one_file_and_one_line(home: Home, emulator: Emulator, tmp_p
         textwrap.dedent("""
         from aws_s3.log_types.base import LogType
         from aws_s3.log_types.layout import SLASHED, Layout
-        from aws_s3.codec.json_and_lines import lines
+        from aws_s3.codec.json_and_lines import text_lines
 
         class Fruit(LogType):
             name = "fruit"
@@ -102,7 +102,7 @@ def test_new_type_is_one_file_and_one_line(home: Home, emulator: Emulator, tmp_p
             layouts = (Layout(SLASHED),)
 
             def parse(self, body, key):
-                for line in lines(body):
+                for line in text_lines(body):
                     yield {"fruit": line, "source": "fruit"}
         """)
     )

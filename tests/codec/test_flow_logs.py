@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aws_s3.codec.delimited import batch_events
-from aws_s3.codec.flow_logs import flow_log_tables
+from aws_s3.codec.flow_logs import flow_log_batches
 
 HEADER = (
     "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status"
@@ -37,7 +37,7 @@ def events(*lines: str, iso_times: bool = True) -> list[dict[str, str]]:
 
 
 def flow_log_events(lines: Iterable[str], **options: Any) -> Iterator[dict[str, str]]:
-    return chain.from_iterable(map(batch_events, flow_log_tables([lines], **options)))
+    return chain.from_iterable(map(batch_events, flow_log_batches([lines], **options)))
 
 
 def test_line_without_header_has_the_default_fields() -> None:

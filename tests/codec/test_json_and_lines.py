@@ -19,7 +19,7 @@ from aws_s3.codec.json_and_lines import (
     check_lines,
     holds_json,
     json_values,
-    lines,
+    text_lines,
 )
 from aws_s3.errors import ParseError
 
@@ -410,16 +410,16 @@ def test_beginning_tells_json_from_text(text: str, is_json: bool) -> None:
 def test_lines_are_without_their_ends_and_blank_ones_are_left_out() -> None:
     body = io.BytesIO(b"\xef\xbb\xbffirst\r\n\n\r\n second \nthi\rrd\n\xff")
 
-    assert list(lines(body)) == ["first", " second ", "thi\rrd", "\ufffd"]
+    assert list(text_lines(body)) == ["first", " second ", "thi\rrd", "\ufffd"]
 
 
 @pytest.mark.parametrize("body", [b"", b"\n\r\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"])
 def test_nothing_is_no_line(body: bytes) -> None:
-    assert list(lines(io.BytesIO(body))) == []
+    assert list(text_lines(io.BytesIO(body))) == []
 
 
 def test_line_too_long_is_a_parse_error_after_those_before_it() -> None:
-    found, refused = outcome(lines(io.BytesIO(b"first\n" + b"x" * LARGE_LINE)))
+    found, refused = outcome(text_lines(io.BytesIO(b"first\n" + b"x" * LARGE_LINE)))
 
     assert (found, refused) == (["first"], True)
 
@@ -429,7 +429,7 @@ def test_line_too_long_is_a_parse_error_after_those_before_it() -> None:
 def test_no_line_is_lost(texts: list[str]) -> None:
     body = io.BytesIO("\n".join(texts).encode())
 
-    assert list(lines(body)) == [text for text in texts if text]
+    assert list(text_lines(body)) == [text for text in texts if text]
 
 
 @given(
@@ -438,7 +438,7 @@ def test_no_line_is_lost(texts: list[str]) -> None:
 def test_lines_are_proved_as_they_are_read_however_they_lie_in_chunks(body: bytes) -> None:
     with patch.object(formats, "_CHUNK", 7), patch.object(formats, "_LARGEST_LINE", 20):
         try:
-            read = list(lines(io.BytesIO(body)))
+            read = list(text_lines(io.BytesIO(body)))
         except ParseError:
             with pytest.raises(ParseError):
                 check_lines(io.BytesIO(body))

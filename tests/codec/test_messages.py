@@ -15,12 +15,12 @@ from aws_s3.codec.messages import (
     HEADER,
     LARGEST,
     Envelope,
-    NoEnvelope,
+    PlainEncoder,
     bucket_log_info,
     cut_text,
     encode,
     envelope,
-    lines,
+    join_lines,
     shrink,
 )
 
@@ -146,8 +146,8 @@ def test_a_table_is_encoded_as_its_events_are(names: list[str], rows: int, accou
     plain = st.text("a%é漢", max_size=5)
     strings = data.draw(st.sampled_from([plain, plain, plain | st.text(st.characters(codec="utf-8"), max_size=5)]))
     table = {name: data.draw(st.lists(strings, min_size=rows, max_size=rows)) for name in names}
-    for around in (Envelope({"log_file": "100%.gz"}, account), NoEnvelope()):
-        assert around.encode_table(table) == lines(map(around.encode, batch_events(table)))
+    for around in (Envelope({"log_file": "100%.gz"}, account), PlainEncoder()):
+        assert around.encode_columns(table) == join_lines(map(around.encode, batch_events(table)))
 
 
 def test_the_limit_is_that_of_agents_and_servers() -> None:

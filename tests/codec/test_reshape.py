@@ -1,4 +1,4 @@
-"""The general reshaping, rule by rule, in the order of SPEC 6."""
+"""The general reshaping, rule by rule."""
 
 from typing import Any
 

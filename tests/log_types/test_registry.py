@@ -31,7 +31,7 @@ TABLES = {
     "server_access": ("s3_server_access", ACCOUNT_ONLY),
     "cisco_umbrella": ("cisco_umbrella", ACCOUNT_ONLY),
 }
-"""The tables that the existing module keeps, with their keys (SPEC 9)."""
+"""The tables that the existing module keeps, with their keys."""
 
 TYPES = sorted(LOG_TYPES)
 DATES = sorted({layout.dates for bucket in LOG_TYPES.values() for layout in bucket.layouts}, key=repr)

@@ -14,7 +14,7 @@ import pytest
 from pyarrow import parquet
 
 from aws_s3.codec.json_and_lines import json_values
-from aws_s3.codec.messages import Envelope, NoEnvelope
+from aws_s3.codec.messages import Envelope, PlainEncoder
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.errors import DecompressError, ParseError
 from aws_s3.pipeline import decode as module
@@ -75,7 +75,7 @@ def test_no_message_leaves_an_object_that_breaks_at_its_end(monkeypatch: pytest.
     monkeypatch.setattr(module, "_HELD", 100)
     body = b'{"n": 1}' * 50_000 + end
     with pytest.raises(ParseError, match=r"^Failed to parse file k: "):
-        reader(Values()).messages("k", io.BytesIO(body), NoEnvelope())
+        reader(Values()).messages("k", io.BytesIO(body), PlainEncoder())
 
 
 def test_bad_record_is_left_out_where_errors_are_skipped() -> None:
@@ -84,17 +84,17 @@ def test_bad_record_is_left_out_where_errors_are_skipped() -> None:
 
 def test_broken_gzip_is_malformed() -> None:
     with pytest.raises(DecompressError, match=r"^Failed to decompress file k: "):
-        reader(Values()).messages("k", io.BytesIO(gzip.compress(b'{"n": 1}', mtime=0)[:-9]), NoEnvelope())
+        reader(Values()).messages("k", io.BytesIO(gzip.compress(b'{"n": 1}', mtime=0)[:-9]), PlainEncoder())
 
 
 def test_nesting_without_end_is_malformed() -> None:
     body = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
     with pytest.raises(ParseError, match="nested too deeply"):
-        reader(Values()).messages("k", io.BytesIO(body), NoEnvelope())
+        reader(Values()).messages("k", io.BytesIO(body), PlainEncoder())
 
 
 def test_too_large_message_is_cut_to_the_limit() -> None:
-    [batch] = reader(Values()).messages("k", io.BytesIO(b'{"a": "%s"}' % (b"x" * 5000)), NoEnvelope())
+    [batch] = reader(Values()).messages("k", io.BytesIO(b'{"a": "%s"}' % (b"x" * 5000)), PlainEncoder())
     [message] = messages_in(batch)
 
     assert len(message) <= 1000
@@ -110,7 +110,7 @@ def test_memory_does_not_grow_with_the_rows_of_a_parquet_file(monkeypatch: pytes
         file.seek(0)
         del table
         tracemalloc.start()
-        made = ContentReader(SecurityLake(), False, None, None).messages("k", file, NoEnvelope())
+        made = ContentReader(SecurityLake(), False, None, None).messages("k", file, PlainEncoder())
         assert [json.loads(message)["n"] for batch in made for message in batch.splitlines()] == list(range(rows))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()

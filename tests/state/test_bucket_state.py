@@ -376,11 +376,11 @@ def test_every_query_uses_an_index(tmp_path: Path) -> None:
             state.is_empty()
             state.complete()
             connection.set_trace_callback(None)
-            column_batches = {kind.table, "collection_failed", "collection_partial", "collection_partition"}
+            tables = {kind.table, "collection_failed", "collection_partial", "collection_partition"}
             planned = {sql for sql in statements if sql.startswith(("SELECT", "INSERT", "DELETE", "UPDATE"))}
             assert len(planned) > 10
             for sql in planned:
                 plan = [row[3].split(maxsplit=2) for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
-                for verb, name, how in (step for step in plan if step[1] in column_batches):
+                for verb, name, how in (step for step in plan if step[1] in tables):
                     assert verb == "SEARCH", (sql, plan)
                     assert name != kind.table or "log_key" in how, (sql, plan)

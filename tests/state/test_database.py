@@ -363,8 +363,8 @@ def test_a_file_of_the_existing_module_becomes_ours_once(tmp_path: Path) -> None
         with closing(Database(path, (), on_foreign_write)) as database:
             assert names(database) == ["taken over"]
             assert database.query("SELECT * FROM metadata") == [("version", WRITER_TAG)]
-            column_batches = {name for (name,) in database.query("SELECT name FROM sqlite_master")}
-            assert not column_batches & {"log_progress", "trail_progress"}
+            tables = {name for (name,) in database.query("SELECT name FROM sqlite_master")}
+            assert not tables & {"log_progress", "trail_progress"}
 
 
 def test_the_whole_state_is_told_unusable_before_anything_is_sent(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from aws_s3.errors import ParseError
 from aws_s3.settings import DiscardRule
-from aws_s3.subscribers.any_object import Buckets
+from aws_s3.subscribers.any_object import AnyObject
 from aws_s3.subscribers.notifications import NotifiedObject
 
-SUBSCRIBER = Buckets()
+SUBSCRIBER = AnyObject()
 
 
 def parse(text: str | bytes, key: str = "a/k") -> list[Any]:

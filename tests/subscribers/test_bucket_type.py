@@ -33,7 +33,7 @@ KEYS = {
     "server_access": "2021-06-10-01-15-00-3E57427F33A59F07",
     "cisco_umbrella": "dnslogs/2021-06-10/2021-06-10-01-15-r.csv.gz",
 }
-"""A key of each type, as SPEC 3 has them."""
+"""A key of each type."""
 
 OTHERS = [
     f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/{REGION}/2021/06/10/{ACCOUNT}_CloudTrail-Digest_{REGION}_t_x.json.gz",

@@ -27,7 +27,7 @@ from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
 from aws_s3.settings import SubscriberJob
 from aws_s3.subscribers import collector as module
-from aws_s3.subscribers.any_object import Buckets
+from aws_s3.subscribers.any_object import AnyObject
 from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.bucket_type import LogTypeFormat
 from aws_s3.subscribers.collector import Context, Subscription
@@ -70,7 +70,7 @@ class Lab:
     attributes: dict[str, str] = field(default_factory=lambda: {"VisibilityTimeout": "30"})
     sink: Sent = field(default_factory=Sent)
     stop_request: StopRequest = field(default_factory=StopRequest)
-    subscriber: ObjectFormat = field(default_factory=Buckets)
+    subscriber: ObjectFormat = field(default_factory=AnyObject)
     read: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
