@@ -126,7 +126,7 @@ class NoAccountsError(CollectorError):
 
 
 class ClockError(CollectorError):
-    """This machine's clock differs from AWS's."""
+    """The local clock differs from AWS's."""
 
     exit_code = 19
 
@@ -192,7 +192,7 @@ class UnavailableError(ObjectError):
         return _unavailable, (self.cause, self.gone)
 
 
-def _unavailable(cause: CollectorError, gone: bool) -> UnavailableError:
+def _unavailable(cause: CollectorError, gone: bool) -> UnavailableError:  # noqa: FBT001
     return UnavailableError(cause, gone=gone)
 
 

@@ -1,5 +1,6 @@
 """What is handed out: a source archive, the wheel made from it, and that wheel in an empty environment."""
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -11,13 +12,20 @@ from tests import ROOT
 from tests.harness.command import new_home, put_all
 from tests.harness.emulator import Emulator
 
-NAME = f"aws_s3-{aws_s3.__version__}"
+NAME = f"wazuh_aws_s3-{aws_s3.__version__}"
 
 
 def test_archives_hold_the_package_and_the_wheel_runs_in_an_empty_environment(
     tmp_path: Path, emulator: Emulator
 ) -> None:
-    subprocess.run([sys.executable, "-m", "build", "--outdir", tmp_path, ROOT], check=True, stdout=subprocess.DEVNULL)
+    built = subprocess.run(
+        [sys.executable, "-m", "build", "--outdir", tmp_path, ROOT],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert not re.search("deprecat", built.stdout, re.IGNORECASE)
     holds_the_package_and_nothing_else(tmp_path)
     runs(installed(tmp_path / f"{NAME}-py3-none-any.whl", tmp_path / "environment"), emulator)
 

@@ -108,7 +108,7 @@ def test_commands_name_files_and_units_that_are_there() -> None:
 def test_extras_are_those_that_can_be_installed() -> None:
     told = re.findall(r"^\| `([a-z-]+)` \| [a-z]+(?:-[a-z]+)?: ", README, re.MULTILINE)
     declared = re.search(
-        r"^\[project.optional-dependencies\]\n(.*?)^\[", (ROOT / "pyproject.toml").read_text(), re.M | re.S
+        r"^\[project.optional-dependencies\]\n(.*?)^\[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE | re.DOTALL
     )
     assert declared
     assert set(told) == {*re.findall(r"^([a-z-]+) = \[", declared[1], re.MULTILINE)} - {"dev", "fuzz"}

@@ -108,10 +108,10 @@ def _host(url: SplitResult) -> str:
 
 def _content(pool: Any, path: str, headers: dict[str, str]) -> bytes | None:
     """Return what is at `path`; None when the answer is not a plain success."""
-    connection = pool._get_conn()
+    connection = pool._get_conn()  # noqa: SLF001
     if connection.sock is None:
         # How one is opened, with time-outs and certificates, is urllib3's business.
-        pool._put_conn(connection)
+        pool._put_conn(connection)  # noqa: SLF001
         return _content_over_new(pool, path, headers)
     try:
         # What urllib3 puts around this takes as long again.
@@ -122,7 +122,7 @@ def _content(pool: Any, path: str, headers: dict[str, str]) -> bytes | None:
         connection.close()
         raise
     finally:
-        pool._put_conn(connection)
+        pool._put_conn(connection)  # noqa: SLF001
     return content if response.status == _OK else None
 
 

@@ -154,7 +154,7 @@ class Session:
             options["s3"] = self._s3_settings(custom_endpoint=bool(url) or self._core.configures_s3_endpoint())
         return Config(**options)
 
-    def _s3_settings(self, custom_endpoint: bool) -> dict[str, Any]:
+    def _s3_settings(self, *, custom_endpoint: bool) -> dict[str, Any]:
         settings = dict(self._profile.s3)
         if custom_endpoint and settings.get("use_accelerate_endpoint"):
             log.warning("use_accelerate_endpoint is ignored beside an endpoint of your own.")

@@ -25,7 +25,7 @@ class _Outcome:
     """What a run has done, and who is told its exit code."""
 
     stats: RunStats
-    report: Callable[[int], None] = lambda code: None
+    report: Callable[[int], None] = lambda _: None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -44,7 +44,8 @@ def _run_all(settings: Settings, job: ConfiguredJob, run: Run, wodle: Wodle) -> 
     ended: list[RunMetrics] = []
     try:
         for block in wodle.blocks:
-            ended.append(_run_block(block, _complete(settings, job, block.settings), run))
+            # One after the other: the metrics count those that ended, also when a later one raises.
+            ended.append(_run_block(block, _complete(settings, job, block.settings), run))  # noqa: PERF401
     finally:
         if settings.metrics_file is not None and wodle.blocks:
             write(settings.metrics_file, ended, [block.settings.job for block in wodle.blocks])

@@ -107,7 +107,7 @@ class _PrintCompletion(argparse.Action):
                 f"{option_string} needs shtab, which cannot be imported ({error}). "
                 "Install it: pip install 'aws-s3[completion]'."
             ) from error
-        for action in parser._actions:
+        for action in parser._actions:  # noqa: SLF001
             action.choices = _COMPLETED.get(action.dest)
         print(shtab.complete(parser, shell=str(values)))
         parser.exit()

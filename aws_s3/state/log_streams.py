@@ -209,7 +209,13 @@ class LogStreams:
                 execute("DELETE FROM collection_log_stream WHERE id = ?", (stream,))
 
     def _insert(
-        self, execute: Execute, group: Group, account: str, name: str, span: ReadInterval, read_any: bool
+        self,
+        execute: Execute,
+        group: Group,
+        account: str,
+        name: str,
+        span: ReadInterval,
+        read_any: bool,  # noqa: FBT001
     ) -> None:
         cursor = execute(
             "INSERT INTO collection_log_stream (account, region, log_group, log_stream, read_any, "

@@ -96,7 +96,7 @@ def _make_environment(folder: Path, extras: str) -> None:
     # What an earlier build left in the source would be installed with it.
     with TemporaryDirectory() as copy:
         for name in _OF_SOURCE:
-            subprocess.run(["cp", "-R", str(_SOURCE / name), copy], check=True)
+            subprocess.run(["cp", "-R", str(_SOURCE / name), copy], check=True)  # noqa: S607
         _run(*pip, "install", f"{copy}[{extras}]" if extras else copy)
     _run(str(folder / "bin" / _PROGRAM), "--version")
 

@@ -76,8 +76,8 @@ class _Parser:
         """Return the element that begins there, None if it has another name."""
         try:
             # Lines count from the beginning of the file.
-            self._expat.Parse(b"\n" * text.count(b"\n", 0, begin), False)
-            self._expat.Parse(text[begin:], True)
+            self._expat.Parse(b"\n" * text.count(b"\n", 0, begin), False)  # noqa: FBT003
+            self._expat.Parse(text[begin:], True)  # noqa: FBT003
         except _Complete:
             pass
         except expat.ExpatError as error:

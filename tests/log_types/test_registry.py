@@ -1,7 +1,6 @@
 """What holds for every type of the registry: a new type is tested here without a line more."""
 
 import io
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -39,8 +38,8 @@ NO_MODULES_OF_TYPES = {"__init__", "base", "layout"}
 
 
 @pytest.fixture(params=TYPES)
-def bucket(request: pytest.FixtureRequest) -> Iterator[LogType]:
-    yield LOG_TYPES[request.param]()
+def bucket(request: pytest.FixtureRequest) -> LogType:
+    return LOG_TYPES[request.param]()
 
 
 def test_every_module_is_registered() -> None:

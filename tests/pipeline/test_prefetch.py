@@ -92,7 +92,7 @@ def test_prefetch_raises_in_its_turn() -> None:
 
     prefetched = prefetch(items(), DaemonExecutor(1, "test"))
     assert next(prefetched) == 1
-    with pytest.raises(OSError):
+    with pytest.raises(OSError):  # noqa: PT011
         next(prefetched)
 
 

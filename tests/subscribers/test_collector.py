@@ -109,7 +109,7 @@ class Lab:
     def subscription(self, job: SubscriberJob = JOB) -> Subscription:
         context = Context(
             queue=self.queue,
-            store=lambda bucket: self.store(bucket),
+            store=lambda bucket: self.store(bucket),  # noqa: PLW0108 (a test may replace it later)
             sink=self.sink,
             receives=DaemonExecutor(1, "receive"),
             downloads=DaemonExecutor(4, "download"),
