@@ -24,6 +24,7 @@ from aws_s3.errors import (
     UnknownRegionError,
     UsageError,
 )
+from aws_s3.wazuh.extras import how_to_install
 
 FAILURES = (
     *(BotoCoreError, ClientError, ResponseParserError, urllib3.exceptions.HTTPError, HTTPException),
@@ -123,7 +124,7 @@ PROXY_FILES = ErrorMapping(
     "Check proxy.ca_bundle and proxy.client_cert in the AWS configuration file: PEM files, with the key.",
 )
 PARAMETERS = ErrorMapping(UsageError, "Check the value given for it.")
-EXTRA = ErrorMapping(MissingExtraError, "Install it: pip install 'botocore[crt]'.")
+EXTRA = ErrorMapping(MissingExtraError, f"Run this, and try again: {how_to_install('awscrt')} .")
 OTHER = ErrorMapping(StorageError, "AWS's documentation explains the code; --debug 2 shows where it came up.")
 
 CODES = {

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from aws_s3.errors import MissingExtraError
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob, Job, ServiceJob, SubscriberJob
+from aws_s3.wazuh.extras import needs
 
 log = logging.getLogger(__name__)
 
@@ -118,10 +119,7 @@ def check_extra() -> None:
     try:
         import prometheus_client  # noqa: F401 - only to see whether it is there
     except ImportError as error:
-        raise MissingExtraError(
-            f"--metrics-file needs prometheus-client, which cannot be imported ({error}). "
-            "Install it: pip install 'aws-s3[metrics]'."
-        ) from error
+        raise MissingExtraError(needs("--metrics-file", "prometheus-client", error)) from error
 
 
 class Report:

@@ -12,6 +12,7 @@ from typing import Any
 from aws_s3.cli.terminal import STDERR, ConsoleHandler
 from aws_s3.pipeline.sinks import writable
 from aws_s3.pipeline.stats import RunStats
+from aws_s3.wazuh.extras import needs
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,8 @@ def shown_progress(stats: RunStats, terminal: ConsoleHandler) -> Iterator[None]:
     """Show on stderr how far the run is, beside the lines of `terminal`, until the block ends."""
     try:
         from tqdm.std import tqdm
-    except ImportError:
-        log.info("There is no progress bar: it needs tqdm. Install it: pip install 'aws-s3[progress]'.")
+    except ImportError as error:
+        log.info("%s", needs("The progress bar", "tqdm", error))
         yield
         return
     # No thread of its own: processes are forked later.

@@ -28,6 +28,7 @@ from aws_s3.settings import (
     StatusJob,
     SubscriberJob,
 )
+from aws_s3.wazuh.extras import needs
 
 SERVICES = ("cloudwatchlogs", "inspector")
 SUBSCRIBERS = ("buckets", "security_hub", "security_lake")
@@ -103,10 +104,7 @@ class _PrintCompletion(argparse.Action):
         try:
             import shtab
         except ImportError as error:
-            raise MissingExtraError(
-                f"{option_string} needs shtab, which cannot be imported ({error}). "
-                "Install it: pip install 'aws-s3[completion]'."
-            ) from error
+            raise MissingExtraError(needs(str(option_string), "shtab", error)) from error
         for action in parser._actions:  # noqa: SLF001
             action.choices = _COMPLETED.get(action.dest)
         print(shtab.complete(parser, shell=str(values)))

@@ -10,6 +10,7 @@ from aws_s3.codec.records import Event
 from aws_s3.errors import MissingExtraError, ParseError
 from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.notifications import NotifiedObject
+from aws_s3.wazuh.extras import needs
 
 _ROWS = 256
 _READ_BUFFER = 1 << 20
@@ -26,10 +27,7 @@ class SecurityLake(ObjectFormat):
         try:
             import pyarrow.parquet  # noqa: F401 - only to see whether it is there
         except ImportError as error:
-            raise MissingExtraError(
-                f"Reading Security Lake needs pyarrow, which cannot be imported ({error}). "
-                "Install it: pip install 'aws-s3[security-lake]'."
-            ) from error
+            raise MissingExtraError(needs("Reading Security Lake", "pyarrow", error)) from error
 
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event]:
         """Yield each row. Times become ISO 8601 text, maps objects; memory does not grow with the rows."""

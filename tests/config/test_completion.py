@@ -55,7 +55,7 @@ def test_without_the_extra_the_line_says_how_to_install_it(tmp_path: Path) -> No
     assert printed.returncode == 10
     assert printed.stdout == (
         "ERROR: --print-completion needs shtab, which cannot be imported (it is not there). "
-        "Install it: pip install 'aws-s3[completion]'.\n"
+        f"Install it: {sys.executable} -m pip install shtab\n"
     )
 
 
