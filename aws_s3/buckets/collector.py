@@ -26,8 +26,8 @@ from aws_s3.errors import (
 from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.decode import Batches, messages_in
+from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.signals import StopRequest
-from aws_s3.pipeline.sinks import Sink
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob
 from aws_s3.state.bucket_state import BucketState
@@ -56,7 +56,7 @@ class Context:
     reader: Reader
     state: BucketState
     locks: Locks
-    sink: Sink
+    delivery: Delivery
     listings: Executor
     load: Load
     stop_request: StopRequest
@@ -157,22 +157,20 @@ class Collector:
         key = wanted.object.key
         self._state.ensure_room()
         version = f"{wanted.object.etag} {self._job.discard}"
-        sink, stats = self._context.sink, self._stats
+        delivery = self._context.delivery
         earlier = 0 if self._job.reparse else self._state.failed_objects.partial(key, version)
-        before = sink.accepted - earlier
+        before = delivery.accepted - earlier
         read, is_recorded = 0, False
         try:
-            for batch in stats.downloading.around(messages):
+            for batch in self._stats.downloading.around(messages):
                 several = messages_in(batch)
-                with self._context.stop_request.deferred(), stats.sending:
-                    sink.send_all(several[max(earlier - read, 0) :])
+                delivery.send(several[max(earlier - read, 0) :])
                 read += len(several)
             with self._context.stop_request.deferred():
                 self._state.mark_done(wanted.partition, key, self._account)
                 is_recorded = True
         finally:
-            accepted = sink.accepted - before
-            stats.events += accepted - earlier
+            accepted = delivery.accepted - before
             if accepted and not is_recorded and not self._job.reparse:
                 self._state.failed_objects.mark_partial(key, version, accepted)
         return read
@@ -211,11 +209,13 @@ class Collector:
     def _skip_malformed(self, wanted: Wanted, error: MalformedError) -> None:
         """Send an error event in the object's place."""
         log.error("%s", error)
-        with self._context.stop_request.deferred():
-            self._context.sink.send(self._context.reader.error_message(wanted.object.key, wanted.partition, error))
-            self._stats.events += 1
-            if not wanted.settled:
+        message = self._context.reader.error_message(wanted.object.key, wanted.partition, error)
+
+        def record(accepted: int) -> None:
+            if accepted and not wanted.settled:
                 self._state.mark_malformed(wanted.partition, _failed(wanted), self._account, error)
+
+        self._context.delivery.send([message], record)
         self._advance(wanted)
 
     def _advance(self, wanted: Wanted) -> None:

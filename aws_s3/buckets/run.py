@@ -14,6 +14,7 @@ from aws_s3.buckets.reader import Reader
 from aws_s3.buckets.worklist import Wanted
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.pipeline.decode import Batches
+from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.loading import Loader, load
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.signals import StopRequest
@@ -55,7 +56,7 @@ def collect_bucket(
             reader=reader,
             state=state,
             locks=opened.enter_context(closing(Locks(settings.state_dir / _LOCKS))),
-            sink=sink,
+            delivery=Delivery(sink, stop_request, stats),
             listings=DaemonExecutor(_LISTING_THREADS, "listing"),
             load=load,
             stop_request=stop_request,

@@ -23,9 +23,11 @@ from aws_s3.cli.terminal import printable
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.decode import Batches
+from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
+from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob, Settings
 from aws_s3.state.bucket_state import BucketState
 from aws_s3.state.locks import Locks
@@ -42,6 +44,7 @@ def preview_bucket(settings: Settings, job: BucketJob, stop_request: StopRequest
     session = Session(settings.access, job.regions)
     store = _CountedStore(S3Bucket(session.client("s3"), job.source.bucket, session.downloads))
     found = _Found(session.downloads)
+    stats = RunStats()
     with ExitStack() as opened:
         folder = Path(opened.enter_context(TemporaryDirectory()))
         opened.enter_context(copied(settings.state_dir, folder))
@@ -50,12 +53,13 @@ def preview_bucket(settings: Settings, job: BucketJob, stop_request: StopRequest
             reader=Reader(bucket, job.source.bucket, job.account_alias, job.skip_on_error, job.discard, None),
             state=opened.enter_context(closing(BucketState(folder, bucket, job.source, began, keep_days=None))),
             locks=opened.enter_context(closing(Locks(folder / "lock"))),
-            sink=_NoSink(),
+            delivery=Delivery(_NoSink(), stop_request, stats),
             listings=DaemonExecutor(_LISTING_THREADS, "listing"),
             load=found.count,
             stop_request=stop_request,
             account=session.account,
             known_regions=known_regions,
+            stats=stats,
         )
         code = Collector(replace(job, remove=False), bucket, context, began.date()).run()
     write("\n".join(map(printable, _lines(job, found, store.lists))))

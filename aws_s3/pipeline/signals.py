@@ -1,6 +1,7 @@
 """SIGINT and SIGTERM: the process ends soon, with what was accepted recorded (SPEC 10)."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -45,6 +46,15 @@ class StopRequest:
             self._shields -= 1
         if not self._shields:
             self.check()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep; a signal that asks to stop raises Interrupted at once, also within `deferred`."""
+        shields, self._shields = self._shields, 0
+        try:
+            self.check()
+            time.sleep(seconds)
+        finally:
+            self._shields = shields
 
     def check(self) -> None:
         """Raise Interrupted when a signal has asked to stop."""

@@ -8,8 +8,8 @@ from typing import Protocol, TypeVar
 
 from aws_s3.aws.service_api import ServiceApi
 from aws_s3.errors import CollectorError
+from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.signals import StopRequest
-from aws_s3.pipeline.sinks import Sink
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import ServiceJob
 from aws_s3.state.locks import Locks
@@ -31,7 +31,7 @@ class Context:
     fail: Callable[[CollectorError], None]
     state: ServiceState
     locks: Locks
-    sink: Sink
+    delivery: Delivery
     requests: Executor
     stop_request: StopRequest
     began: datetime
@@ -42,24 +42,19 @@ class Context:
     ) -> int:
         """Send the items' messages, and `record` the items that were accepted; return how many were sent.
 
-        When something ends the run in the middle, what was accepted until then is recorded all the
-        same. An item without a message counts as accepted.
+        An item without a message counts as accepted with the message before it. When something ends the
+        run midway, the items accepted until then are recorded first.
         """
-        accepted = sent = 0
-        with self.stop_request.deferred(), self.stats.sending:
-            try:
-                for item in items:
-                    encoded = message(item)
-                    if encoded is not None:
-                        self.stop_request.check()
-                        self.sink.send(encoded)
-                        sent += 1
-                    accepted += 1
-            finally:
-                self.stats.events += sent
-                record(items[:accepted])
+        encoded = list(map(message, items))
+        messages = [each for each in encoded if each is not None]
+        ends = [number for number, each in enumerate(encoded) if each is not None] + [len(items)]
+        if messages:
+            self.delivery.send(messages, lambda accepted: record(items[: ends[accepted]]))
+        else:
+            with self.stop_request.deferred():
+                record(items)
         self.stats.notify()
-        return sent
+        return len(messages)
 
 
 class Service(Protocol):

@@ -95,7 +95,7 @@ class Inspector:
             return None
         message = {"integration": "aws", "aws": event}
         encoded = encode(message)
-        limit = self._context.sink.limit
+        limit = self._context.delivery.limit
         if limit is None or len(encoded) <= limit:
             return encoded
         self._context.stats.reading.truncated += 1

@@ -77,7 +77,7 @@ class LogGroupCollector:
         self._logs = logs
         self._group = group
         self._stats = context.stats
-        self._messages = LogMessages(group, job.discard, job.envelope, context.sink.limit, context.stats.reading)
+        self._messages = LogMessages(group, job.discard, job.envelope, context.delivery.limit, context.stats.reading)
         since = _milliseconds(job.only_logs_after) if job.only_logs_after else None
         self._asked = ReadRequest(int(context.began.timestamp() * 1000), since, job.reparse)
         self._sent = 0

@@ -14,9 +14,9 @@ from aws_s3.aws.s3 import Bucket, S3Object
 from aws_s3.aws.sqs import Message, Queue
 from aws_s3.errors import ObjectError, UnavailableError
 from aws_s3.pipeline.decode import ContentReader, messages_in
+from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.levels import DEBUG_2
 from aws_s3.pipeline.signals import StopRequest
-from aws_s3.pipeline.sinks import Sink
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.pipeline.window import Window
 from aws_s3.settings import SubscriberJob
@@ -49,7 +49,7 @@ class Context:
 
     queue: Queue
     store: Callable[[str], Bucket]
-    sink: Sink
+    delivery: Delivery
     receives: Executor
     downloads: Executor
     stop_request: StopRequest
@@ -98,7 +98,7 @@ class Subscription:
         self._context = context
         self._queue = context.queue
         self._leases = InFlightMessages(context.queue)
-        limit = context.sink.limit
+        limit = context.delivery.limit
         self._stats = context.stats
         self._reader = ContentReader(
             subscriber, job.skip_on_error, job.discard, limit, subscriber.discards, self._stats.reading
@@ -122,7 +122,7 @@ class Subscription:
         what was not begun is shown to other collectors.
         """
         with self._context.stop_request.deferred():
-            self._context.sink.connect()
+            self._context.delivery.sink.connect()
             with self._leases:
                 self._collect_all()
             self._leases.check()
@@ -240,16 +240,13 @@ class Subscription:
 
     def _send(self, wanted: _Wanted, body: IO[bytes]) -> None:
         key = wanted.object.key
-        before = self._stats.events
+        before = self._context.delivery.accepted
         messages = self._reader.messages(key, body, self._subscriber.envelope(wanted.object))
         for batch in self._stats.downloading.around(messages):
             wanted.task.sent = True
-            several = messages_in(batch)
-            with self._stats.sending:
-                self._context.sink.send_all(several)
-            self._stats.events += len(several)
+            self._context.delivery.send(messages_in(batch))
         self._stats.collected(wanted.object.size or 0)
-        log.debug("+++ Sent %d events of %s to Analysisd", self._stats.events - before, key)
+        log.debug("+++ Sent %d events of %s to Analysisd", self._context.delivery.accepted - before, key)
 
     def _fail(self, task: _Task, error: ObjectError) -> None:
         task.failed = True

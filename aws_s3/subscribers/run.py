@@ -12,6 +12,7 @@ from aws_s3.aws.session import Session, known_regions
 from aws_s3.aws.sqs import SqsQueue
 from aws_s3.errors import Interrupted, UnknownRegionError
 from aws_s3.log_types import LOG_TYPES
+from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import open_sink
@@ -56,7 +57,7 @@ def _collect(settings: Settings, job: SubscriberJob, stop_request: StopRequest, 
             queue=queue,
             # One for each bucket: each learns where its bucket is.
             store=cache(partial(S3Bucket, s3, downloads=session.downloads)),
-            sink=sink,
+            delivery=Delivery(sink, stop_request, stats),
             receives=DaemonExecutor(1, "receive"),
             downloads=DaemonExecutor(session.downloads.max_concurrent_requests, "download"),
             stop_request=stop_request,

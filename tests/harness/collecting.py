@@ -14,9 +14,11 @@ from aws_s3.buckets.reader import Reader
 from aws_s3.buckets.worklist import Wanted
 from aws_s3.log_types.base import LogType
 from aws_s3.log_types.cloudtrail import CloudTrail
+from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.loading import Loader, load
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
+from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob, BucketLocation
 from aws_s3.state.bucket_state import BucketState
 from aws_s3.state.locks import Locks
@@ -96,6 +98,7 @@ class Collection:
         """Collect once; `changes` are options of this run only."""
         sink = sink or ListSink()
         job = replace(self.job, **changes)
+        stats = RunStats()
         with closing(self.state(job)) as state, closing(Locks(self.folder / "lock")) as locks:
             context = Context(
                 store=self.store,
@@ -104,12 +107,13 @@ class Collection:
                 ),
                 state=state,
                 locks=locks,
-                sink=sink,
+                delivery=Delivery(sink, self.stop_request, stats),
                 listings=AtOnce(),
                 load=self._load(job, sink),
                 stop_request=self.stop_request,
                 account=self.account,
                 known_regions=lambda: frozenset({REGION, "eu-west-1"}),
+                stats=stats,
             )
             code = Collector(job, self.bucket, context, self.now.date()).run()
         return Ended(code, sink.events)

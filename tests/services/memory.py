@@ -9,8 +9,10 @@ from typing import Any
 
 from aws_s3.aws.service_api import ServiceApi
 from aws_s3.errors import CollectorError, InvalidRequestError, MissingError, SinkSendError
+from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
+from aws_s3.pipeline.stats import RunStats
 from aws_s3.services.base import Context
 from aws_s3.services.cloudwatch_logs import CloudWatchLogs
 from aws_s3.settings import ServiceJob
@@ -187,16 +189,18 @@ class Collecting:
         """Yield what a run works with, once."""
         with closing(ServiceState(self.folder)) as state, closing(Locks(self.folder / "lock")) as locks:
             self._open = state
+            stop_request, stats = StopRequest(), RunStats()
             yield Context(
                 connect=lambda region, rate: self.logs,
                 account=lambda: self.logs.account,
                 fail=failures.append,
                 state=state,
                 locks=locks,
-                sink=self.sink,
+                delivery=Delivery(self.sink, stop_request, stats),
                 requests=AtOnce(),
-                stop_request=StopRequest(),
+                stop_request=stop_request,
                 began=datetime.fromtimestamp(self.now / 1000, timezone.utc),
+                stats=stats,
             )
 
     def refuse(self) -> None:

@@ -17,7 +17,7 @@ from aws_s3.aws.session import known_regions
 from tests.harness.aws_server import Answer
 from tests.harness.command import Ended, Home, decoded, kill, new_home, wait_until
 from tests.harness.emulator import Emulator
-from tests.harness.listener import Listener
+from tests.harness.listener import FullListener, Listener
 from tests.services.front import Call, Front, put_events, refusal, streams_of
 
 GROUP = "/aws/app"
@@ -145,14 +145,14 @@ def kill_after(received: int, home: Home, listener: Listener) -> None:
 
 def test_terminated_it_repeats_nothing(home: Home, front: Front) -> None:
     put_events(GROUP, "s", numbered(0, 5000, now() - 120 * MINUTE))
-    listener = Listener(home.socket)
+    listener = FullListener(home.socket)
     process = home.start("-sr", "cloudwatchlogs", "-g", GROUP, *SINCE)
-    wait_until(lambda: len(listener.received) >= 100)
+    wait_until(listener.has_some)
     process.terminate()
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=60)
     assert (process.returncode, "SIGTERM received." in output) == (143, True)
     arrived = [message["n"] for message in decoded(listener.close())]
-    assert 100 <= len(arrived) < 5000
+    assert 0 < len(arrived) < 5000
     assert arrived + numbers(logs(home, *SINCE)) == list(range(5000))
 
 

@@ -22,9 +22,11 @@ from aws_s3.aws.s3 import S3Bucket, S3Object
 from aws_s3.aws.sqs import Message, SqsQueue
 from aws_s3.errors import CredentialsError, Interrupted, QueueMissingError, SinkConnectError, SinkSendError
 from aws_s3.log_types.cloudtrail import CloudTrail
+from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
+from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import SubscriberJob
 from aws_s3.subscribers import collector as module
 from aws_s3.subscribers.any_object import AnyObject
@@ -107,13 +109,15 @@ class Lab:
         return self.subscription(job).run()
 
     def subscription(self, job: SubscriberJob = JOB) -> Subscription:
+        stats = RunStats()
         context = Context(
             queue=self.queue,
             store=lambda bucket: self.store(bucket),  # noqa: PLW0108 (a test may replace it later)
-            sink=self.sink,
+            delivery=Delivery(self.sink, self.stop_request, stats),
             receives=DaemonExecutor(1, "receive"),
             downloads=DaemonExecutor(4, "download"),
             stop_request=self.stop_request,
+            stats=stats,
         )
         return Subscription(job, self.subscriber, context)
 
