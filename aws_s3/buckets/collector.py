@@ -155,10 +155,10 @@ class Collector:
     def _send(self, wanted: Wanted, messages: Batches) -> int:
         """Send the messages and record it: all of them, or how many when something ends the run."""
         key = wanted.object.key
-        self._state.ensure_room()
+        self._state.ensure_writable()
         version = f"{wanted.object.etag} {self._job.discard}"
         delivery = self._context.delivery
-        earlier = 0 if self._job.reparse else self._state.failed_objects.partial(key, version)
+        earlier = 0 if self._job.reparse else self._state.failed_objects.messages_sent(key, version)
         before = delivery.accepted - earlier
         read, is_recorded = 0, False
         try:
@@ -246,14 +246,14 @@ class Collector:
         self._delete_now()
         if not (self._job.accounts or self._job.regions or self._job.reparse):
             self._put_off_lost(partitions)
-        if waiting := self._state.failed_objects.waiting():
+        if waiting := self._state.failed_objects.count_pending():
             log.warning("%d objects could not be fetched and are waiting to be tried again", waiting)
         if not self._failures and not self._worklist.left_out:
             self._state.complete()
 
     def _put_off_lost(self, partitions: Collection[Partition]) -> None:
         """Let objects that wait count as gone where their folder is, too: no partition leads to them."""
-        for failed in self._state.failed_objects.due_outside(partitions, _LOST_AT_ONCE):
+        for failed in self._state.failed_objects.due_for_retry_outside(partitions, _LOST_AT_ONCE):
             if not self._context.store.holds(failed.key):
                 name = f"Object s3://{self._job.source.bucket}/{failed.key}"
                 self._put_off(failed, UnavailableError(StorageError(f"{name}: its folder is gone."), gone=True))

@@ -27,7 +27,7 @@ class RetryFailed(WorkOrder):
             if not self._inventory.locks.acquire(state.lock_name(partition)):
                 log.info("Another run is working on %s: it is passed over", partition.label)
                 continue
-            for failed, is_malformed in state.failed_objects.all_of(partition):
+            for failed, is_malformed in state.failed_objects.of_partition(partition):
                 log.log(DEBUG_2, "++ Trying again: %s", failed.key)
                 tried += 1
                 self._inventory.stats.listed += 1

@@ -125,9 +125,9 @@ class Worklist(WorkOrder):
                 log.info("Another run is working on %s: it is passed over", partition.label)
 
     def _begin(self, partition: Partition, history: History) -> Pages:
-        start = choose_start_day(self._state.known(partition), history, self._asked)
+        start = choose_start_day(self._state.checkpoint(partition), history, self._asked)
         self._state.begin(partition, start)
-        self.left_out |= start.leaves_gap
+        self.left_out |= start.skips_days
         log.log(DEBUG_2, "+++ Marker: %s%s", partition.prefix, partition.dates.written(start.day))
         pages = list_partition(self._inventory.store, partition, start.day, self._asked.today)
         return prefetch(pages, self._inventory.executor)
@@ -135,7 +135,7 @@ class Worklist(WorkOrder):
     def _due(self, partition: Partition) -> Iterator[Wanted]:
         if self._asked.reparse:
             return
-        for failed in self._state.failed_objects.due(partition, self._retries_left):
+        for failed in self._state.failed_objects.due_for_retry(partition, self._retries_left):
             self._retries_left -= 1
             self._stats.listed += 1
             log.log(DEBUG_2, "++ Trying again: %s", failed.key)
@@ -145,7 +145,7 @@ class Worklist(WorkOrder):
         for page in self._stats.listing.around(pages):
             items = [item for item in page if self._accepts(item.key, partition)]
             keys = [item.key for item in items]
-            settled = self._state.settled(partition, keys)
+            settled = self._state.done_or_waiting(partition, keys)
             passed_over = 0 if self._asked.reparse else len(settled)
             self._stats.known += passed_over
             self._stats.listed += len(keys) - passed_over

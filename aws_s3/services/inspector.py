@@ -11,7 +11,7 @@ from aws_s3.codec.messages import encode, shrink
 from aws_s3.pipeline.discard import discards
 from aws_s3.services.base import Context
 from aws_s3.settings import ServiceJob
-from aws_s3.state.scans import ScanTarget, Sighting
+from aws_s3.state.scans import FindingVersion, ScanTarget
 
 log = logging.getLogger(__name__)
 
@@ -37,38 +37,38 @@ class Inspector:
 
     def collect(self, region: str) -> None:
         """Collect what was updated in a region. The scan counts when all of it was sent."""
-        place = ScanTarget(_SERVICE, self._context.account(), region)
-        if not self._context.locks.acquire(" ".join(place.key)):
+        target = ScanTarget(_SERVICE, self._context.account(), region)
+        if not self._context.locks.acquire(" ".join(target.key)):
             log.info("Another run is working on the findings of %s: they are passed over", region)
             return
-        start = self._start(place)
+        start = self._start(target)
         stats, sent = self._context.stats, 0
         pages = self._pages(self._context.connect(region, _REQUESTS_A_SECOND), region, start)
         for findings in stats.downloading.around(pages):
-            seen = set() if self._job.reparse else self._state.seen(place, map(_sighting, findings))
-            new = [finding for finding in findings if _sighting(finding) not in seen]
+            seen = set() if self._job.reparse else self._state.seen(target, map(_version, findings))
+            new = [finding for finding in findings if _version(finding) not in seen]
             stats.known += len(findings) - len(new)
-            sent += self._context.deliver(new, self._message, partial(self._record, place))
+            sent += self._context.deliver(new, self._message, partial(self._record, target))
             for finding in findings:
                 stats.note_newest(finding["updatedAt"].timestamp())
         stats.collected(0)
         log.debug("+++ Sent %d events to Analysisd", sent)
-        self._state.complete(place, self._context.began, _exact(self._context.began - _OVERLAP))
+        self._state.complete(target, self._context.began, _exact(self._context.began - _OVERLAP))
 
     def finish(self) -> None:
         """Nothing is left to tell."""
 
-    def _start(self, place: ScanTarget) -> datetime:
+    def _start(self, target: ScanTarget) -> datetime:
         """Return from when on findings are asked for; the existing module's scans are not looked behind."""
         day = self._job.only_logs_after
         asked = datetime.combine(day, time(), timezone.utc) if day else None
         today = datetime.combine(self._context.began.date(), time(), timezone.utc)
         if self._job.reparse:
             return asked or today
-        ours, theirs = self._state.last(place), self._state.last_of_existing_module(place)
+        ours, theirs = self._state.last(target), self._state.last_of_wazuh(target)
         scans = [scan for scan in (ours and ours - _OVERLAP, theirs, asked) if scan]
         if not ours and not theirs:
-            return asked or self._state.begin(place, today)
+            return asked or self._state.begin(target, today)
         return max(scans)
 
     def _pages(self, api: ServiceApi, region: str, start: datetime) -> Iterator[Sequence[Finding]]:
@@ -102,11 +102,11 @@ class Inspector:
         log.warning("Finding %s has %d bytes and is cut to %d", event.get("findingArn"), len(encoded), limit)
         return shrink(message, limit)
 
-    def _record(self, place: ScanTarget, accepted: Sequence[Finding]) -> None:
-        self._state.record(place, map(_sighting, accepted))
+    def _record(self, target: ScanTarget, accepted: Sequence[Finding]) -> None:
+        self._state.record(target, map(_version, accepted))
 
 
-def _sighting(finding: Finding) -> Sighting:
+def _version(finding: Finding) -> FindingVersion:
     return finding["findingArn"], _exact(finding["updatedAt"])
 
 

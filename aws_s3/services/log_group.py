@@ -13,7 +13,7 @@ from aws_s3.services.interleave import interleave
 from aws_s3.services.log_group_api import LogEvent, LogGroupApi, LogStream, Page
 from aws_s3.services.log_messages import LogMessages
 from aws_s3.settings import ServiceJob
-from aws_s3.state.log_streams import Group, Sighting
+from aws_s3.state.log_streams import EventFingerprint, Group
 from aws_s3.state.read_ranges import (
     ReadInterval,
     ReadRequest,
@@ -36,7 +36,7 @@ _DAY = 24 * 60 * 60 * 1000
 class _Reading:
     """A stream being read.
 
-    `is_look`: it is to be deleted, if nothing more is found. `passed` counts the events of the last
+    `is_final_check`: it is to be deleted, if nothing more is found. `passed` counts the events of the last
     page that can be on the next one too, `newest` is their time; `resent` are those that reparse has
     sent before its token expired. `found`: how many events were new.
     """
@@ -44,16 +44,16 @@ class _Reading:
     stream: LogStream
     known: StreamCheckpoint
     ranges: Sequence[TimeRange]
-    spans: tuple[ReadInterval, ...]
-    is_look: bool = False
-    passed: dict[Sighting, int] = field(default_factory=dict)
+    intervals: tuple[ReadInterval, ...]
+    is_final_check: bool = False
+    passed: dict[EventFingerprint, int] = field(default_factory=dict)
     newest: int = 0
-    resent: Mapping[Sighting, int] = field(default_factory=dict)
+    resent: Mapping[EventFingerprint, int] = field(default_factory=dict)
     found: int = 0
 
     def is_dormant(self, now: int) -> bool:
         """Tell whether, as far as AWS knows, there is nothing to read, and has not been for a day."""
-        unchanged = self.known.read > 0 and self.known.ingested == self.stream.ingested
+        unchanged = self.known.read_at > 0 and self.known.last_ingested == self.stream.ingested
         nothing = len(self.ranges) == 1 and (unchanged or self.stream.quiet_since < self.ranges[0].start)
         return nothing and self.stream.quiet_since < now - _DAY
 
@@ -89,7 +89,7 @@ class LogGroupCollector:
         Raises what ends the group, or more, after recording what was accepted until then.
         """
         if not self._asked.is_in_future:
-            self._state.ask(self._group, self._asked.first_start(None))
+            self._state.note_request(self._group, self._asked.first_start(None))
         with self._stats.listing:
             streams = self._logs.streams()
         account = streams[0].account if streams else self._account_of_empty_group()
@@ -108,7 +108,7 @@ class LogGroupCollector:
         names = [stream.name for stream in streams]
         start = self._asked.first_start(self._state.last_read(self._group, account))
         self._state.begin(self._group, account, names, start)
-        known = self._state.known(self._group, account)
+        known = self._state.checkpoints(self._group, account)
         self._purge(known, set(names))
         self._read(self._awake([self._reading(stream, known[stream.name]) for stream in streams]))
         if self._sent:
@@ -119,8 +119,8 @@ class LogGroupCollector:
             self._state.complete(self._group, account, self._asked.now)
 
     def _reading(self, stream: LogStream, known: StreamCheckpoint) -> _Reading:
-        ranges = prefer_token(unread_ranges(known.spans, self._asked), known, stream.ingested, self._asked.now)
-        return _Reading(stream, known, ranges, known.spans)
+        ranges = prefer_token(unread_ranges(known.intervals, self._asked), known, stream.ingested, self._asked.now)
+        return _Reading(stream, known, ranges, known.intervals)
 
     def _purge(self, known: Mapping[str, StreamCheckpoint], names: set[str]) -> None:
         """Forget the streams that the listing, of which all pages came, does not show any more."""
@@ -134,7 +134,7 @@ class LogGroupCollector:
         if self._job.remove_log_streams:
             return readings
         dormant = [reading for reading in readings if reading.is_dormant(self._asked.now)]
-        dormant.sort(key=lambda reading: reading.known.read)
+        dormant.sort(key=lambda reading: reading.known.read_at)
         resting = {reading.stream.name for reading in dormant[_DORMANT_A_RUN:]}
         return [reading for reading in readings if reading.stream.name not in resting]
 
@@ -146,7 +146,7 @@ class LogGroupCollector:
             waited = self._stats.downloading.around(pages)
             readings = [again for reading, page in waited if (again := self._step(reading, page))]
         for reading in readings:
-            if not reading.is_look:
+            if not reading.is_final_check:
                 self._fail(RequestError(f"The tokens of log stream {reading.stream.name} expire again and again."))
 
     def _step(self, reading: _Reading, page: Future[Page]) -> _Reading | None:
@@ -178,14 +178,14 @@ class LogGroupCollector:
 
     def _finish(self, reading: _Reading, page: Page) -> None:
         now = self._asked.now
-        looked = reading.known.looked if page.range.token else now
+        checked_by_time_at = reading.known.checked_by_time_at if page.range.token else now
         reading.known = replace(
             reading.known,
             token=page.token,
             token_start=page.range.start,
-            read=now,
-            looked=looked,
-            ingested=reading.stream.ingested,
+            read_at=now,
+            checked_by_time_at=checked_by_time_at,
+            last_ingested=reading.stream.ingested,
         )
         self._state.finish(reading.known)
         self._stats.collected(0)
@@ -198,11 +198,11 @@ class LogGroupCollector:
         seen = self._state.seen(reading.known.id, page.events[0].time, newest)
         judged = []
         for event in page.events:
-            number = reading.passed.get(event.sighting, 0) + 1
-            reading.passed[event.sighting] = number
-            before = (reading.resent if page.range.again else seen).get(event.sighting, 0)
-            judged.append(_Judged(event, max(number, seen.get(event.sighting, 0)), number > before))
-        reading.passed = {sighting: count for sighting, count in reading.passed.items() if sighting[0] >= newest}
+            number = reading.passed.get(event.fingerprint, 0) + 1
+            reading.passed[event.fingerprint] = number
+            before = (reading.resent if page.range.resend else seen).get(event.fingerprint, 0)
+            judged.append(_Judged(event, max(number, seen.get(event.fingerprint, 0)), number > before))
+        reading.passed = {each: count for each, count in reading.passed.items() if each[0] >= newest}
         reading.newest = newest
         return judged
 
@@ -213,16 +213,16 @@ class LogGroupCollector:
         end = accepted[-1].event.time if accepted else page.range.start
         if page.is_last and page.range.end is not None and len(accepted) == len(page.events):
             end = page.range.end - 1
-        spans = merge(reading.spans, ReadInterval(page.range.start, end, page.range.start))
-        if accepted or spans != reading.spans:
-            sighted = {each.event.sighting: each.number for each in accepted if each.is_new}
-            self._state.record(reading.known.id, spans, sighted)
-            reading.spans = spans
+        intervals = merge(reading.intervals, ReadInterval(page.range.start, end, page.range.start))
+        if accepted or intervals != reading.intervals:
+            fingerprints = {each.event.fingerprint: each.number for each in accepted if each.is_new}
+            self._state.record(reading.known.id, intervals, fingerprints)
+            reading.intervals = intervals
 
     def _replanned(self, reading: _Reading, asked: ReadRequest) -> _Reading:
         """Return the reading from what is recorded on; reparse goes on where it was."""
-        ranges = unread_ranges(reading.spans, asked)
-        again = _Reading(reading.stream, reading.known, ranges, reading.spans)
+        ranges = unread_ranges(reading.intervals, asked)
+        again = _Reading(reading.stream, reading.known, ranges, reading.intervals)
         if asked.reparse:
             ahead = (wanted for wanted in ranges if wanted.end is None or wanted.end > reading.newest)
             again.ranges = [replace(wanted, start=max(wanted.start, reading.newest)) for wanted in ahead]
@@ -231,10 +231,10 @@ class LogGroupCollector:
 
     def _remove(self, reading: _Reading) -> _Reading | None:
         """Delete the stream, if one more look found nothing new; nothing of which was accepted stays."""
-        if reading.is_look and not reading.found:
+        if reading.is_final_check and not reading.found:
             self._delete(reading)
-        elif reading.known.read_any or reading.found or reading.is_look:
-            return replace(self._replanned(reading, replace(self._asked, reparse=False)), is_look=True)
+        elif reading.known.has_events or reading.found or reading.is_final_check:
+            return replace(self._replanned(reading, replace(self._asked, reparse=False)), is_final_check=True)
         return None
 
     def _delete(self, reading: _Reading) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from aws_s3.aws.service_api import ServiceApi, next_token, reading_answer
 from aws_s3.errors import CollectorError, ExpiredTokenError, InvalidRequestError
-from aws_s3.state.log_streams import Group, Sighting
+from aws_s3.state.log_streams import EventFingerprint, Group
 from aws_s3.state.read_ranges import LATE, TimeRange
 
 REQUESTS_A_SECOND = 25
@@ -39,7 +39,7 @@ class LogEvent(NamedTuple):
     digest: bytes
 
     @property
-    def sighting(self) -> Sighting:
+    def fingerprint(self) -> EventFingerprint:
         """What tells it from other events of its stream, but for those that are the same in everything."""
         return self.time, self.digest
 

@@ -42,17 +42,17 @@ class BucketState:
     """
 
     def __init__(
-        self, folder: Path, bucket: LogType, source: BucketLocation, began: datetime, keep_days: int | None
+        self, folder: Path, log_type: LogType, source: BucketLocation, began: datetime, keep_days: int | None
     ) -> None:
-        self._bucket = bucket
+        self._log_type = log_type
         self._began = began
         self._keep_days = keep_days
         self._entries: dict[Partition, Entry] = {}
         self._gaps: set[Partition] = set()
         self._database = Database(folder / FILE, _MIGRATIONS, (partitions.FORGET_ADOPTION,))
-        self._rows = ProcessedObjects(self._database, bucket, source)
+        self._processed = ProcessedObjects(self._database, log_type, source)
         with self._database.transaction() as execute:
-            self._rows.create(execute)
+            self._processed.create(execute)
             self._source = self._find_source(execute, source)
         self._partitions = Partitions(self._database, self._source)
         self.failed_objects = FailedObjects(self._database, self._source, began)
@@ -63,7 +63,7 @@ class BucketState:
 
     def is_empty(self) -> bool:
         """Tell whether nothing was ever collected from the source."""
-        return not self._partitions.any() and self._rows.last_processed() is None
+        return not self._partitions.any() and self._processed.last_processed() is None
 
     def history(self) -> History:
         """Return what is known of the source as a whole."""
@@ -76,35 +76,35 @@ class BucketState:
             parameters = (self._began.isoformat(timespec="seconds"), self._source)
             execute("UPDATE collection_source SET last_run = ? WHERE id = ?", parameters)
 
-    def known(self, partition: Partition) -> PartitionCheckpoint:
+    def checkpoint(self, partition: Partition) -> PartitionCheckpoint:
         """Return what is known of the partition; rows of the existing module are taken over."""
         return self._entry(partition).known
 
     def begin(self, partition: Partition, start: StartDay) -> None:
         """Remember, before listing, where the partition starts."""
         entry = self._entry(partition)
-        known = replace(entry.known, floor=start.floor, resume=start.resume)
+        known = replace(entry.known, floor=start.floor, skipped_to=start.skipped_to)
         if known != entry.known:
             self._remember(partition, replace(entry, known=known))
-        if start.leaves_gap:
+        if start.skips_days:
             self._gaps.add(partition)
 
-    def settled(self, partition: Partition, keys: Sequence[str]) -> set[str]:
+    def done_or_waiting(self, partition: Partition, keys: Sequence[str]) -> set[str]:
         """Return those of the keys that listing is done with: processed, or waiting to be tried again."""
         if not keys:
             return set()
-        settled = self._rows.processed(keys) | self.failed_objects.failed(keys) | self._forgotten(partition, keys)
+        settled = self._processed.among(keys) | self.failed_objects.failed_keys(keys) | self._forgotten(partition, keys)
         return settled.intersection(keys)
 
     def removable(self, keys: Sequence[str]) -> set[str]:
         """Return those of the keys whose objects were processed and did not fail."""
         if not keys:
             return set()
-        return self._rows.processed(keys).intersection(keys) - self.failed_objects.failed(keys)
+        return self._processed.among(keys).intersection(keys) - self.failed_objects.failed_keys(keys)
 
-    def ensure_room(self) -> None:
+    def ensure_writable(self) -> None:
         """Raise StateError when `mark_done` would, for want of space."""
-        self._database.ensure_room()
+        self._database.ensure_writable()
 
     def mark_done(self, partition: Partition, key: str, account: str) -> None:
         """Record that all events of the object were accepted, in one committed transaction.
@@ -112,13 +112,13 @@ class BucketState:
         `account` stands in the row where the key holds none.
         """
         with self._database.transaction() as execute:
-            self._rows.add(execute, partition, key, account)
+            self._processed.add(execute, partition, key, account)
             self.failed_objects.forget(execute, key)
 
     def mark_malformed(self, partition: Partition, failed: FailedObject, account: str, error: CollectorError) -> None:
         """Record that the object counts as processed although it cannot be read."""
         with self._database.transaction() as execute:
-            self._rows.add(execute, partition, failed.key, account)
+            self._processed.add(execute, partition, failed.key, account)
             self.failed_objects.put_malformed(execute, failed, error)
 
     def keep_malformed(self, failed: FailedObject, error: CollectorError) -> None:
@@ -163,7 +163,7 @@ class BucketState:
         added = execute(
             "INSERT INTO collection_source (type, bucket, path, suffix, organization, last_run) "
             "VALUES (?, ?, ?, ?, ?, ?)",
-            (*names, self._rows.last_processed()),
+            (*names, self._processed.last_processed()),
         )
         return int(added.lastrowid or 0)
 
@@ -180,7 +180,7 @@ class BucketState:
         """Take over the rows of the existing module: what sorts before the oldest counts as done (SPEC 9)."""
         oldest: dict[str, str] = {}
         newest = entry.known.newest_day
-        for key in self._rows.of(partition):
+        for key in self._processed.keys_of(partition):
             day, group = partition.order(key)[0], self._group(key)
             # One key of the future says nothing of the days until then.
             if day <= self._began.date():
@@ -203,7 +203,7 @@ class BucketState:
 
     def _group(self, key: str) -> str:
         """Return what the existing module counts the rows to keep by, beside the folders of a partition."""
-        return "/".join(self._bucket.extra_columns(key).values())
+        return "/".join(self._log_type.extra_columns(key).values())
 
     def _remember(self, partition: Partition, entry: Entry) -> None:
         with self._database.transaction() as execute:
@@ -216,7 +216,7 @@ class BucketState:
         if self._keep_days is None:
             return pruned
         before = days_before(newest_day, self._keep_days)
-        count = self._rows.prune(execute, partition, before)
+        count = self._processed.prune(execute, partition, before)
         if not count:
             return pruned
         log.debug("+++ DB Maintenance: %d rows of %s forgotten", count, partition.label)

@@ -49,11 +49,11 @@ class Database:
             _check(self._connection.execute)
         with self.transaction() as execute:
             _migrate(execute, migrations)
-            if not _is_ours(execute):
+            if not _was_written_by_us(execute):
                 for statement in on_foreign_write:
                     execute(statement)
             # At each start: what cannot be written is told before anything is sent.
-            _make_ours(execute)
+            _stamp(execute)
 
     @contextmanager
     def transaction(self) -> Iterator[Execute]:
@@ -77,7 +77,7 @@ class Database:
         with self._errors():
             yield from self._connection.execute(sql, parameters)
 
-    def ensure_room(self) -> None:
+    def ensure_writable(self) -> None:
         """Raise StateError while the disk has no room to record what would be done next."""
         try:
             disk = os.statvfs(self._path.parent)
@@ -157,12 +157,12 @@ def _migrate(execute: Execute, migrations: Sequence[tuple[str, str]]) -> None:
             execute("INSERT INTO collection_migration VALUES (?, datetime('now'))", (name,))
 
 
-def _is_ours(execute: Execute) -> bool:
+def _was_written_by_us(execute: Execute) -> bool:
     execute("CREATE TABLE IF NOT EXISTS metadata (key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (key, value))")
     return execute("SELECT value FROM metadata WHERE key = 'version'").fetchall() == [(WRITER_TAG,)]
 
 
-def _make_ours(execute: Execute) -> None:
+def _stamp(execute: Execute) -> None:
     for table in _DEPRECATED_TABLES:
         execute(f"DROP TABLE IF EXISTS {table}")
     execute("DELETE FROM metadata WHERE key = 'version'")

@@ -47,7 +47,7 @@ class FailedObjects:
         self._source = source
         self._now = now
 
-    def due(self, partition: Partition, limit: int) -> list[FailedObject]:
+    def due_for_retry(self, partition: Partition, limit: int) -> list[FailedObject]:
         """Return, in their order, up to `limit` unavailable objects whose time to be tried again has come."""
         rows = self._database.iterate(
             "SELECT log_key, size, etag FROM collection_failed WHERE source = ? AND NOT malformed "
@@ -57,7 +57,7 @@ class FailedObjects:
         longest_due = islice((FailedObject(*row) for row in rows if partition.day(row[0])), limit)
         return sorted(longest_due, key=lambda failed: partition.order(failed.key))
 
-    def all_of(self, partition: Partition) -> list[tuple[FailedObject, bool]]:
+    def of_partition(self, partition: Partition) -> list[tuple[FailedObject, bool]]:
         """Return, in their order, all objects that failed, each with whether it is malformed."""
         rows = self._database.query(
             "SELECT log_key, size, etag, malformed FROM collection_failed WHERE source = ? AND log_key BETWEEN ? AND ?",
@@ -66,7 +66,7 @@ class FailedObjects:
         found = ((FailedObject(*row[:3]), bool(row[3])) for row in rows if partition.day(row[0]))
         return sorted(found, key=lambda each: partition.order(each[0].key))
 
-    def due_outside(self, partitions: Collection[Partition], limit: int) -> list[FailedObject]:
+    def due_for_retry_outside(self, partitions: Collection[Partition], limit: int) -> list[FailedObject]:
         """Return up to `limit` such objects that lie in none of the partitions."""
         rows = self._database.iterate(
             "SELECT log_key, size, etag FROM collection_failed WHERE source = ? AND NOT malformed "
@@ -76,12 +76,12 @@ class FailedObjects:
         outside = (row for row in rows if not any(partition.day(row[0]) for partition in partitions))
         return [FailedObject(*row) for row in islice(outside, limit)]
 
-    def failed(self, keys: Sequence[str]) -> set[str]:
+    def failed_keys(self, keys: Sequence[str]) -> set[str]:
         """Return the keys between the first and the last of `keys` whose objects failed."""
         sql = "SELECT log_key FROM collection_failed WHERE source = ? AND log_key BETWEEN ? AND ?"
         return {key for (key,) in self._database.query(sql, (self._source, min(keys), max(keys)))}
 
-    def waiting(self) -> int:
+    def count_pending(self) -> int:
         """Return how many unavailable objects are waiting to be tried again."""
         sql = "SELECT count(*) FROM collection_failed WHERE source = ? AND NOT malformed"
         return int(self._database.query(sql, (self._source,))[0][0])
@@ -112,7 +112,7 @@ class FailedObjects:
         for table in ("collection_failed", "collection_partial"):
             execute(f"DELETE FROM {table} WHERE source = ? AND log_key = ?", (self._source, key))
 
-    def partial(self, key: str, version: str) -> int:
+    def messages_sent(self, key: str, version: str) -> int:
         """Return how many messages of this version of the object were accepted before a run ended early."""
         rows = self._database.query(
             "SELECT messages FROM collection_partial WHERE source = ? AND log_key = ? AND version = ?",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from aws_s3.state.database import Database, Execute
 from aws_s3.state.read_ranges import LATE, ReadInterval, StreamCheckpoint, merge
 
-Sighting = tuple[int, bytes]
+EventFingerprint = tuple[int, bytes]
 """What tells an event from others of its stream: its time, and a digest of all else."""
 
 MIGRATIONS = (
@@ -85,7 +85,7 @@ class LogStreams:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def ask(self, group: Group, start: int) -> None:
+    def note_request(self, group: Group, start: int) -> None:
         """Remember that the group is asked for from `start` on, until a run has read all of it."""
         with self._database.transaction() as execute:
             parameters = (_NOBODY, group.region, group.name, group.prefix, start + LATE)
@@ -127,21 +127,21 @@ class LogStreams:
                 (_NOBODY, *place),
             )
 
-    def known(self, group: Group, account: str) -> dict[str, StreamCheckpoint]:
+    def checkpoints(self, group: Group, account: str) -> dict[str, StreamCheckpoint]:
         """Return what is known of the group's streams, by name."""
         where = "region = ? AND log_group = ? AND account = ?"
         place = (group.region, group.name, account)
-        spans: dict[int, list[ReadInterval]] = {}
-        for stream, *span in self._database.query(
+        intervals: dict[int, list[ReadInterval]] = {}
+        for stream, *interval in self._database.query(
             "SELECT stream, first, last, settled FROM collection_log_span JOIN collection_log_stream ON id = stream "
             f"WHERE {where} ORDER BY stream, first",
             place,
         ):
-            spans.setdefault(stream, []).append(ReadInterval(*span))
+            intervals.setdefault(stream, []).append(ReadInterval(*interval))
         sql = f"SELECT log_stream, {_STREAM} FROM collection_log_stream WHERE {where}"
         return {
-            name: StreamCheckpoint(identity, tuple(spans[identity]), bool(read_any), *rest)
-            for name, identity, read_any, *rest in self._database.query(sql, place)
+            name: StreamCheckpoint(identity, tuple(intervals[identity]), bool(has_events), *rest)
+            for name, identity, has_events, *rest in self._database.query(sql, place)
         }
 
     def accounts(self, group: Group) -> set[str]:
@@ -156,38 +156,45 @@ class LogStreams:
         """
         with self._database.transaction() as execute:
             adopted = _adoptable(execute, group, names)
-            known = self.known(group, account)
+            known = self.checkpoints(group, account)
             for name in names:
-                span = adopted.get(name)
+                interval = adopted.get(name)
                 if name not in known:
                     self._insert(
-                        execute, group, account, name, span or ReadInterval(start, start, start), span is not None
+                        execute,
+                        group,
+                        account,
+                        name,
+                        interval or ReadInterval(start, start, start),
+                        interval is not None,
                     )
-                elif span is not None:
+                elif interval is not None:
                     stream = known[name]
-                    _put_spans(execute, stream.id, merge(stream.spans, span))
+                    _put_intervals(execute, stream.id, merge(stream.intervals, interval))
                     execute("UPDATE collection_log_stream SET token = NULL WHERE id = ?", (stream.id,))
 
-    def seen(self, stream: int, first: int, last: int) -> dict[Sighting, int]:
+    def seen(self, stream: int, first: int, last: int) -> dict[EventFingerprint, int]:
         """Return the events seen of those from `first` to `last`, and how many of each there were."""
         sql = "SELECT time, digest, count FROM collection_log_seen WHERE stream = ? AND time BETWEEN ? AND ?"
         return {(time, digest): count for time, digest, count in self._database.query(sql, (stream, first, last))}
 
-    def record(self, stream: int, spans: tuple[ReadInterval, ...], sighted: Mapping[Sighting, int]) -> None:
-        """Remember what was read of the stream, and the events sighted, as far as they may come again."""
-        late = [(span.resume, span.end) for span in spans]
+    def record(
+        self, stream: int, intervals: tuple[ReadInterval, ...], fingerprints: Mapping[EventFingerprint, int]
+    ) -> None:
+        """Remember what was read of the stream, and the events by `fingerprints`, as far as they may come again."""
+        late = [(interval.read_on_from, interval.end) for interval in intervals]
         with self._database.transaction() as execute:
-            _put_spans(execute, stream, spans)
-            for sighting, count in sighted.items():
-                if any(first <= sighting[0] <= last for first, last in late):
-                    row = (stream, *sighting, count)
+            _put_intervals(execute, stream, intervals)
+            for fingerprint, count in fingerprints.items():
+                if any(first <= fingerprint[0] <= last for first, last in late):
+                    row = (stream, *fingerprint, count)
                     execute("INSERT OR REPLACE INTO collection_log_seen VALUES (?, ?, ?, ?)", row)
             kept = " OR ".join(["time BETWEEN ? AND ?"] * len(late))
             limits = (time for limit in late for time in limit)
             execute(f"DELETE FROM collection_log_seen WHERE stream = ? AND NOT ({kept})", (stream, *limits))
-            if sighted:
+            if fingerprints:
                 execute("UPDATE collection_log_stream SET read_any = 1 WHERE id = ?", (stream,))
-                _put_compatible(execute, stream, spans[-1])
+                _put_compatible(execute, stream, intervals[-1])
 
     def finish(self, stream: StreamCheckpoint) -> None:
         """Remember how the stream was read to its end: all that is known of it but what was read."""
@@ -195,7 +202,14 @@ class LogStreams:
             execute(
                 "UPDATE collection_log_stream SET token = ?, token_start = ?, read = ?, looked = ?, ingested = ? "
                 "WHERE id = ?",
-                (stream.token, stream.token_start, stream.read, stream.looked, stream.ingested, stream.id),
+                (
+                    stream.token,
+                    stream.token_start,
+                    stream.read_at,
+                    stream.checked_by_time_at,
+                    stream.last_ingested,
+                    stream.id,
+                ),
             )
             execute(f"UPDATE cloudwatch_logs SET next_token = ? WHERE {_SAME_STREAM}", (stream.token, stream.id))
 
@@ -214,16 +228,16 @@ class LogStreams:
         group: Group,
         account: str,
         name: str,
-        span: ReadInterval,
-        read_any: bool,  # noqa: FBT001
+        interval: ReadInterval,
+        has_events: bool,  # noqa: FBT001
     ) -> None:
         cursor = execute(
             "INSERT INTO collection_log_stream (account, region, log_group, log_stream, read_any, "
             "token_start, read, looked) VALUES (?, ?, ?, ?, ?, 0, 0, 0)",
-            (account, group.region, group.name, name, read_any),
+            (account, group.region, group.name, name, has_events),
         )
         assert cursor.lastrowid is not None
-        _put_spans(execute, cursor.lastrowid, (span,))
+        _put_intervals(execute, cursor.lastrowid, (interval,))
 
 
 _SAME_STREAM = (
@@ -245,24 +259,24 @@ def _adoptable(execute: Execute, group: Group, names: Collection[str]) -> dict[s
     ).fetchall()
     asked = set(names)
     # Which events of its last millisecond it has sent, nobody knows: it asks for none of them again.
-    spans = {name: ReadInterval(min(first, last), last, last + 1) for name, first, last in rows if name in asked}
-    for name in spans:
+    intervals = {name: ReadInterval(min(first, last), last, last + 1) for name, first, last in rows if name in asked}
+    for name in intervals:
         execute(
             "DELETE FROM collection_log_adoptable WHERE region = ? AND log_group = ? AND log_stream = ?",
             (*place, name),
         )
-    return spans
+    return intervals
 
 
-def _put_spans(execute: Execute, stream: int, spans: Iterable[ReadInterval]) -> None:
+def _put_intervals(execute: Execute, stream: int, intervals: Iterable[ReadInterval]) -> None:
     execute("DELETE FROM collection_log_span WHERE stream = ?", (stream,))
-    for span in spans:
-        row = (stream, span.start, span.end, span.settled)
+    for interval in intervals:
+        row = (stream, interval.start, interval.end, interval.complete_from)
         execute("INSERT INTO collection_log_span VALUES (?, ?, ?, ?)", row)
 
 
-def _put_compatible(execute: Execute, stream: int, span: ReadInterval) -> None:
-    times = (span.start, span.end, stream)
+def _put_compatible(execute: Execute, stream: int, interval: ReadInterval) -> None:
+    times = (interval.start, interval.end, stream)
     if not execute(f"UPDATE cloudwatch_logs SET start_time = ?, end_time = ? WHERE {_SAME_STREAM}", times).rowcount:
         execute(
             "INSERT INTO cloudwatch_logs (aws_region, aws_log_group, aws_log_stream, start_time, end_time) "

@@ -13,22 +13,22 @@ _NEWEST_KEPT = 500
 
 
 class ProcessedObjects:
-    """The rows of one source. Those that change anything do it in the caller's transaction."""
+    """The rows of one location. Those that change anything do it in the caller's transaction."""
 
-    def __init__(self, database: Database, bucket: LogType, source: BucketLocation) -> None:
+    def __init__(self, database: Database, log_type: LogType, location: BucketLocation) -> None:
         self._database = database
-        self._bucket = bucket
-        self._table = bucket.table
-        self._bucket_path = f"{source.bucket}/{source.path}"
-        if bucket.suffix_in_bucket_path:
-            self._bucket_path += source.suffix
+        self._log_type = log_type
+        self._table = log_type.table
+        self._bucket_path = f"{location.bucket}/{location.path}"
+        if log_type.suffix_in_bucket_path:
+            self._bucket_path += location.suffix
         # An organization's trail and an account's can share a bucket_path.
-        self._bases = sorted({layout.base(source) for layout in bucket.layouts})
+        self._bases = sorted({layout.base(location) for layout in log_type.layouts})
 
     def create(self, execute: Execute) -> None:
         """Create the table if it is missing, and an index on what a key is looked up by."""
-        key = ", ".join(self._bucket.key_columns)
-        columns = ", ".join(f"{column} TEXT NOT NULL" for column in self._bucket.key_columns)
+        key = ", ".join(self._log_type.key_columns)
+        columns = ", ".join(f"{column} TEXT NOT NULL" for column in self._log_type.key_columns)
         execute(
             f"CREATE TABLE IF NOT EXISTS {self._table} ({columns}, processed_date TEXT NOT NULL, "
             f"created_date INTEGER NOT NULL, PRIMARY KEY ({key}))"
@@ -43,12 +43,12 @@ class ProcessedObjects:
         latest = [self._database.query(sql, (self._bucket_path, *both))[0][0] for both in limits]
         return max(filter(None, latest), default=None)
 
-    def processed(self, keys: Sequence[str]) -> set[str]:
+    def among(self, keys: Sequence[str]) -> set[str]:
         """Return the keys between the first and the last of `keys` that have rows."""
         sql = f"SELECT log_key FROM {self._table} WHERE bucket_path = ? AND log_key BETWEEN ? AND ?"
         return {key for (key,) in self._database.query(sql, (self._bucket_path, min(keys), max(keys)))}
 
-    def of(self, partition: Partition) -> Iterator[str]:
+    def keys_of(self, partition: Partition) -> Iterator[str]:
         """Yield the keys of the partition that have rows, in key order: below its prefix may lie others."""
         return self._of(partition, "")
 
@@ -59,9 +59,9 @@ class ProcessedObjects:
             "aws_account_id": partition.account or account,
             "aws_region": partition.region,
             "log_key": key,
-            **self._bucket.extra_columns(key),
+            **self._log_type.extra_columns(key),
         }
-        columns = self._bucket.key_columns
+        columns = self._log_type.key_columns
         marks = ", ".join("?" * (len(columns) + 2))
         # A row counts whatever its account is (SPEC 9): the key alone decides whether there is one.
         execute(

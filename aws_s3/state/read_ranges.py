@@ -1,4 +1,4 @@
-"""What of a log stream was read and what is still to be: the functions that decide it (SPEC 11).
+"""Which events of a log stream were read, and which are still to be read: pure functions.
 
 Times are milliseconds since 1970, UTC, as CloudWatch Logs has them.
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 LATE = 5 * 60 * 1000
-"""How late an event may arrive behind the newest one that was read."""
+"""How late an event may arrive behind the newest event that was read."""
 
 _DAY = 24 * 60 * 60 * 1000
 _TOKEN_LASTS = 20 * 60 * 60 * 1000
@@ -18,55 +18,55 @@ _TOKEN_LASTS = 20 * 60 * 60 * 1000
 class ReadInterval:
     """The events from `start` to `end`, both included, were read.
 
-    Reading goes on a little before `end`, for what arrived late, but not before `settled`.
+    Reading goes on a little before `end`, to find late events, but never before `complete_from`.
     """
 
     start: int
     end: int
-    settled: int
+    complete_from: int
 
     @property
-    def resume(self) -> int:
-        """Where reading goes on behind the span; what was read from there on is remembered event by event."""
-        return max(self.settled, self.end - LATE)
+    def read_on_from(self) -> int:
+        """The time from which reading goes on; the state remembers each event from there on."""
+        return max(self.complete_from, self.end - LATE)
 
 
 @dataclass(frozen=True)
 class TimeRange:
-    """Events to read: from `start` on, and before `end` if there is one.
+    """Events to read: from `start` on, and before `end` if it is given.
 
-    `again`: those that were sent before, too. With `token`, what AWS has behind the position that it
-    stands for.
+    `resend` includes events that were sent before. `token` is AWS's position to read on from.
     """
 
     start: int
     end: int | None = None
-    again: bool = False
+    resend: bool = False
     token: str | None = None
 
 
 @dataclass(frozen=True)
 class StreamCheckpoint:
-    """What the state knows of a stream.
+    """The state of a stream.
 
-    `token` stands for the end of what was read of the range from `token_start` on. `read` is when a run
-    began that read it to its end, `looked` when one did so by time rather than by token; `ingested` is
-    when, by AWS's listing before that, an event last came in.
+    `has_events`: at least one event was sent. `token` is AWS's position behind all that was read of the
+    range from `token_start` on. `read_at` is the start of the last run that read the stream to its end,
+    `checked_by_time_at` of the last such run that read by time and not by token. `last_ingested` is the
+    time of the stream's last ingestion, as AWS's listing gave it before that reading.
     """
 
     id: int
-    spans: tuple[ReadInterval, ...]
-    read_any: bool = False
+    intervals: tuple[ReadInterval, ...]
+    has_events: bool = False
     token: str | None = None
     token_start: int = 0
-    read: int = 0
-    looked: int = 0
-    ingested: int | None = None
+    read_at: int = 0
+    checked_by_time_at: int = 0
+    last_ingested: int | None = None
 
 
 @dataclass(frozen=True)
 class ReadRequest:
-    """What a run asks for. `now` is when it began; `since` the start of the day of `--only_logs_after`."""
+    """The times that a run asks for. `now` is its start; `since` the start of the day of `--only_logs_after`."""
 
     now: int
     since: int | None = None
@@ -79,60 +79,61 @@ class ReadRequest:
 
     @property
     def is_in_future(self) -> bool:
-        """Tell whether nothing can be there yet; a mistyped year is not remembered."""
+        """Tell whether no event can exist yet; the state does not remember a mistyped year."""
         return self.since is not None and self.since > self.now
 
-    def first_start(self, group_read: int | None) -> int:
-        """Return where a stream begins that was never read; `group_read` is when its group last was."""
+    def first_start(self, group_read_at: int | None) -> int:
+        """Return the start of a stream that was never read; `group_read_at` is its group's last complete read."""
         if self.since is not None:
             return self.since
-        return self.today if group_read is None else group_read - LATE
+        return self.today if group_read_at is None else group_read_at - LATE
 
 
-def unread_ranges(spans: Sequence[ReadInterval], asked: ReadRequest) -> list[TimeRange]:
-    """Return what is to be read of a stream of which `spans` were read, in the order of time.
+def unread_ranges(intervals: Sequence[ReadInterval], request: ReadRequest) -> list[TimeRange]:
+    """Return the ranges to read of a stream of which `intervals` were read, in the order of time.
 
-    From the end of what was read; with `since`, whatever is not read yet from there on. With
-    `reparse`, everything from `since` on, else from today on.
+    The first range begins at the end of the last interval; with `since`, at the first unread time from
+    there on. With `reparse`, everything from `since` on, or from today on, is read again.
     """
-    behind = spans[-1].resume if asked.since is None else asked.since
-    ranges = list(_gaps(spans, behind))
-    if not asked.reparse:
+    start = intervals[-1].read_on_from if request.since is None else request.since
+    ranges = list(_gaps(intervals, start))
+    if not request.reparse:
         return ranges
-    start = asked.today if asked.since is None else asked.since
-    before = [replace(gap, end=min(start, gap.end or start)) for gap in ranges if gap.start < start]
-    return [*before, TimeRange(start, again=True)]
+    resend_from = request.today if request.since is None else request.since
+    before = [replace(gap, end=min(resend_from, gap.end or resend_from)) for gap in ranges if gap.start < resend_from]
+    return [*before, TimeRange(resend_from, resend=True)]
 
 
-def _gaps(spans: Sequence[ReadInterval], start: int) -> Iterator[TimeRange]:
-    for span in spans:
-        if start < span.start:
-            yield TimeRange(start, span.start)
-        start = max(start, span.resume)
+def _gaps(intervals: Sequence[ReadInterval], start: int) -> Iterator[TimeRange]:
+    for interval in intervals:
+        if start < interval.start:
+            yield TimeRange(start, interval.start)
+        start = max(start, interval.read_on_from)
     yield TimeRange(start)
 
 
 def prefer_token(
-    ranges: Sequence[TimeRange], known: StreamCheckpoint, ingested: int | None, now: int
+    ranges: Sequence[TimeRange], checkpoint: StreamCheckpoint, last_ingested: int | None, now: int
 ) -> Sequence[TimeRange]:
-    """Return the ranges, by token where only the stream's end is asked for and nothing can be before it.
+    """Return the ranges, by token if only the stream's end is asked for and no event can lie before the token.
 
-    One request then tells that nothing is new, instead of two. What arrives late is before the
-    token's position: it must be too old by now to still arrive, and AWS must know of nothing that came in
-    since, though that alone would not do: what AWS tells of a stream lags behind.
+    By token one request shows that nothing is new; by time it takes two. Late events lie before the
+    token's position. So events there must be too old by now to arrive, and AWS must list no ingestion
+    since then. The listing alone does not suffice, because it lags behind.
     """
-    if len(ranges) != 1 or ranges[0] != TimeRange(known.spans[-1].resume) or not known.token:
+    end = checkpoint.intervals[-1]
+    if len(ranges) != 1 or ranges[0] != TimeRange(end.read_on_from) or not checkpoint.token:
         return ranges
-    settled = known.looked > known.spans[-1].end + LATE and known.ingested == ingested
-    if not settled or now - known.looked > _TOKEN_LASTS:
+    is_settled = checkpoint.checked_by_time_at > end.end + LATE and checkpoint.last_ingested == last_ingested
+    if not is_settled or now - checkpoint.checked_by_time_at > _TOKEN_LASTS:
         return ranges
-    return [TimeRange(known.token_start, token=known.token)]
+    return [TimeRange(checkpoint.token_start, token=checkpoint.token)]
 
 
-def merge(spans: Sequence[ReadInterval], new: ReadInterval) -> tuple[ReadInterval, ...]:
-    """Return the spans with `new` among them, those that overlap or touch made one; in order."""
-    apart = [span for span in spans if span.end + 1 < new.start or new.end + 1 < span.start]
-    joined = [new, *(span for span in spans if span not in apart)]
-    last = max(joined, key=lambda span: (span.end, span.settled))
-    whole = ReadInterval(min(span.start for span in joined), last.end, last.settled)
-    return tuple(sorted([*apart, whole], key=lambda span: span.start))
+def merge(intervals: Sequence[ReadInterval], new: ReadInterval) -> tuple[ReadInterval, ...]:
+    """Return the intervals with `new` added, in order; intervals that overlap or touch become one."""
+    apart = [each for each in intervals if each.end + 1 < new.start or new.end + 1 < each.start]
+    joined = [new, *(each for each in intervals if each not in apart)]
+    last = max(joined, key=lambda each: (each.end, each.complete_from))
+    whole = ReadInterval(min(each.start for each in joined), last.end, last.complete_from)
+    return tuple(sorted([*apart, whole], key=lambda each: each.start))

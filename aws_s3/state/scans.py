@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 from aws_s3.state.database import Database
 
-Sighting = tuple[str, str]
+FindingVersion = tuple[str, str]
 """A finding's ARN, and when it was last updated."""
 
 MIGRATIONS = (
@@ -60,62 +60,62 @@ class ScanTarget:
 
 
 class Scans:
-    """When each place was scanned. Moments are UTC."""
+    """When each target was scanned. Moments are UTC."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, place: ScanTarget, start: datetime) -> datetime:
-        """Return from when a place is scanned that never was: `start`, or that of a scan that was not ended."""
+    def begin(self, target: ScanTarget, start: datetime) -> datetime:
+        """Return from when a target is scanned that never was: `start`, or that of a scan that was not ended."""
         with self._database.transaction() as execute:
-            execute("INSERT OR IGNORE INTO collection_scan_start VALUES (?, ?, ?, ?)", (*place.key, _text(start)))
+            execute("INSERT OR IGNORE INTO collection_scan_start VALUES (?, ?, ?, ?)", (*target.key, _text(start)))
         sql = f"SELECT start FROM collection_scan_start WHERE {_WHERE}"
-        return _moment(self._database.query(sql, place.key)[0][0])
+        return _moment(self._database.query(sql, target.key)[0][0])
 
-    def last(self, place: ScanTarget) -> datetime | None:
-        """Return when the place was last scanned by us."""
+    def last(self, target: ScanTarget) -> datetime | None:
+        """Return when the target was last scanned by us."""
         sql = f"SELECT max(scan_date) FROM collection_scan WHERE {_WHERE}"
-        [(scanned,)] = self._database.query(sql, place.key)
+        [(scanned,)] = self._database.query(sql, target.key)
         return _moment(scanned) if scanned else None
 
-    def last_of_existing_module(self, place: ScanTarget) -> datetime | None:
-        """Return when the existing module last scanned the place, by rows of any account (SPEC 9)."""
+    def last_of_wazuh(self, target: ScanTarget) -> datetime | None:
+        """Return when the existing module last scanned the target, by rows of any account (SPEC 9)."""
         [(scanned,)] = self._database.query(
             "SELECT max(scan_date) FROM aws_services WHERE service_name = ? AND aws_region = ? AND NOT EXISTS ("
             "SELECT 1 FROM collection_scan AS ours WHERE service = service_name AND account = aws_account_id "
             "AND region = aws_region AND ours.scan_date = aws_services.scan_date)",
-            (place.service, place.region),
+            (target.service, target.region),
         )
         return _moment(scanned) if scanned else None
 
-    def seen(self, place: ScanTarget, sightings: Iterable[Sighting]) -> set[Sighting]:
+    def seen(self, target: ScanTarget, versions: Iterable[FindingVersion]) -> set[FindingVersion]:
         """Return those of the findings that were sent before."""
         sql = f"SELECT 1 FROM collection_finding WHERE {_WHERE} AND arn = ? AND updated = ?"
-        return {sighting for sighting in sightings if self._database.query(sql, (*place.key, *sighting))}
+        return {version for version in versions if self._database.query(sql, (*target.key, *version))}
 
-    def record(self, place: ScanTarget, sightings: Iterable[Sighting]) -> None:
+    def record(self, target: ScanTarget, versions: Iterable[FindingVersion]) -> None:
         """Remember findings that were sent."""
         with self._database.transaction() as execute:
-            for sighting in sightings:
-                parameters = (*place.key, *sighting)
+            for version in versions:
+                parameters = (*target.key, *version)
                 execute("INSERT OR IGNORE INTO collection_finding VALUES (?, ?, ?, ?, ?)", parameters)
 
-    def complete(self, place: ScanTarget, scanned: datetime, forget_before: str) -> None:
+    def complete(self, target: ScanTarget, scanned: datetime, forget_before: str) -> None:
         """Remember a scan of which everything was sent; forget findings updated before `forget_before`."""
         with self._database.transaction() as execute:
             for table, names in _TABLES.items():
                 where = " AND ".join(f"{name} = ?" for name in names)
                 execute(
                     f"INSERT OR REPLACE INTO {table} ({', '.join(names)}, scan_date) VALUES (?, ?, ?, ?)",
-                    (*place.key, _text(scanned)),
+                    (*target.key, _text(scanned)),
                 )
                 execute(
                     f"DELETE FROM {table} WHERE {where} AND scan_date NOT IN "
                     f"(SELECT scan_date FROM {table} WHERE {where} ORDER BY scan_date DESC LIMIT {_KEPT})",
-                    (*place.key, *place.key),
+                    (*target.key, *target.key),
                 )
-            execute(f"DELETE FROM collection_scan_start WHERE {_WHERE}", place.key)
-            execute(f"DELETE FROM collection_finding WHERE {_WHERE} AND updated < ?", (*place.key, forget_before))
+            execute(f"DELETE FROM collection_scan_start WHERE {_WHERE}", target.key)
+            execute(f"DELETE FROM collection_finding WHERE {_WHERE} AND updated < ?", (*target.key, forget_before))
 
 
 def _text(moment: datetime) -> str:

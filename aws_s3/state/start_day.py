@@ -9,13 +9,13 @@ class PartitionCheckpoint:
     """What the state knows of a partition.
 
     `floor` is the first day it was asked for, `place` the newest day among its processed objects,
-    `resume` the latest day that a start was moved forward to, `pruned` the day before which rows
+    `skipped_to` the latest day that a start was moved forward to, `pruned` the day before which rows
     were forgotten.
     """
 
     floor: date | None = None
     newest_day: date | None = None
-    resume: date | None = None
+    skipped_to: date | None = None
     pruned: date | None = None
 
 
@@ -41,13 +41,13 @@ class StartRequest:
 class StartDay:
     """The day to start from, and what of it is to be remembered before listing.
 
-    `leaves_gap`: days before `day` were never collected, so that the place must not move past them.
+    `skips_days`: days before `day` were never collected, so that the place must not move past them.
     """
 
     day: date
     floor: date | None = None
-    resume: date | None = None
-    leaves_gap: bool = False
+    skipped_to: date | None = None
+    skips_days: bool = False
 
 
 def choose_start_day(known: PartitionCheckpoint, history: History, asked: StartRequest) -> StartDay:
@@ -69,8 +69,8 @@ def _reparse_start(known: PartitionCheckpoint, history: History, asked: StartReq
     day = asked.only_logs_after or min(known.floor or asked.today, asked.today)
     usual = choose_start_day(known, history, replace(asked, reparse=False, only_logs_after=None))
     if day > usual.day:
-        return StartDay(day, known.floor, known.resume, leaves_gap=True)
-    return StartDay(day, known.floor or day, known.resume)
+        return StartDay(day, known.floor, known.skipped_to, skips_days=True)
+    return StartDay(day, known.floor or day, known.skipped_to)
 
 
 def _first_day(history: History, asked: StartRequest) -> date:
@@ -82,13 +82,13 @@ def _first_day(history: History, asked: StartRequest) -> date:
 
 def _next_start(known: PartitionCheckpoint, asked: StartRequest) -> StartDay:
     behind = known.newest_day and days_before(known.newest_day, asked.lookback_days)
-    day = min(asked.today, max(filter(None, (known.floor, known.resume, behind))))
+    day = min(asked.today, max(filter(None, (known.floor, known.skipped_to, behind))))
     # Forgotten rows would be sent again: that holds also when the clock was wrong.
     day = max(day, known.pruned or day)
     if asked.only_logs_after is None or asked.only_logs_after <= day:
-        return StartDay(day, known.floor, known.resume)
+        return StartDay(day, known.floor, known.skipped_to)
     is_past = asked.only_logs_after <= asked.today
-    return StartDay(asked.only_logs_after, known.floor, asked.only_logs_after if is_past else known.resume)
+    return StartDay(asked.only_logs_after, known.floor, asked.only_logs_after if is_past else known.skipped_to)
 
 
 def days_before(day: date, count: int) -> date:

@@ -132,7 +132,7 @@ def _mark_all_done(place: Ground, content: Corpus) -> None:
             _, account, _, region, _ = key.split("/", 4)
             prefix = f"AWSLogs/{account}/CloudTrail/{region}/"
             partition = Partition(prefix, SLASHED, account, region)
-            if state.known(partition).floor is None:
+            if state.checkpoint(partition).floor is None:
                 state.begin(partition, StartDay(corpus.DAY, floor=corpus.DAY))
             state.mark_done(partition, key, account)
             state.advance(partition, key)

@@ -65,7 +65,7 @@ def last_run(collection: Collection) -> date | None:
 
 def waiting(collection: Collection) -> int:
     with closing(collection.state()) as state:
-        return state.failed_objects.waiting()
+        return state.failed_objects.count_pending()
 
 
 def refusing_after(count: int, error: Exception) -> ListSink:

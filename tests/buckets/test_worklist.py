@@ -133,7 +133,7 @@ def test_floor_is_known_before_the_first_listing(desk: Desk) -> None:
     desk.store.failures[partition().prefix] = StorageError("no")
     assert list(objects) == []
     assert len(asked) == 1
-    assert desk.state.known(partition()) == PartitionCheckpoint(floor=date(2021, 6, 1))
+    assert desk.state.checkpoint(partition()) == PartitionCheckpoint(floor=date(2021, 6, 1))
 
 
 def test_partitions_are_listed_ahead(desk: Desk) -> None:
@@ -183,7 +183,7 @@ def test_partition_that_another_run_holds_is_passed_over(desk: Desk, caplog: pyt
     assert keys == [trail_key("a")]
     assert worklist.left_out
     assert [line for line in lines(caplog, logging.INFO) if f"{ACCOUNT}/{OTHER}" in line]
-    assert desk.state.known(partition(OTHER)) == PartitionCheckpoint()
+    assert desk.state.checkpoint(partition(OTHER)) == PartitionCheckpoint()
 
 
 def test_whole_run_leaves_nothing_out(desk: Desk) -> None:

@@ -507,7 +507,7 @@ def read_streams(collecting: Collecting) -> Counter[str]:
 
 def known(collecting: Collecting, account: str = ACCOUNT) -> set[str]:
     with closing(ServiceState(collecting.folder)) as state:
-        return set(state.streams.known(Group(REGION, "g"), account))
+        return set(state.streams.checkpoints(Group(REGION, "g"), account))
 
 
 def compatible_rows(collecting: Collecting) -> set[str]:

@@ -138,7 +138,7 @@ def test_row_counts_whatever_its_account(tmp_path: Path) -> None:
     with closing(open_state(tmp_path, Custom(), source)) as state:
         state.mark_done(partition, key, "111111111111")
         state.mark_done(partition, key, "222222222222")
-        assert state.settled(partition, [key]) == {key}
+        assert state.done_or_waiting(partition, [key]) == {key}
     assert table(tmp_path, "SELECT aws_account_id FROM custom") == [("111111111111",)]
 
 
@@ -157,9 +157,9 @@ def test_settled_is_what_was_processed_or_waits_to_be_tried_again(state: BucketS
     state.mark_malformed(TRAIL, failed(malformed), "", BROKEN)
     state.failed_objects.schedule_retry(failed(unavailable), UNAVAILABLE)
     keys = [done, malformed, unavailable, new]
-    assert state.settled(TRAIL, keys) == {done, malformed, unavailable}
-    assert state.settled(TRAIL, []) == set()
-    assert state.settled(TRAIL, [done, new]) == {done}
+    assert state.done_or_waiting(TRAIL, keys) == {done, malformed, unavailable}
+    assert state.done_or_waiting(TRAIL, []) == set()
+    assert state.done_or_waiting(TRAIL, [done, new]) == {done}
 
 
 def test_only_what_was_read_may_be_removed(state: BucketState) -> None:
@@ -175,37 +175,37 @@ def test_keys_of_any_characters_are_found_again(state: BucketState) -> None:
     names = ("a b+c%20", "ключ", "😀", "\x01\t\n", "x'; DROP TABLE cloudtrail; --", "z" * 800, "\U0010fffd")
     keys = sorted(TRAIL.prefix + f"2021/06/10/{name}" for name in names)
     process(state, TRAIL, keys[::2])
-    assert state.settled(TRAIL, keys) == set(keys[::2])
+    assert state.done_or_waiting(TRAIL, keys) == set(keys[::2])
 
 
 def test_place_follows_the_newest_day_and_never_goes_back(state: BucketState) -> None:
     state.begin(TRAIL, START)
     for day, newest_day in ((10, 10), (9, 10), (12, 12), (11, 12)):
         process(state, TRAIL, [trail_key("a", date(2021, 6, day))])
-        assert state.known(TRAIL).newest_day == date(2021, 6, newest_day)
+        assert state.checkpoint(TRAIL).newest_day == date(2021, 6, newest_day)
 
 
 def test_place_is_never_in_the_future(state: BucketState) -> None:
     process(state, TRAIL, [trail_key("a", date(2099, 1, 1)), trail_key("a", NOW.date() + timedelta(1))])
-    assert state.known(TRAIL).newest_day is None
+    assert state.checkpoint(TRAIL).newest_day is None
     process(state, TRAIL, [trail_key("a", NOW.date())])
-    assert state.known(TRAIL).newest_day == NOW.date()
+    assert state.checkpoint(TRAIL).newest_day == NOW.date()
 
 
 def test_place_stays_behind_a_gap(state: BucketState) -> None:
-    state.begin(TRAIL, StartDay(DAY, leaves_gap=True))
+    state.begin(TRAIL, StartDay(DAY, skips_days=True))
     process(state, TRAIL, [trail_key("a")])
-    assert state.known(TRAIL) == PartitionCheckpoint()
+    assert state.checkpoint(TRAIL) == PartitionCheckpoint()
 
 
 def test_what_is_known_is_found_again(tmp_path: Path) -> None:
     with closing(open_state(tmp_path)) as state:
-        state.begin(TRAIL, StartDay(DAY, floor=DAY, resume=DAY + timedelta(1)))
+        state.begin(TRAIL, StartDay(DAY, floor=DAY, skipped_to=DAY + timedelta(1)))
         process(state, TRAIL, [trail_key("a", DAY + timedelta(2))])
-        known = state.known(TRAIL)
+        known = state.checkpoint(TRAIL)
     assert known == PartitionCheckpoint(DAY, DAY + timedelta(2), DAY + timedelta(1))
     with closing(open_state(tmp_path)) as state:
-        assert state.known(TRAIL) == known
+        assert state.checkpoint(TRAIL) == known
 
 
 def test_floor_is_written_before_anything_is_done(state: BucketState, tmp_path: Path) -> None:
@@ -214,13 +214,13 @@ def test_floor_is_written_before_anything_is_done(state: BucketState, tmp_path: 
 
 
 def test_partition_without_a_floor_is_not_taken_for_the_existing_modules_next_time(tmp_path: Path) -> None:
-    gap = StartDay(DAY, leaves_gap=True)
+    gap = StartDay(DAY, skips_days=True)
     with closing(open_state(tmp_path, keep_days=None)) as state:
         state.begin(TRAIL, gap)
         process(state, TRAIL, [trail_key("m")])
     with closing(open_state(tmp_path)) as state:
-        assert state.known(TRAIL) == PartitionCheckpoint()
-        assert state.settled(TRAIL, [trail_key("a"), trail_key("m")]) == {trail_key("m")}
+        assert state.checkpoint(TRAIL) == PartitionCheckpoint()
+        assert state.done_or_waiting(TRAIL, [trail_key("a"), trail_key("m")]) == {trail_key("m")}
 
 
 def test_layouts_of_one_path_stand_each_for_itself(tmp_path: Path) -> None:
@@ -228,8 +228,8 @@ def test_layouts_of_one_path_stand_each_for_itself(tmp_path: Path) -> None:
     with closing(open_state(tmp_path, ServerAccess(), BucketLocation("server_access", BUCKET))) as state:
         state.begin(by_name, START)
         process(state, by_name, ["2021-06-12-01-15-00-AAAA"])
-        assert state.known(by_folder) == PartitionCheckpoint()
-        assert state.known(by_name).newest_day == date(2021, 6, 12)
+        assert state.checkpoint(by_folder) == PartitionCheckpoint()
+        assert state.checkpoint(by_name).newest_day == date(2021, 6, 12)
 
 
 def test_old_rows_are_pruned_behind_the_place_but_the_newest_500_stay(state: BucketState, tmp_path: Path) -> None:
@@ -238,8 +238,8 @@ def test_old_rows_are_pruned_behind_the_place_but_the_newest_500_stay(state: Buc
     process(state, TRAIL, old)
     assert table(tmp_path, "SELECT count(*) FROM cloudtrail") == [(600,)]
     process(state, TRAIL, new[:1])
-    assert state.known(TRAIL).pruned == DAY + timedelta(4)
-    assert state.settled(TRAIL, old) == set(old[-499:])
+    assert state.checkpoint(TRAIL).pruned == DAY + timedelta(4)
+    assert state.done_or_waiting(TRAIL, old) == set(old[-499:])
     process(state, TRAIL, new[1:])
     assert table(tmp_path, "SELECT count(*) FROM cloudtrail") == [(549,)]
 
@@ -248,13 +248,13 @@ def test_rows_inside_the_window_stay_however_many(state: BucketState, tmp_path: 
     state.begin(TRAIL, START)
     process(state, TRAIL, [*keys_of(DAY, 700), *keys_of(DAY + timedelta(1), 700), trail_key("z", DAY + timedelta(1))])
     assert table(tmp_path, "SELECT count(*) FROM cloudtrail") == [(1401,)]
-    assert state.known(TRAIL).pruned is None
+    assert state.checkpoint(TRAIL).pruned is None
 
 
 def test_nothing_is_pruned_under_reparse(tmp_path: Path) -> None:
     with closing(open_state(tmp_path, keep_days=None)) as state:
         process(state, TRAIL, [*keys_of(DAY, 600), trail_key("a", DAY + timedelta(9))])
-        assert state.known(TRAIL).pruned is None
+        assert state.checkpoint(TRAIL).pruned is None
     assert table(tmp_path, "SELECT count(*) FROM cloudtrail") == [(601,)]
 
 
@@ -263,17 +263,17 @@ def test_nothing_is_pruned_before_the_first_day_of_the_calendar(state: BucketSta
     """A key may be dated there, by anybody who may write into the bucket."""
     state.begin(TRAIL, StartDay(date.min, floor=date.min))
     process(state, TRAIL, [f"{TRAIL.prefix}{SLASHED.written(day)}/a.json"])
-    assert state.known(TRAIL) == PartitionCheckpoint(floor=date.min, newest_day=day)
+    assert state.checkpoint(TRAIL) == PartitionCheckpoint(floor=date.min, newest_day=day)
 
 
 def test_day_that_was_pruned_to_never_goes_back(tmp_path: Path) -> None:
     with closing(open_state(tmp_path, keep_days=1)) as state:
         state.begin(TRAIL, START)
         process(state, TRAIL, [*keys_of(DAY, 501), trail_key("a", DAY + timedelta(5))])
-        assert state.known(TRAIL).pruned == DAY + timedelta(4)
+        assert state.checkpoint(TRAIL).pruned == DAY + timedelta(4)
     with closing(open_state(tmp_path, keep_days=4)) as state:
         process(state, TRAIL, [trail_key("a", DAY + timedelta(6))])
-        assert state.known(TRAIL).pruned == DAY + timedelta(4)
+        assert state.checkpoint(TRAIL).pruned == DAY + timedelta(4)
 
 
 def test_pruning_one_partition_leaves_those_below_its_prefix(tmp_path: Path) -> None:
@@ -283,9 +283,9 @@ def test_pruning_one_partition_leaves_those_below_its_prefix(tmp_path: Path) -> 
         process(state, inner, inner_keys)
         process(state, outer, [f"2021-06-10-00-00-00-{number:05}" for number in range(600)])
         process(state, outer, ["2021-06-19-00-00-00-A"])
-        assert state.known(outer).pruned == date(2021, 6, 18)
-        assert state.settled(inner, inner_keys) == set(inner_keys)
-        assert state.known(inner).pruned is None
+        assert state.checkpoint(outer).pruned == date(2021, 6, 18)
+        assert state.done_or_waiting(inner, inner_keys) == set(inner_keys)
+        assert state.checkpoint(inner).pruned is None
 
 
 def test_pruning_keeps_the_newest_by_date_where_months_are_unpadded(tmp_path: Path) -> None:
@@ -302,7 +302,7 @@ def test_pruning_keeps_the_newest_by_date_where_months_are_unpadded(tmp_path: Pa
         process(state, partition, [key("10/10", 0)])
         kept = [key("9/30", number) for number in range(101, 300)] + [key("10/2", number) for number in range(300)]
         everything = [key("9/30", number) for number in range(300)] + [key("10/2", number) for number in range(300)]
-        assert state.settled(partition, everything) == set(kept)
+        assert state.done_or_waiting(partition, everything) == set(kept)
 
 
 def test_last_complete_run_and_earliest_floor_are_the_sources(tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_organizations_trail_and_an_accounts_are_sources_of_their_own(tmp_path: 
         assert state.history() == History()
         process(state, Partition("AWSLogs/o-abc123/", SLASHED), ["AWSLogs/o-abc123/2021/06/12/a"])
     with closing(open_state(tmp_path)) as state:
-        assert state.known(TRAIL).newest_day == DAY
+        assert state.checkpoint(TRAIL).newest_day == DAY
 
 
 def test_bucket_that_was_emptied_is_not_an_empty_source(tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_every_query_uses_an_index(tmp_path: Path) -> None:
             statements: list[str] = []
             connection.set_trace_callback(statements.append)
             state.begin(partition, START)
-            state.settled(partition, keys)
+            state.done_or_waiting(partition, keys)
             state.removable(keys)
             state.mark_done(partition, keys[0], "")
             state.mark_malformed(partition, failed(keys[1]), "", BROKEN)
@@ -367,11 +367,11 @@ def test_every_query_uses_an_index(tmp_path: Path) -> None:
                 state._entries[partition], known=PartitionCheckpoint(newest_day=date(2021, 6, 1))
             )
             state.advance(partition, keys[0])
-            state.failed_objects.due(partition, 1000)
+            state.failed_objects.due_for_retry(partition, 1000)
             state.failed_objects.schedule_retry(failed(keys[0]), UNAVAILABLE)
             state.failed_objects.mark_partial(keys[0], "v", 1)
-            state.failed_objects.partial(keys[0], "v")
-            state.failed_objects.waiting()
+            state.failed_objects.messages_sent(keys[0], "v")
+            state.failed_objects.count_pending()
             state.history()
             state.is_empty()
             state.complete()

@@ -299,10 +299,10 @@ def test_disk_that_fills_up_is_told_and_what_was_committed_stays(tmp_path: Path)
 def test_disk_with_little_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "db"
     with closing(Database(path, THINGS)) as database:
-        database.ensure_room()
+        database.ensure_writable()
         monkeypatch.setattr("aws_s3.state.database._ROOM", 1 << 60)
         with pytest.raises(StateError, match=str(path)):
-            database.ensure_room()
+            database.ensure_writable()
 
 
 def test_folder_that_went_away_is_told(tmp_path: Path) -> None:
@@ -311,7 +311,7 @@ def test_folder_that_went_away_is_told(tmp_path: Path) -> None:
     with closing(Database(path, THINGS)) as database:
         path.parent.rename(tmp_path / "elsewhere")
         with pytest.raises(StateError, match=str(path)):
-            database.ensure_room()
+            database.ensure_writable()
 
 
 def test_lock_of_another_program_is_waited_for(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def failed(key: str = KEY) -> FailedObject:
 
 def is_due(at: At, later: timedelta) -> bool:
     with closing(at(later)) as state:
-        return state.failed_objects.due(TRAIL, 10) == [failed()]
+        return state.failed_objects.due_for_retry(TRAIL, 10) == [failed()]
 
 
 def schedule_retry(at: At, later: timedelta, error: UnavailableError = UNAVAILABLE) -> int:
@@ -71,35 +71,35 @@ def test_those_that_wait_longest_are_due_first_and_come_in_key_order(at: At) -> 
             state.failed_objects.schedule_retry(failed(key), UNAVAILABLE)
     with closing(at(timedelta(hours=1))) as state:
         state.failed_objects.schedule_retry(failed(keys[3]), UNAVAILABLE)
-        assert [due.key for due in state.failed_objects.due(TRAIL, 3)] == sorted(keys[:3])
-        assert [due.key for due in state.failed_objects.due(TRAIL, 10)] == sorted(keys)
-        assert state.failed_objects.due(TRAIL, 0) == []
+        assert [due.key for due in state.failed_objects.due_for_retry(TRAIL, 3)] == sorted(keys[:3])
+        assert [due.key for due in state.failed_objects.due_for_retry(TRAIL, 10)] == sorted(keys)
+        assert state.failed_objects.due_for_retry(TRAIL, 0) == []
 
 
 def test_objects_of_other_partitions_are_not_due(at: At) -> None:
     with closing(at(timedelta())) as state:
         state.failed_objects.schedule_retry(failed(trail_key("a", region="eu-west-1")), UNAVAILABLE)
         state.failed_objects.schedule_retry(failed(TRAIL.prefix + "below/2021/06/10/a"), UNAVAILABLE)
-        assert state.failed_objects.due(TRAIL, 10) == []
-        assert state.failed_objects.waiting() == 2
-        assert len(state.failed_objects.due_outside([TRAIL], 10)) == 2
-        assert len(state.failed_objects.due_outside([], 1)) == 1
+        assert state.failed_objects.due_for_retry(TRAIL, 10) == []
+        assert state.failed_objects.count_pending() == 2
+        assert len(state.failed_objects.due_for_retry_outside([TRAIL], 10)) == 2
+        assert len(state.failed_objects.due_for_retry_outside([], 1)) == 1
 
 
 def test_objects_of_the_partitions_are_not_outside(at: At) -> None:
     with closing(at(timedelta())) as state:
         state.failed_objects.schedule_retry(failed(), UNAVAILABLE)
-        assert state.failed_objects.due_outside([TRAIL], 10) == []
+        assert state.failed_objects.due_for_retry_outside([TRAIL], 10) == []
         state.failed_objects.schedule_retry(failed(), UNAVAILABLE)
-        assert state.failed_objects.due_outside([], 10) == []
+        assert state.failed_objects.due_for_retry_outside([], 10) == []
 
 
 def test_malformed_object_is_not_tried_again_by_itself(at: At) -> None:
     with closing(at(timedelta())) as state:
         state.mark_malformed(TRAIL, failed(), "", ParseError("broken"))
-        assert state.failed_objects.due(TRAIL, 10) == []
-        assert state.failed_objects.waiting() == 0
-        assert state.failed_objects.failed([KEY]) == {KEY}
+        assert state.failed_objects.due_for_retry(TRAIL, 10) == []
+        assert state.failed_objects.count_pending() == 0
+        assert state.failed_objects.failed_keys([KEY]) == {KEY}
 
 
 def test_object_that_is_done_is_forgotten_here(at: At) -> None:
@@ -107,16 +107,16 @@ def test_object_that_is_done_is_forgotten_here(at: At) -> None:
         state.failed_objects.schedule_retry(failed(), UNAVAILABLE)
         state.failed_objects.mark_partial(KEY, "version", 3)
         state.mark_done(TRAIL, KEY, "")
-        assert state.failed_objects.waiting() == 0
-        assert state.failed_objects.failed([KEY]) == set()
-        assert state.failed_objects.partial(KEY, "version") == 0
+        assert state.failed_objects.count_pending() == 0
+        assert state.failed_objects.failed_keys([KEY]) == set()
+        assert state.failed_objects.messages_sent(KEY, "version") == 0
 
 
 def test_part_that_was_sent_counts_for_the_same_version_only(at: At) -> None:
     with closing(at(timedelta())) as state:
         state.failed_objects.mark_partial(KEY, "one", 3)
-        assert state.failed_objects.partial(KEY, "one") == 3
-        assert state.failed_objects.partial(KEY, "two") == 0
+        assert state.failed_objects.messages_sent(KEY, "one") == 3
+        assert state.failed_objects.messages_sent(KEY, "two") == 0
         state.failed_objects.mark_partial(KEY, "two", 1)
-        assert state.failed_objects.partial(KEY, "one") == 0
-        assert state.failed_objects.partial(KEY, "two") == 1
+        assert state.failed_objects.messages_sent(KEY, "one") == 0
+        assert state.failed_objects.messages_sent(KEY, "two") == 1

@@ -73,24 +73,24 @@ CASES = {
     "reparse from a day on": (
         [span(980, 999)],
         ReadRequest(NOW, 970 * DAY, reparse=True),
-        [TimeRange(970 * DAY, again=True)],
+        [TimeRange(970 * DAY, resend=True)],
     ),
     "reparse from today on, after what was not read yet": (
         [span(980, 999)],
         ReadRequest(NOW, reparse=True),
-        [TimeRange(999 * DAY - LATE, TODAY), TimeRange(TODAY, again=True)],
+        [TimeRange(999 * DAY - LATE, TODAY), TimeRange(TODAY, resend=True)],
     ),
     "reparse of what began today": (
         [ReadInterval(TODAY, NOW, TODAY)],
         ReadRequest(NOW, reparse=True),
-        [TimeRange(TODAY, again=True)],
+        [TimeRange(TODAY, resend=True)],
     ),
 }
 
 
-@pytest.mark.parametrize(("spans", "asked", "ranges"), CASES.values(), ids=CASES.keys())
-def test_what_is_missing(spans: list[ReadInterval], asked: ReadRequest, ranges: list[TimeRange]) -> None:
-    assert unread_ranges(spans, asked) == ranges
+@pytest.mark.parametrize(("intervals", "asked", "ranges"), CASES.values(), ids=CASES.keys())
+def test_what_is_missing(intervals: list[ReadInterval], asked: ReadRequest, ranges: list[TimeRange]) -> None:
+    assert unread_ranges(intervals, asked) == ranges
 
 
 STARTS = {
@@ -125,33 +125,39 @@ UNIONS = {
 }
 
 
-@pytest.mark.parametrize(("spans", "new", "all_of_them"), UNIONS.values(), ids=UNIONS.keys())
-def test_union(spans: list[ReadInterval], new: ReadInterval, all_of_them: list[ReadInterval]) -> None:
-    assert merge(spans, new) == tuple(all_of_them)
+@pytest.mark.parametrize(("intervals", "new", "all_of_them"), UNIONS.values(), ids=UNIONS.keys())
+def test_union(intervals: list[ReadInterval], new: ReadInterval, all_of_them: list[ReadInterval]) -> None:
+    assert merge(intervals, new) == tuple(all_of_them)
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 10)), max_size=12))
 def test_union_covers_what_its_spans_do_and_nothing_else(limits: list[tuple[int, int]]) -> None:
-    spans: tuple[ReadInterval, ...] = ()
+    intervals: tuple[ReadInterval, ...] = ()
     for start, length in limits:
-        spans = merge(spans, ReadInterval(start, start + length, start))
+        intervals = merge(intervals, ReadInterval(start, start + length, start))
     covered = {moment for start, length in limits for moment in range(start, start + length + 1)}
-    assert {moment for each in spans for moment in range(each.start, each.end + 1)} == covered
-    assert all(one.end + 1 < other.start for one, other in pairwise(spans))
+    assert {moment for each in intervals for moment in range(each.start, each.end + 1)} == covered
+    assert all(one.end + 1 < other.start for one, other in pairwise(intervals))
 
 
 KNOWN = StreamCheckpoint(
-    1, (span(990, 999),), token="t", token_start=7, read=NOW, looked=999 * DAY + LATE + 1, ingested=3
+    1,
+    (span(990, 999),),
+    token="t",
+    token_start=7,
+    read_at=NOW,
+    checked_by_time_at=999 * DAY + LATE + 1,
+    last_ingested=3,
 )
 NEWEST = [TimeRange(999 * DAY - LATE)]
 BY_TIME = {
     "no token": (replace(KNOWN, token=None), NEWEST, 3, NOW),
     "something came in": (KNOWN, NEWEST, 4, NOW),
-    "late events may still come": (replace(KNOWN, looked=999 * DAY + LATE), NEWEST, 3, NOW),
+    "late events may still come": (replace(KNOWN, checked_by_time_at=999 * DAY + LATE), NEWEST, 3, NOW),
     "the token is old": (KNOWN, NEWEST, 3, NOW + DAY),
     "another start": (KNOWN, [TimeRange(999 * DAY)], 3, NOW),
     "older events": (KNOWN, [TimeRange(5, 10), *NEWEST], 3, NOW),
-    "reparse": (KNOWN, [replace(NEWEST[0], again=True)], 3, NOW),
+    "reparse": (KNOWN, [replace(NEWEST[0], resend=True)], 3, NOW),
 }
 
 

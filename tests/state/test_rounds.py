@@ -176,7 +176,7 @@ class Collecting:
             item = self.items[key]
             known = self.model.known.get(item.part, PartitionCheckpoint())
             if item.part in starts and known.newest_day and key not in self.model.done:
-                bounds = filter(None, (known.floor, known.resume, known.pruned))
+                bounds = filter(None, (known.floor, known.skipped_to, known.pruned))
                 if item.day >= max(known.newest_day - timedelta(job.lookback_days), *bounds):
                     promised.add(key)
         return promised
@@ -194,7 +194,7 @@ class Collecting:
         if job.remove:
             processed = {step.item.key for step in steps if not step.is_broken}
             assert not processed & set(self.collection.store.objects)
-        if not has_failed and not any(start.leaves_gap for start in starts.values()):
+        if not has_failed and not any(start.skips_days for start in starts.values()):
             self.model.last_run = self.today
         self._compare(job)
 
@@ -237,7 +237,7 @@ class Collecting:
         with closing(self.collection.state(job)) as state:
             rows = self._rows(state)
             failed = self._failed(state)
-            known = {name: state.known(partition) for name, partition in self.partitions.items()}
+            known = {name: state.checkpoint(partition) for name, partition in self.partitions.items()}
             last_run = state.history().last_run
         old = self.rows_before | self.model.done - self.model.failed
         new = [step for step in steps if not step.is_broken and step.item.key not in old]
@@ -266,7 +266,9 @@ class Collecting:
         starts: dict[str, StartDay] = {}
         steps: list[Step] = []
         with closing(self.collection.state(job)) as state:
-            due = {name: state.failed_objects.due(partition, 1000) for name, partition in self.partitions.items()}
+            due = {
+                name: state.failed_objects.due_for_retry(partition, 1000) for name, partition in self.partitions.items()
+            }
             self.rows_before = self._rows(state)
         # A reparse sends again what was forgotten too: as if it was new.
         settled = (self.rows_before if job.reparse else self.model.done) | self.model.failed
@@ -299,7 +301,7 @@ class Collecting:
     def _apply(self, job: BucketJob, starts: dict[str, StartDay], steps: list[Step]) -> None:
         for part, start in starts.items():
             known = self.model.known.get(part, PartitionCheckpoint())
-            self.model.known[part] = replace(known, floor=start.floor, resume=start.resume)
+            self.model.known[part] = replace(known, floor=start.floor, skipped_to=start.skipped_to)
         for step in steps:
             key, part = step.item.key, step.item.part
             if step.is_broken:
@@ -309,7 +311,7 @@ class Collecting:
             self.model.done.add(key)
             self.model.failed.discard(key)
             self.model.partial.pop(key, None)
-            if step.in_turn and step.item.day <= self.today and not starts[part].leaves_gap:
+            if step.in_turn and step.item.day <= self.today and not starts[part].skips_days:
                 known = self.model.known[part]
                 self.model.known[part] = replace(known, newest_day=max(step.item.day, known.newest_day or date.min))
 
@@ -320,7 +322,7 @@ class Collecting:
             rows = self._rows(state)
             assert rows <= self.model.done
             for part, expected in self.model.known.items():
-                known = state.known(self.partitions[part])
+                known = state.checkpoint(self.partitions[part])
                 assert replace(known, pruned=None) == replace(expected, pruned=None)
                 if known.pruned != expected.pruned:
                     assert not job.reparse
@@ -331,10 +333,10 @@ class Collecting:
                 self.model.known[part] = known
 
     def _rows(self, state: Any) -> set[str]:
-        return {key for partition in self.partitions.values() for key in state._rows.of(partition)}
+        return {key for partition in self.partitions.values() for key in state._processed.keys_of(partition)}
 
     def _failed(self, state: Any) -> set[str]:
-        return set(state.failed_objects.failed(sorted(self.items)) if self.items else ())
+        return set(state.failed_objects.failed_keys(sorted(self.items)) if self.items else ())
 
 
 def mortal_database(fate: Fate) -> type[Database]:

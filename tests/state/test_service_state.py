@@ -44,11 +44,11 @@ def leave(folder: Path, streams: Iterable[Any] = (), scans: Iterable[Any] = ()) 
         database.executemany("REPLACE INTO aws_services VALUES ('inspector', ?, ?, ?)", scans)
 
 
-def spans(folder: Path, account: str, *names: str) -> dict[str, tuple[ReadInterval, ...]]:
+def intervals(folder: Path, account: str, *names: str) -> dict[str, tuple[ReadInterval, ...]]:
     """Begin to read the streams as of the account; return what was read of them."""
     with closing(ServiceState(folder)) as state:
         state.streams.begin(GROUP, account, names, 5000)
-        return {name: known.spans for name, known in state.streams.known(GROUP, account).items()}
+        return {name: known.intervals for name, known in state.streams.checkpoints(GROUP, account).items()}
 
 
 def compatible(folder: Path) -> list[Any]:
@@ -58,9 +58,9 @@ def compatible(folder: Path) -> list[Any]:
 
 def test_first_account_that_reads_a_stream_takes_over_what_was_read_of_it(tmp_path: Path) -> None:
     leave(tmp_path, [("s", "token", 1000, 2000)])
-    assert spans(tmp_path, ONE, "other") == {"other": (ReadInterval(5000, 5000, 5000),)}
-    assert spans(tmp_path, TWO, "s") == {"s": (ReadInterval(1000, 2000, 2001),)}
-    assert spans(tmp_path, ONE, "s")["s"] == (ReadInterval(5000, 5000, 5000),)
+    assert intervals(tmp_path, ONE, "other") == {"other": (ReadInterval(5000, 5000, 5000),)}
+    assert intervals(tmp_path, TWO, "s") == {"s": (ReadInterval(1000, 2000, 2001),)}
+    assert intervals(tmp_path, ONE, "s")["s"] == (ReadInterval(5000, 5000, 5000),)
 
 
 @pytest.mark.parametrize(
@@ -69,50 +69,50 @@ def test_first_account_that_reads_a_stream_takes_over_what_was_read_of_it(tmp_pa
 )
 def test_row_of_the_existing_module_may_be_half_empty(tmp_path: Path, times: tuple[Any, Any], taken: int) -> None:
     leave(tmp_path, [("s", None, *times)])
-    assert spans(tmp_path, ONE, "s")["s"][0].resume == taken
+    assert intervals(tmp_path, ONE, "s")["s"][0].read_on_from == taken
 
 
 def test_what_the_existing_module_read_since_counts_as_read(tmp_path: Path) -> None:
-    spans(tmp_path, ONE, "s", "t")
+    intervals(tmp_path, ONE, "s", "t")
     with closing(ServiceState(tmp_path)) as state:
-        for stream in state.streams.known(GROUP, ONE).values():
+        for stream in state.streams.checkpoints(GROUP, ONE).values():
             state.streams.record(stream.id, (ReadInterval(5000, 6000, 5000),), {(6000, b"x"): 1})
             state.streams.finish(replace(stream, token="before what it read"))
     leave(tmp_path, [("s", None, 5000, 7000)])
-    assert spans(tmp_path, ONE, "s", "t") == {
+    assert intervals(tmp_path, ONE, "s", "t") == {
         "s": (ReadInterval(5000, 7000, 7001),),
         "t": (ReadInterval(5000, 6000, 5000),),
     }
     with closing(ServiceState(tmp_path)) as state:
-        tokens = {name: known.token for name, known in state.streams.known(GROUP, ONE).items()}
+        tokens = {name: known.token for name, known in state.streams.checkpoints(GROUP, ONE).items()}
     assert tokens == {"s": None, "t": "before what it read"}
 
 
 def test_row_that_is_ours_is_not_taken_over_by_another_account(tmp_path: Path) -> None:
-    spans(tmp_path, ONE, "s")
+    intervals(tmp_path, ONE, "s")
     with closing(ServiceState(tmp_path)) as state:
-        [stream] = state.streams.known(GROUP, ONE).values()
+        [stream] = state.streams.checkpoints(GROUP, ONE).values()
         state.streams.record(stream.id, (ReadInterval(5000, 9000, 5000),), {(9000, b"x"): 1})
     leave(tmp_path)
-    assert spans(tmp_path, TWO, "s") == {"s": (ReadInterval(5000, 5000, 5000),)}
+    assert intervals(tmp_path, TWO, "s") == {"s": (ReadInterval(5000, 5000, 5000),)}
 
 
 def test_existing_module_finds_what_it_needs(tmp_path: Path) -> None:
     leave(tmp_path, [("old", "token", 1, 2)])
-    spans(tmp_path, ONE, "s", "nothing-read")
+    intervals(tmp_path, ONE, "s", "nothing-read")
     with closing(ServiceState(tmp_path)) as state:
-        stream = state.streams.known(GROUP, ONE)["s"]
+        stream = state.streams.checkpoints(GROUP, ONE)["s"]
         state.streams.record(stream.id, (ReadInterval(10, 20, 10), ReadInterval(5000, 6000, 5000)), {(6000, b"x"): 1})
     assert compatible(tmp_path) == [(REGION, "g", "old", "token", 1, 2), (REGION, "g", "s", None, 5000, 6000)]
 
 
 def test_events_are_remembered_as_long_as_they_can_come_again(tmp_path: Path) -> None:
-    spans(tmp_path, ONE, "s")
+    intervals(tmp_path, ONE, "s")
     end = 5000 + 3 * LATE
     with closing(ServiceState(tmp_path)) as state:
-        [stream] = state.streams.known(GROUP, ONE).values()
-        sighted = {(time, b"x"): 2 for time in (end - LATE - 1, end - LATE, end)}
-        state.streams.record(stream.id, (ReadInterval(5000, end, 5000),), sighted)
+        [stream] = state.streams.checkpoints(GROUP, ONE).values()
+        fingerprints = {(time, b"x"): 2 for time in (end - LATE - 1, end - LATE, end)}
+        state.streams.record(stream.id, (ReadInterval(5000, end, 5000),), fingerprints)
         assert state.streams.seen(stream.id, 0, end) == {(end - LATE, b"x"): 2, (end, b"x"): 2}
         state.streams.record(stream.id, (ReadInterval(5000, end + 1, 5000),), {(end, b"x"): 3})
         assert state.streams.seen(stream.id, 0, end) == {(end, b"x"): 3}
@@ -131,8 +131,8 @@ def test_group_of_the_existing_module_was_read_until_its_newest_event(tmp_path: 
 def test_group_counts_from_when_it_was_first_asked_for(tmp_path: Path) -> None:
     with closing(ServiceState(tmp_path)) as state:
         streams = state.streams
-        streams.ask(GROUP, 5000)
-        streams.ask(GROUP, 9000)
+        streams.note_request(GROUP, 5000)
+        streams.note_request(GROUP, 9000)
         assert streams.last_read(GROUP, ONE) == 5000 + LATE
         streams.complete(GROUP, ONE, 700_000)
         assert streams.last_read(GROUP, TWO) is None
@@ -163,8 +163,8 @@ def test_scan_of_the_existing_module_counts_whatever_its_account(tmp_path: Path)
     leave(tmp_path, scans=[("000000000000", REGION, text(NOW)), ("000000000000", REGION, "2021-06-09 01:00:00")])
     with closing(ServiceState(tmp_path)) as state:
         assert state.scans.last(PLACE) is None
-        assert state.scans.last_of_existing_module(PLACE) == NOW
-        assert state.scans.last_of_existing_module(ScanTarget("inspector", ONE, "eu-west-1")) is None
+        assert state.scans.last_of_wazuh(PLACE) == NOW
+        assert state.scans.last_of_wazuh(ScanTarget("inspector", ONE, "eu-west-1")) is None
 
 
 def test_scan_of_ours_does_not_count_for_another_account(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_scan_of_ours_does_not_count_for_another_account(tmp_path: Path) -> None
         state.scans.complete(PLACE, NOW, "")
         other = ScanTarget("inspector", TWO, REGION)
         assert state.scans.last(other) is None
-        assert state.scans.last_of_existing_module(other) is None
+        assert state.scans.last_of_wazuh(other) is None
 
 
 def test_findings_are_forgotten_that_no_scan_asks_for_again(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ SEEN_BEFORE = [
     # Nothing was processed: the floor stands in.
     (PartitionCheckpoint(day(3)), StartRequest(TODAY), StartDay(day(3), day(3))),
     (PartitionCheckpoint(day(3)), StartRequest(TODAY, day(1)), StartDay(day(3), day(3))),
-    (PartitionCheckpoint(day(3)), StartRequest(TODAY, day(5)), StartDay(day(5), day(3), resume=day(5))),
+    (PartitionCheckpoint(day(3)), StartRequest(TODAY, day(5)), StartDay(day(5), day(3), skipped_to=day(5))),
     # The place less the look-back, never before the floor.
     (PartitionCheckpoint(day(3), day(10)), StartRequest(TODAY), StartDay(day(9), day(3))),
     (PartitionCheckpoint(day(3), day(10)), StartRequest(TODAY, lookback_days=0), StartDay(day(10), day(3))),
@@ -87,13 +87,13 @@ REPARSES = [
     (PartitionCheckpoint(), NEVER, None, StartDay(TODAY, TODAY)),
     (PartitionCheckpoint(), NEVER, day(3), StartDay(day(3), day(3))),
     # The days since the last run are still to come.
-    (PartitionCheckpoint(), History(day(18), day(1)), None, StartDay(TODAY, leaves_gap=True)),
+    (PartitionCheckpoint(), History(day(18), day(1)), None, StartDay(TODAY, skips_days=True)),
     (PartitionCheckpoint(), History(day(18), day(1)), day(3), StartDay(day(3), day(3))),
     (PartitionCheckpoint(day(3), day(10)), NEVER, None, StartDay(day(3), day(3))),
     (PartitionCheckpoint(day(3), day(10), day(8), day(7)), NEVER, None, StartDay(day(3), day(3), day(8))),
     (PartitionCheckpoint(day(3), day(10), day(8), day(7)), NEVER, day(1), StartDay(day(1), day(3), day(8))),
     (PartitionCheckpoint(day(3), day(10)), NEVER, day(9), StartDay(day(9), day(3))),
-    (PartitionCheckpoint(day(3), day(10)), NEVER, day(10), StartDay(day(10), day(3), leaves_gap=True)),
+    (PartitionCheckpoint(day(3), day(10)), NEVER, day(10), StartDay(day(10), day(3), skips_days=True)),
     (PartitionCheckpoint(date(2031, 1, 1)), NEVER, None, StartDay(TODAY, date(2031, 1, 1))),
 ]
 
@@ -119,11 +119,11 @@ def test_no_start_is_before_what_was_excluded(
     known: PartitionCheckpoint, history: History, asked: StartRequest
 ) -> None:
     start = choose_start_day(known, history, asked)
-    assert start.day >= max(filter(None, (known.floor, known.resume, known.pruned)), default=date.min)
+    assert start.day >= max(filter(None, (known.floor, known.skipped_to, known.pruned)), default=date.min)
     if known.floor:
         assert start.day >= (asked.only_logs_after or date.min)
         assert start.floor == known.floor
-        assert (start.resume or date.min) >= (known.resume or date.min)
+        assert (start.skipped_to or date.min) >= (known.skipped_to or date.min)
 
 
 @given(knowns, histories, runs)
@@ -131,7 +131,7 @@ def test_nothing_remembered_lies_in_the_future(
     known: PartitionCheckpoint, history: History, asked: StartRequest
 ) -> None:
     start = choose_start_day(known, history, asked)
-    assert all(remembered <= TODAY for remembered in (start.floor, start.resume) if remembered)
+    assert all(remembered <= TODAY for remembered in (start.floor, start.skipped_to) if remembered)
 
 
 @given(knowns, histories, runs)
@@ -157,14 +157,14 @@ def test_a_place_that_moves_on_never_starts_earlier(
     known: PartitionCheckpoint, history: History, asked: StartRequest, newest_day: date
 ) -> None:
     if known.floor and newest_day >= (known.newest_day or date.min):
-        moved = PartitionCheckpoint(known.floor, newest_day, known.resume, known.pruned)
+        moved = PartitionCheckpoint(known.floor, newest_day, known.skipped_to, known.pruned)
         assert choose_start_day(moved, history, asked).day >= choose_start_day(known, history, asked).day
 
 
 @given(knowns, histories, runs)
 def test_asking_again_starts_at_the_same_day(known: PartitionCheckpoint, history: History, asked: StartRequest) -> None:
     start = choose_start_day(known, history, asked)
-    remembered = PartitionCheckpoint(start.floor, known.newest_day, start.resume, known.pruned)
+    remembered = PartitionCheckpoint(start.floor, known.newest_day, start.skipped_to, known.pruned)
     if asked.only_logs_after is None or asked.only_logs_after <= TODAY:
         assert choose_start_day(remembered, history, StartRequest(TODAY, None, asked.lookback_days)).day == start.day
 
@@ -177,6 +177,6 @@ def test_reparse_moves_no_place_over_days_that_another_run_would_collect(
         known, history, StartRequest(TODAY, asked.only_logs_after, asked.lookback_days, reparse=True)
     )
     usual = choose_start_day(known, history, StartRequest(TODAY, None, asked.lookback_days))
-    assert start.leaves_gap == (start.day > usual.day)
-    assert start.resume == known.resume
+    assert start.skips_days == (start.day > usual.day)
+    assert start.skipped_to == known.skipped_to
     assert known.floor in (None, start.floor)

@@ -172,8 +172,8 @@ def test_each_type_is_taken_over_when_it_first_runs(tmp_path: Path) -> None:
     with closing(
         Collection(tmp_path, bucket=alb, job=BucketJob(LOAD_BALANCER)).state(BucketJob(LOAD_BALANCER))
     ) as state:
-        assert state.known(partition).newest_day == DAY
-        assert state.settled(partition, keys) == set(keys[:3])
+        assert state.checkpoint(partition).newest_day == DAY
+        assert state.done_or_waiting(partition, keys) == set(keys[:3])
         assert state.history() == History(date(2021, 6, 18), DAY)
 
 
@@ -192,7 +192,7 @@ def test_flow_logs_are_counted_each_for_itself(tmp_path: Path) -> None:
     job = BucketJob(BucketLocation("vpcflow", "acme-logs"))
     with closing(Collection(tmp_path, bucket=flow, job=job).state(job)) as state:
         new = [key("a", 10, 1), key("b", 10, 20), key("q", 10, 1)]
-        assert state.settled(partition, [*busy, *quiet, *new]) == {*busy, *quiet}
+        assert state.done_or_waiting(partition, [*busy, *quiet, *new]) == {*busy, *quiet}
 
 
 def test_config_counts_by_date_not_by_text(tmp_path: Path) -> None:
@@ -202,9 +202,9 @@ def test_config_counts_by_date_not_by_text(tmp_path: Path) -> None:
     ExistingModule(tmp_path, config, kept=3).write(partition, keys[:6])
     job = BucketJob(BucketLocation("config", "acme-logs"))
     with closing(Collection(tmp_path, bucket=config, job=job).state(job)) as state:
-        assert state.known(partition).floor == date(2021, 6, 9)
-        assert state.known(partition).newest_day == date(2021, 6, 10)
-        assert state.settled(partition, keys) == set(keys[:6])
+        assert state.checkpoint(partition).floor == date(2021, 6, 9)
+        assert state.checkpoint(partition).newest_day == date(2021, 6, 10)
+        assert state.done_or_waiting(partition, keys) == set(keys[:6])
 
 
 def test_row_of_a_day_to_come_does_not_end_collection(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_what_we_know_outlives_rows_that_it_forgot(tmp_path: Path) -> None:
         database.execute("DELETE FROM cloudtrail WHERE log_key = ?", (trail_key("b", DAY + timedelta(4)),))
     ExistingModule(tmp_path).write(TRAIL, [])
     with closing(collection.state()) as state:
-        assert state.known(TRAIL) == PartitionCheckpoint(floor=DAY - timedelta(3), newest_day=DAY + timedelta(4))
+        assert state.checkpoint(TRAIL) == PartitionCheckpoint(floor=DAY - timedelta(3), newest_day=DAY + timedelta(4))
 
 
 @settings(max_examples=40, deadline=None)
