@@ -15,6 +15,7 @@ from aws_s3.buckets.worklist import Wanted
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.pipeline.decode import Batches
 from aws_s3.pipeline.delivery import Delivery
+from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.loading import Loader, load
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.signals import StopRequest
@@ -44,7 +45,11 @@ def collect_bucket(
     store = S3Bucket(session.client("s3"), job.source.bucket, downloads)
     sink = open_sink(settings.output, stop_request.check)
     reader = Reader(
-        bucket, job.source.bucket, job.account_alias, job.skip_on_error, job.discard, sink.limit, stats.reading
+        bucket,
+        job.source.bucket,
+        job.account_alias,
+        job.skip_on_error,
+        EventRules(job.discard, sink.limit, stats.reading),
     )
     with ExitStack() as opened:
         opened.enter_context(closing(sink))
@@ -89,7 +94,7 @@ def _loading(store: S3Bucket, reader: Reader, settings: TransferConfig, workers:
         get=lambda wanted: store.get(wanted.object),
         read=lambda wanted, body: reader.messages(wanted.object.key, wanted.partition, body),
         size_of=lambda wanted: wanted.object.size,
-        reading=reader.reading,
+        reading=reader.rules.counts,
     )
 
     def downloads() -> DaemonExecutor:

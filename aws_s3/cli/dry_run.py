@@ -24,6 +24,7 @@ from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.decode import Batches
 from aws_s3.pipeline.delivery import Delivery
+from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
@@ -50,7 +51,7 @@ def preview_bucket(settings: Settings, job: BucketJob, stop_request: StopRequest
         opened.enter_context(copied(settings.state_dir, folder))
         context = Context(
             store=store,
-            reader=Reader(bucket, job.source.bucket, job.account_alias, job.skip_on_error, job.discard, None),
+            reader=Reader(bucket, job.source.bucket, job.account_alias, job.skip_on_error, EventRules()),
             state=opened.enter_context(closing(BucketState(folder, bucket, job.source, began, keep_days=None))),
             locks=opened.enter_context(closing(Locks(folder / "lock"))),
             delivery=Delivery(_NoSink(), stop_request, stats),

@@ -1,13 +1,13 @@
-"""The way of an object's content: decompress, prove, parse, discard, reshape, encode, size rule.
+"""From an object's content to encoded events: decompress, validate, parse, discard, reshape, encode, limit the size.
 
-A `Decoder` knows the content of the objects; the caller decides about the envelope of their events.
+A `Decoder` knows the content of the objects; the caller chooses the envelope of their events.
 """
 
 import io
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import IO
 
@@ -17,42 +17,39 @@ from aws_s3.codec.delimited import ColumnBatch, batch_events
 from aws_s3.codec.messages import Encoder, join_lines, shrink
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.errors import DecompressError, ParseError
-from aws_s3.pipeline.discard import discards
-from aws_s3.pipeline.stats import EventCounts
+from aws_s3.pipeline.event_rules import EventRules, discards
 from aws_s3.settings import DiscardRule
 
 log = logging.getLogger(__name__)
 
-_HELD = 16 << 20
-"""Bytes of an object's messages that are kept while the rest of it is proved readable."""
+_BUFFERED = 16 << 20
+"""Bytes of an object's encoded events that are kept while the rest of the object is validated."""
 
 _BATCH = 1 << 16
-"""Bytes of messages after which a batch ends."""
+"""Bytes of encoded events after which a batch ends."""
 
 Batches = Iterator[bytes]
-"""Messages, several at a time: each is a line, which JSON never breaks."""
+"""Encoded events, many in each batch, a line each: encoded JSON contains no raw newline."""
 
 
 @dataclass(frozen=True)
-class ContentReader:
-    """Turns objects into encoded messages; a small object is parsed once, a large one twice.
+class ObjectDecoder:
+    """Turns objects into encoded events; a small object is parsed once, a large one twice.
 
-    `limit` is the largest message in bytes. `discards` tells whether `discard` matches an event.
-    `skip_on_error` decides about single bad records only. `reading` counts what becomes of events.
+    `skip_on_error` decides about single bad records only. `discards` applies the user's rule to an
+    event as it was parsed.
     """
 
     decoder: Decoder
     skip_on_error: bool
-    discard: DiscardRule | None
-    limit: int | None
+    rules: EventRules
     discards: Callable[[DiscardRule, Event], bool] = discards
-    reading: EventCounts = field(default_factory=EventCounts)
 
     def messages(self, key: str, body: IO[bytes], encoder: Encoder) -> Batches:
-        """Return the messages of the object, each JSON in UTF-8.
+        """Return the encoded events of the object at `key` from its content as stored.
 
-        All of the object is proved readable first: one that is not raises DecompressError or ParseError
-        here, before its first message.
+        The whole object is validated first: DecompressError or ParseError is raised here, before the first
+        event is returned.
         """
         try:
             content = decompress(body, key)
@@ -63,14 +60,14 @@ class ContentReader:
             self._validate(content, key)
             content.seek(0)
             return messages
-        held = list(_within(_HELD, messages))
-        first_not_held = next(messages, None)
-        if first_not_held is None:
-            return iter(held)
+        buffered = list(_within(_BUFFERED, messages))
+        first_not_buffered = next(messages, None)
+        if first_not_buffered is None:
+            return iter(buffered)
         position = content.tell()
         self._validate(content, key)
         content.seek(position)
-        return chain(held, (first_not_held,), messages)
+        return chain(buffered, (first_not_buffered,), messages)
 
     def _validate(self, content: IO[bytes], key: str) -> None:
         content.seek(0)
@@ -81,9 +78,9 @@ class ContentReader:
 
     def _encoded(self, content: IO[bytes], key: str, encoder: Encoder) -> Batches:
         with content, _named(key):
-            column_batches = self.decoder.column_batches(content, key) if self.discard is None else None
+            column_batches = self.decoder.column_batches(content, key) if self.rules.discard is None else None
             if column_batches is None:
-                events = chain.from_iterable(map(self.decoder.reshape, self._wanted(content, key)))
+                events = chain.from_iterable(map(self.decoder.reshape, self._kept(content, key)))
                 yield from batches(self._message(event, key, encoder) for event in events)
             else:
                 for columns in column_batches:
@@ -91,41 +88,34 @@ class ContentReader:
 
     def _column_messages(self, columns: ColumnBatch, key: str, encoder: Encoder) -> bytes:
         messages = encoder.encode_columns(columns)
-        if self.limit is None or len(messages) <= self.limit or max(map(len, messages_in(messages))) <= self.limit:
+        # Where the whole batch fits the limit, every event does: no event needs to be measured.
+        if self.rules.fits(messages) or all(map(self.rules.fits, messages_in(messages))):
             return messages
         return join_lines(self._message(event, key, encoder) for event in batch_events(columns))
 
     def _message(self, event: Event, key: str, encoder: Encoder) -> bytes:
         encoded = encoder.encode(event)
-        if self.limit is None or len(encoded) <= self.limit:
+        if self.rules.fits(encoded):
             return encoded
-        log.warning("A message of %s is too large (%d bytes) and was cut", key, len(encoded))
-        self.reading.truncated += 1
-        return shrink(encoder.message(event), self.limit)
+        return self.rules.fit(encoded, key, lambda limit: shrink(encoder.message(event), limit))
 
-    def _wanted(self, content: IO[bytes], key: str) -> Iterator[Event]:
-        for event in self.decoder.parse(content, key):
-            if isinstance(event, BadRecord):
-                if not self.skip_on_error:
-                    raise ParseError(event.reason)
-                log.error("A record of %s is broken: %s", key, event.reason)
-                if event.event is None:
-                    continue
-                event = event.event
-            if self.discard is None or not self.discards(self.discard, event):
+    def _kept(self, content: IO[bytes], key: str) -> Iterator[Event]:
+        for record in self.decoder.parse(content, key):
+            event = self._readable(record, key) if isinstance(record, BadRecord) else record
+            if event is not None and (self.rules.discard is None or self.rules.keeps(event, self.discards)):
                 yield event
-            else:
-                self.reading.discarded += 1
-                log.debug(
-                    'The "%s" regex found a match in the "%s" field. The event will be skipped.',
-                    self.discard.regex.pattern,
-                    self.discard.field,
-                )
+
+    def _readable(self, record: BadRecord, key: str) -> Event | None:
+        """Return the readable part of a bad record, if there is any; raise ParseError unless errors are skipped."""
+        if not self.skip_on_error:
+            raise ParseError(record.reason)
+        log.error("A record of %s is broken: %s", key, record.reason)
+        return record.event
 
 
 @contextmanager
 def _named(key: str) -> Iterator[None]:
-    """Let what parsing raises name the object."""
+    """Add the object's key to parse errors."""
     try:
         yield
     except (ParseError, RecursionError) as error:
@@ -134,7 +124,7 @@ def _named(key: str) -> Iterator[None]:
 
 
 def batches(messages: Iterable[bytes]) -> Batches:
-    """Yield the messages in batches."""
+    """Yield the encoded events in batches."""
     batch: list[bytes] = []
     size = 0
     for message in messages:
@@ -148,7 +138,7 @@ def batches(messages: Iterable[bytes]) -> Batches:
 
 
 def messages_in(batch: bytes) -> list[bytes]:
-    """Return the messages of a batch; splitting it would take three times as long."""
+    """Return the encoded events of a batch. `bytes.split` would take three times as long."""
     return [line[:-1] for line in io.BytesIO(batch)]
 
 

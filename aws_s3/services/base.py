@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from aws_s3.aws.service_api import ServiceApi
 from aws_s3.errors import CollectorError
 from aws_s3.pipeline.delivery import Delivery
+from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import ServiceJob
@@ -36,6 +37,10 @@ class Context:
     stop_request: StopRequest
     began: datetime
     stats: RunStats = field(default_factory=RunStats)
+
+    def rules(self, job: ServiceJob) -> EventRules:
+        """Return the rules for the events of a job."""
+        return EventRules(job.discard, self.delivery.limit, self.stats.reading)
 
     def deliver(
         self, items: Sequence[T], message: Callable[[T], bytes | None], record: Callable[[Sequence[T]], None]

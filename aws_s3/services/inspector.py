@@ -8,7 +8,7 @@ from typing import Any
 
 from aws_s3.aws.service_api import ServiceApi, next_token
 from aws_s3.codec.messages import encode, shrink
-from aws_s3.pipeline.discard import discards
+from aws_s3.pipeline.event_rules import discards
 from aws_s3.services.base import Context
 from aws_s3.settings import ServiceJob
 from aws_s3.state.scans import FindingVersion, ScanTarget
@@ -34,6 +34,7 @@ class Inspector:
         self._job = job
         self._context = context
         self._state = context.state.scans
+        self._rules = context.rules(job)
 
     def collect(self, region: str) -> None:
         """Collect what was updated in a region. The scan counts when all of it was sent."""
@@ -90,17 +91,11 @@ class Inspector:
     def _message(self, finding: Finding) -> bytes | None:
         updated = finding["updatedAt"].astimezone(timezone.utc).strftime(_UPDATED)
         event = {**_with_texts(finding), "updatedAt": updated, "source": "inspector2"}
-        if self._job.discard and discards(self._job.discard, event):
-            self._context.stats.reading.discarded += 1
+        if not self._rules.keeps(event, discards):
             return None
         message = {"integration": "aws", "aws": event}
-        encoded = encode(message)
-        limit = self._context.delivery.limit
-        if limit is None or len(encoded) <= limit:
-            return encoded
-        self._context.stats.reading.truncated += 1
-        log.warning("Finding %s has %d bytes and is cut to %d", event.get("findingArn"), len(encoded), limit)
-        return shrink(message, limit)
+        origin = f"finding {event.get('findingArn')}"
+        return self._rules.fit(encode(message), origin, lambda limit: shrink(message, limit))
 
     def _record(self, target: ScanTarget, accepted: Sequence[Finding]) -> None:
         self._state.record(target, map(_version, accepted))

@@ -77,7 +77,7 @@ class LogGroupCollector:
         self._logs = logs
         self._group = group
         self._stats = context.stats
-        self._messages = LogMessages(group, job.discard, job.envelope, context.delivery.limit, context.stats.reading)
+        self._messages = LogMessages(group, context.rules(job), job.envelope)
         since = _milliseconds(job.only_logs_after) if job.only_logs_after else None
         self._asked = ReadRequest(int(context.began.timestamp() * 1000), since, job.reparse)
         self._sent = 0
@@ -207,7 +207,7 @@ class LogGroupCollector:
         return judged
 
     def _message(self, reading: _Reading, judged: _Judged) -> bytes | None:
-        return self._messages.of(reading.stream, judged.event) if judged.is_new else None
+        return self._messages.encode(reading.stream, judged.event) if judged.is_new else None
 
     def _record(self, reading: _Reading, page: Page, accepted: Sequence[_Judged]) -> None:
         end = accepted[-1].event.time if accepted else page.range.start

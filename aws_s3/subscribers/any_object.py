@@ -10,7 +10,7 @@ from aws_s3.codec.delimited import csv_records, named, separated_fields
 from aws_s3.codec.json_and_lines import json_values, text_lines
 from aws_s3.codec.records import Event
 from aws_s3.errors import ParseError
-from aws_s3.pipeline.discard import discards, matches
+from aws_s3.pipeline.event_rules import discards, matches
 from aws_s3.settings import DiscardRule
 from aws_s3.subscribers.base import ObjectFormat
 

@@ -7,7 +7,7 @@ from aws_s3.codec.decoder import Decoder
 from aws_s3.codec.messages import Encoder, Envelope
 from aws_s3.codec.records import Event
 from aws_s3.codec.reshape import without_nulls
-from aws_s3.pipeline.discard import discards
+from aws_s3.pipeline.event_rules import discards
 from aws_s3.settings import DiscardRule
 from aws_s3.subscribers.notifications import NotifiedObject
 

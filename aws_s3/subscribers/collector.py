@@ -13,8 +13,9 @@ from typing import IO, TypeVar
 from aws_s3.aws.s3 import Bucket, S3Object
 from aws_s3.aws.sqs import Message, Queue
 from aws_s3.errors import ObjectError, UnavailableError
-from aws_s3.pipeline.decode import ContentReader, messages_in
+from aws_s3.pipeline.decode import ObjectDecoder, messages_in
 from aws_s3.pipeline.delivery import Delivery
+from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.levels import DEBUG_2
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.stats import RunStats
@@ -98,11 +99,9 @@ class Subscription:
         self._context = context
         self._queue = context.queue
         self._leases = InFlightMessages(context.queue)
-        limit = context.delivery.limit
         self._stats = context.stats
-        self._reader = ContentReader(
-            subscriber, job.skip_on_error, job.discard, limit, subscriber.discards, self._stats.reading
-        )
+        rules = EventRules(job.discard, context.delivery.limit, self._stats.reading)
+        self._reader = ObjectDecoder(subscriber, job.skip_on_error, rules, subscriber.discards)
         self._window: Window[_Wanted, IO[bytes]] = Window(
             context.downloads, self._get, lambda wanted: wanted.size, _OBJECTS_AHEAD, _BYTES_AHEAD
         )

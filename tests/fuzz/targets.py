@@ -28,7 +28,8 @@ from aws_s3.codec.messages import HEADER, LARGEST
 from aws_s3.errors import CollectorError, ConfigFileError, MalformedError
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.layout import Partition
-from aws_s3.pipeline.decode import ContentReader
+from aws_s3.pipeline.decode import ObjectDecoder
+from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.services.log_group_api import LogGroupApi, LogStream
 from aws_s3.services.log_messages import LogMessages
 from aws_s3.settings import Access
@@ -69,7 +70,7 @@ def _refuse(name: str) -> None:
 def bucket_object(kind: str, key: str, data: bytes) -> None:
     """Read an object of a bucket type: messages come of it, or it is malformed."""
     for skip_on_error in (False, True):
-        reader = Reader(LOG_TYPES[kind](), "acme-logs", "", skip_on_error, None, _LIMIT)
+        reader = Reader(LOG_TYPES[kind](), "acme-logs", "", skip_on_error, EventRules(limit=_LIMIT))
         try:
             _checked(b"".join(reader.messages(key, _PARTITION, io.BytesIO(data))).splitlines())
         except MalformedError as error:
@@ -81,7 +82,7 @@ def queue_object(kind: str, data: bytes) -> None:
     subscriber = SUBSCRIBERS[kind]()
     notified = NotifiedObject("acme-logs", "name", None, "")
     try:
-        reader = ContentReader(subscriber, True, None, _LIMIT, subscriber.discards)
+        reader = ObjectDecoder(subscriber, True, EventRules(limit=_LIMIT), subscriber.discards)
         _checked(b"".join(reader.messages("name", io.BytesIO(data), subscriber.envelope(notified))).splitlines())
     except MalformedError:
         pass
@@ -193,7 +194,9 @@ def log_group(data: bytes) -> None:
         group.account()
         for page, _ in zip(group.pages(_STREAM, [_ANY_TIME], 0), range(_PAGES), strict=False):
             for wrap in (False, True):
-                messages = (LogMessages(_GROUP, None, wrap, _LIMIT).of(_STREAM, event) for event in page.events)
+                messages = (
+                    LogMessages(_GROUP, EventRules(limit=_LIMIT), wrap).encode(_STREAM, event) for event in page.events
+                )
                 assert all(message is not None and len(message) <= _LIMIT for message in messages)
         group.streams()
 

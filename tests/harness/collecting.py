@@ -15,6 +15,7 @@ from aws_s3.buckets.worklist import Wanted
 from aws_s3.log_types.base import LogType
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.pipeline.delivery import Delivery
+from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.loading import Loader, load
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
@@ -103,7 +104,11 @@ class Collection:
             context = Context(
                 store=self.store,
                 reader=Reader(
-                    self.bucket, job.source.bucket, job.account_alias, job.skip_on_error, job.discard, sink.limit
+                    self.bucket,
+                    job.source.bucket,
+                    job.account_alias,
+                    job.skip_on_error,
+                    EventRules(job.discard, sink.limit),
                 ),
                 state=state,
                 locks=locks,
@@ -124,7 +129,9 @@ class Collection:
         return BucketState(self.folder, self.bucket, job.source, self.now, keep_days)
 
     def _load(self, job: BucketJob, sink: ListSink) -> Callable[[Iterable[Wanted]], Iterator[Any]]:
-        reader = Reader(self.bucket, job.source.bucket, job.account_alias, job.skip_on_error, job.discard, sink.limit)
+        reader = Reader(
+            self.bucket, job.source.bucket, job.account_alias, job.skip_on_error, EventRules(job.discard, sink.limit)
+        )
         loader = Loader[Wanted](
             get=lambda wanted: self.store.get(wanted.object),
             read=lambda wanted, body: reader.messages(wanted.object.key, wanted.partition, body),

@@ -18,7 +18,8 @@ from aws_s3.codec.messages import Envelope, PlainEncoder
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.errors import DecompressError, ParseError
 from aws_s3.pipeline import decode as module
-from aws_s3.pipeline.decode import ContentReader, messages_in
+from aws_s3.pipeline.decode import ObjectDecoder, messages_in
+from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.settings import DiscardRule
 from aws_s3.subscribers.security_lake import SecurityLake
 
@@ -45,8 +46,8 @@ class Values:
         return [event] * event.get("times", 1)
 
 
-def reader(values: Any, discard: DiscardRule | None = None, *, skip: bool = False) -> ContentReader:
-    return ContentReader(values, skip, discard, 1000)
+def reader(values: Any, discard: DiscardRule | None = None, *, skip: bool = False) -> ObjectDecoder:
+    return ObjectDecoder(values, skip, EventRules(discard, 1000))
 
 
 def read(body: bytes, values: Any = None, **options: Any) -> list[Any]:
@@ -62,7 +63,7 @@ def test_events_are_discarded_then_reshaped_then_wrapped() -> None:
 
 
 def test_small_object_is_parsed_once_and_a_large_one_proved_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_HELD", 1000)
+    monkeypatch.setattr(module, "_BUFFERED", 1000)
     for count, times in ((3, 1), (5000, 2)):
         values = Values()
         events = [{"n": number} for number in range(count)]
@@ -72,7 +73,7 @@ def test_small_object_is_parsed_once_and_a_large_one_proved_first(monkeypatch: p
 
 @pytest.mark.parametrize("end", [b"{", b'"bad"'])
 def test_no_message_leaves_an_object_that_breaks_at_its_end(monkeypatch: pytest.MonkeyPatch, end: bytes) -> None:
-    monkeypatch.setattr(module, "_HELD", 100)
+    monkeypatch.setattr(module, "_BUFFERED", 100)
     body = b'{"n": 1}' * 50_000 + end
     with pytest.raises(ParseError, match=r"^Failed to parse file k: "):
         reader(Values()).messages("k", io.BytesIO(body), PlainEncoder())
@@ -102,7 +103,7 @@ def test_too_large_message_is_cut_to_the_limit() -> None:
 
 
 def test_memory_does_not_grow_with_the_rows_of_a_parquet_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_HELD", 1 << 20)
+    monkeypatch.setattr(module, "_BUFFERED", 1 << 20)
     rows = 20_000
     table = pa.table({"n": list(range(rows)), "text": ["the same text, which packs well, " * 10] * rows})
     with tempfile.TemporaryFile() as file:
@@ -110,7 +111,7 @@ def test_memory_does_not_grow_with_the_rows_of_a_parquet_file(monkeypatch: pytes
         file.seek(0)
         del table
         tracemalloc.start()
-        made = ContentReader(SecurityLake(), False, None, None).messages("k", file, PlainEncoder())
+        made = ObjectDecoder(SecurityLake(), False, EventRules()).messages("k", file, PlainEncoder())
         assert [json.loads(message)["n"] for batch in made for message in batch.splitlines()] == list(range(rows))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.services.log_group_api import LogEvent, LogStream
 from aws_s3.services.log_messages import LogMessages
 from aws_s3.settings import DiscardRule
@@ -16,7 +17,9 @@ MOMENT = 1_623_286_800_007
 
 
 def message(text: str, wrap: bool = False, limit: int | None = None, rule: DiscardRule | None = None) -> bytes | None:
-    return LogMessages(Group("us-east-1", "g"), rule, wrap, limit).of(STREAM, LogEvent(MOMENT, 0, text, b""))
+    return LogMessages(Group("us-east-1", "g"), EventRules(rule, limit), wrap).encode(
+        STREAM, LogEvent(MOMENT, 0, text, b"")
+    )
 
 
 @pytest.mark.parametrize("text", ["None of it", '{"a":1,\n "b": null}', "[1, 2]", "", "a\nb", "{broken", "12"])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aws_s3.pipeline.discard import discards, matches
+from aws_s3.pipeline.event_rules import discards, matches
 from aws_s3.settings import DiscardRule
 
 EVENT = {
