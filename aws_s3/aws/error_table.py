@@ -124,7 +124,7 @@ PROXY_FILES = ErrorMapping(
     "Check proxy.ca_bundle and proxy.client_cert in the AWS configuration file: PEM files, with the key.",
 )
 PARAMETERS = ErrorMapping(UsageError, "Check the value given for it.")
-EXTRA = ErrorMapping(MissingExtraError, f"Run this, and try again: {how_to_install('awscrt')} .")
+EXTRA = ErrorMapping(MissingExtraError, f"Install awscrt ({how_to_install('awscrt')}), and try again.")
 OTHER = ErrorMapping(StorageError, "AWS's documentation explains the code; --debug 2 shows where it came up.")
 
 CODES = {
