@@ -238,7 +238,7 @@ def test_never_more_requests_at_once_than_allowed() -> None:
 def test_large_object_is_downloaded_in_ranges_side_by_side() -> None:
     bodies = {"large": bytes(range(256)) * 40_000}
     settings = TransferConfig(multipart_threshold=1 << 20, multipart_chunksize=1 << 20)
-    with serving(bodies, seconds=0.05) as server:
+    with serving(bodies, seconds=0.5) as server:
         assert get_all(store(server, settings), bodies) == bodies
         assert len(server.ranges) == 10
         assert server.busiest > 3

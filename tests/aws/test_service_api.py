@@ -69,7 +69,7 @@ def test_pace_holds_for_all_threads_together() -> None:
     began = time.monotonic()
     for wait in [executor.submit(pace.wait) for _ in range(100)]:
         wait.result()
-    assert 0.29 < time.monotonic() - began < 5
+    assert time.monotonic() - began > 0.29
 
 
 def test_pause_gives_no_more_credit_than_a_moment() -> None:

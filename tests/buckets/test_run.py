@@ -115,7 +115,7 @@ def test_killed_at_any_moment_it_loses_nothing_and_repeats_one_object_at_most(
 
 def test_listener_that_restarts_gets_every_event_once(home: Home, emulator: Emulator) -> None:
     put_all(emulator, BUCKET, trails(150, 5))
-    listener = Listener(home.socket)
+    listener = Listener(home.socket, hold=100)
     process = home.start(*SINCE)
     wait_until(lambda: len(listener.received) >= 100)
     first = decoded(listener.close())
@@ -129,7 +129,7 @@ def test_listener_that_restarts_gets_every_event_once(home: Home, emulator: Emul
 
 def test_listener_that_stays_away_ends_the_run_and_the_next_completes_it(home: Home, emulator: Emulator) -> None:
     put_all(emulator, BUCKET, trails(60, 20))
-    listener = Listener(home.socket)
+    listener = Listener(home.socket, hold=100)
     process = home.start(*SINCE)
     wait_until(lambda: len(listener.received) >= 100)
     events = Counter(message["aws"]["eventID"] for message in decoded(listener.close()))

@@ -276,6 +276,6 @@ def test_sigterm_ends_the_wait_by_its_handler(clock: SystemClock) -> None:
         raise Interrupted("SIGTERM", 143)
 
     signal.signal(signal.SIGTERM, stop)
-    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
     with pytest.raises(Interrupted):
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
         clock.wait(HOUR)

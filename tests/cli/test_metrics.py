@@ -133,7 +133,7 @@ def test_a_run_that_a_signal_ends_tells_what_it_did(
     process = home.start(*SINCE, "--metrics-file", str(path))
     wait_until(listener.has_some)
     process.send_signal(number)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     received = listener.close()
     ((_, values),) = metrics_of(path).items()
     assert (process.returncode, values["exit_code"]) == (code, code)

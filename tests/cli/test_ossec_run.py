@@ -177,11 +177,12 @@ def test_a_block_that_is_killed_is_told_and_does_not_stop_the_next(home: Home, e
     fill(emulator, "first-bucket", trail("a", 8_000))
     fill(emulator, "other-bucket", trail("b"))
     file = write(home, wodle(bucket(name="first-bucket"), bucket(name="other-bucket")))
-    listener = Listener(home.socket)
+    listener = Listener(home.socket, hold=1)
     process = home.start("--config", file)
     wait_until(lambda: listener.received, 60)
     [child] = psutil.Process(process.pid).children()
     child.kill()
+    listener.release()
     output, _ = process.communicate(timeout=60)
     assert "b-0" in event_ids(decoded(listener.close()))
     assert output.startswith("ERROR: The process of bucket first-bucket (line 3) got SIGKILL. What it sent is recorded")
@@ -196,7 +197,7 @@ def test_a_signal_ends_the_block_at_hand_and_starts_no_other(
     fill(emulator, "first-bucket", trail("a", 8_000))
     fill(emulator, "other-bucket", trail("b"))
     file = write(home, wodle(bucket(name="first-bucket"), bucket(name="other-bucket")))
-    listener = Listener(home.socket)
+    listener = Listener(home.socket, hold=1)
     process = home.start("--config", file)
     wait_until(lambda: listener.received, 60)
     process.send_signal(number)
@@ -213,10 +214,11 @@ def test_a_block_whose_caller_is_killed_ends_with_its_own_work(home: Home, emula
     fill(emulator, "first-bucket", trail("a", 5000))
     fill(emulator, "other-bucket", trail("b"))
     file = write(home, wodle(bucket(name="first-bucket"), bucket(name="other-bucket")))
-    listener = Listener(home.socket)
+    listener = Listener(home.socket, hold=1)
     process = home.start("--config", file)
     wait_until(lambda: listener.received, 60)
     process.kill()
+    listener.release()
     # The output ends when whoever could write to it has ended.
     process.communicate(timeout=60)
     assert len(listener.received) == 5000
@@ -308,9 +310,9 @@ def test_a_run_without_a_file_imports_nothing_of_it() -> None:
 
 
 @contextmanager
-def running(home: Home, *arguments: str) -> Iterator["tuple[subprocess.Popen[str], Listener]"]:
+def running(home: Home, *arguments: str, hold: int | None = None) -> Iterator["tuple[subprocess.Popen[str], Listener]"]:
     """Give a daemon and what listens to it; kill what is left of it."""
-    listener = Listener(home.socket)
+    listener = Listener(home.socket, hold)
     process = home.start("--config", str(home.path / "ossec.conf"), "--daemon", *arguments)
     try:
         yield process, listener
@@ -324,14 +326,14 @@ def running(home: Home, *arguments: str) -> Iterator["tuple[subprocess.Popen[str
 def test_a_daemon_stopped_within_an_object_loses_and_repeats_nothing(home: Home, emulator: Emulator) -> None:
     fill(emulator, "acme-logs", trail("a", 12_000))
     write(home, wodle("<interval>1h</interval>", bucket()))
-    with running(home) as (process, listener):
-        wait_until(lambda: len(listener.received) > 100, 60)
+    with running(home, hold=101) as (process, listener):
+        wait_until(lambda: len(listener.received) > 100)
         for child in psutil.Process(process.pid).children():
             # A terminal that goes away says so to all of them: to the daemon alone that means something.
             child.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=60)
-        first = event_ids(decoded(listener.received))
+    first = event_ids(decoded(listener.received))
     assert (process.returncode, output) == (0, "")
     assert 100 < len(first) < 12_000
     with running(home) as (process, listener):
@@ -357,7 +359,7 @@ def test_a_daemon_runs_on_its_schedule_and_takes_up_a_changed_file(home: Home, e
         put_all(emulator, "other-bucket", trail("c"))
         wait_until(lambda: len(listener.received) == 3, 60)
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=120)
         assert event_ids(decoded(listener.received)) == ["a-0", "b-0", "c-0"]
     assert process.returncode == 0
     errors = [line for line in output.splitlines() if line.startswith("ERROR")]
@@ -377,4 +379,4 @@ def test_a_daemon_that_waits_has_one_thread_and_nothing_of_aws(home: Home, emula
         assert not [line for line in Path(f"/proc/{process.pid}/maps").read_text().splitlines() if "ssl" in line]
         assert daemon.num_fds() == 3
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=120) == 0

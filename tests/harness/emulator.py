@@ -54,7 +54,7 @@ class Emulator:
 
     def post(self, path: str, content: Any = None) -> None:
         """Call moto's own API, which sets what no AWS API can, such as Inspector's findings."""
-        connection = HTTPConnection(self._host, self._port, timeout=10)
+        connection = HTTPConnection(self._host, self._port, timeout=120)
         connection.request("POST", path, json.dumps(content), {"Content-Type": "application/json"})
         response = connection.getresponse()
         connection.close()

@@ -3,16 +3,22 @@
 import select
 import socket
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 _LARGEST = 1 << 20
 
 
 class Listener:
-    """Keeps the datagrams that arrive at `path` until it is closed."""
+    """Keeps the datagrams that arrive at `path` until it is closed.
 
-    def __init__(self, path: Path) -> None:
+    `hold`: after so many it reads no more until `release`, so that a sender with more to send is still at it,
+    however late a test looks.
+    """
+
+    def __init__(self, path: Path, hold: int | None = None) -> None:
         self._path = path
+        self._hold = hold
+        self._released = Event()
         self.received: list[bytes] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
@@ -22,11 +28,18 @@ class Listener:
     def _receive(self) -> None:
         while message := self._socket.recv(_LARGEST):
             self.received.append(message)
+            if len(self.received) == self._hold:
+                self._released.wait()
+
+    def release(self) -> None:
+        """Go on reading."""
+        self._released.set()
 
     def close(self) -> list[bytes]:
         """Take the socket away; return what was sent to it, in order."""
         # From here on senders fail; what they had sent is still there to be received.
         self._socket.shutdown(socket.SHUT_RD)
+        self.release()
         self._thread.join()
         self._socket.close()
         self._path.unlink()

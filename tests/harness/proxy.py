@@ -51,10 +51,10 @@ def _forward(request: Request) -> Answer:
     """Pass a request for an absolute URL on."""
     url = urlsplit(request.target)
     host, port = str(url.hostname), url.port
-    connection = HTTPConnection(host, port, timeout=10)
+    connection = HTTPConnection(host, port, timeout=120)
     if url.scheme == "https":
         # Whom the proxy trusts is not what is tested.
-        connection = HTTPSConnection(host, port, timeout=10, context=_trusting())
+        connection = HTTPSConnection(host, port, timeout=120, context=_trusting())
     hop = ("proxy-authorization", "connection", "proxy-connection")
     kept = {name: value for name, value in request.headers.items() if name not in hop}
     connection.request(request.method, url._replace(scheme="", netloc="").geturl(), request.body, kept)
@@ -78,7 +78,7 @@ def _tunnel(handler: QuietHandler) -> None:
     handler.close_connection = True
     host, _, port = handler.path.rpartition(":")
     try:
-        upstream = socket.create_connection((host, int(port)), timeout=10)
+        upstream = socket.create_connection((host, int(port)), timeout=120)
     except OSError:
         handler.write(Answer(502))
         return

@@ -24,7 +24,7 @@ def test_as_many_are_begun_as_fit(sizes: list[int], objects: int, size: int, beg
 
     def get(item: tuple[int, int]) -> int:
         seen.append(item[0])
-        held.wait(5)
+        held.wait(120)
         return item[0]
 
     with ThreadPoolExecutor(4) as executor:

@@ -242,7 +242,7 @@ def test_nothing_is_left_of_a_crew_that_is_closed_at_work() -> None:
             next(messages)
             wait_until(lambda: len(children()) == 3)
             began = time.monotonic()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 60
     assert children() == []
     assert open_files() == open_before
 
@@ -250,13 +250,13 @@ def test_nothing_is_left_of_a_crew_that_is_closed_at_work() -> None:
 def test_a_crew_ends_while_its_downloads_hang() -> None:
     def hanging(number: int) -> IO[bytes]:
         if number > 2:
-            time.sleep(60)
+            time.sleep(600)
         return io.BytesIO(b"")
 
     with crew(3, get=hanging) as working:
         next(working.load(range(100)))
         began = time.monotonic()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 60
     assert children() == []
 
 
@@ -298,7 +298,7 @@ loader = Loader(lambda number: {get}, lambda number, body: iter([b"x" * 100_000]
 crew = WorkerPool(3, loader, lambda: DaemonExecutor(4, "download"), 1 << 30)
 {work}
 print("ready", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -307,7 +307,7 @@ time.sleep(60)
     [
         ("io.BytesIO()", "", 1),
         ("io.BytesIO()", "item, messages = next(crew.load(range(100))); next(messages)", 3),
-        ("time.sleep(60)", "put(crew._pipes[0].tasks_out, 'start'); put(crew._pipes[0].tasks_out, [1])", 3),
+        ("time.sleep(600)", "put(crew._pipes[0].tasks_out, 'start'); put(crew._pipes[0].tasks_out, [1])", 3),
     ],
     ids=["idle", "at work", "downloads hang"],
 )
@@ -319,7 +319,7 @@ def test_workers_end_with_their_parent_and_do_not_hold_its_stdout(get: str, work
     workers = psutil.Process(parent.pid).children(recursive=True)
     began = time.monotonic()
     parent.kill()
-    parent.communicate(timeout=10)
+    parent.communicate(timeout=120)
     assert time.monotonic() - began < seconds_to_end()
     end_soon(workers)
 
@@ -341,5 +341,5 @@ except Interrupted:
 
 
 def test_a_signal_during_the_fork_is_not_lost() -> None:
-    ended = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=20)
+    ended = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=120)
     assert (ended.stdout, ended.stderr, ended.returncode) == ("interrupted\n", "", 0)

@@ -72,7 +72,7 @@ class Front(Server):
         body = request.body
         if members is not None:
             body = json.dumps(members | ({"limit": self.page} if self.page else {})).encode()
-        connection = HTTPConnection(self._host, timeout=30)
+        connection = HTTPConnection(self._host, timeout=120)
         headers = {name: value for name, value in request.headers.items() if name not in _HOP_BY_HOP}
         connection.request(request.method, request.target, body, headers)
         response = connection.getresponse()

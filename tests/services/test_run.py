@@ -149,7 +149,7 @@ def test_terminated_it_repeats_nothing(home: Home, front: Front) -> None:
     process = home.start("-sr", "cloudwatchlogs", "-g", GROUP, *SINCE)
     wait_until(listener.has_some)
     process.terminate()
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=120)
     assert (process.returncode, "SIGTERM received." in output) == (143, True)
     arrived = [message["n"] for message in decoded(listener.close())]
     assert 0 < len(arrived) < 5000
@@ -228,7 +228,7 @@ def test_endpoint_out_of_reach_is_told_and_left(home: Home) -> None:
     began = time.monotonic()
     ended = logs(home, "--service_endpoint", "http://127.0.0.1:9")
     assert (ended.code, len(ended.errors)) == (15, 1)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60
 
 
 def test_expired_token_restarts_from_the_recorded_time(home: Home, front: Front) -> None:

@@ -68,7 +68,7 @@ class Lab:
             running = [process for process in processes if process.poll() is None]
             for process in running:
                 process.terminate()
-            outputs = [process.communicate(timeout=10)[0] for process in running]
+            outputs = [process.communicate(timeout=120)[0] for process in running]
             assert [(process.returncode, output) for process, output in zip(running, outputs, strict=True)] == [
                 (0, "") for _ in running
             ]
@@ -127,7 +127,7 @@ def test_no_event_is_lost_when_a_collector_is_killed(lab: Lab) -> None:
     lab.create(visibility=2)
     expected = lab.fill(60)
     with listening(lab) as events, lab.collectors(3) as processes:
-        wait_until(lambda: lab.queued() < 50, 30)
+        wait_until(lambda: lab.queued() < 50)
         kill(processes[0])
         wait_until(lab.is_empty, 120)
     counted = Counter(events)
@@ -143,7 +143,7 @@ def test_signal_ends_the_wait_for_messages(lab: Lab) -> None:
         process = lab.home.start(*FOLLOWING[:-1])
         wait_until(lab.is_empty)
         process.terminate()
-        output, _ = process.communicate(timeout=5)
+        output, _ = process.communicate(timeout=120)
     assert (process.returncode, output) == (143, "ERROR: SIGTERM received.\n")
     assert events == ["0-0", "0-1"]
 
@@ -165,7 +165,7 @@ def test_type_and_arn_are_taken_and_the_type_gives_its_envelope(lab: Lab) -> Non
     try:
         wait_until(lab.is_empty)
         process.terminate()
-        process.communicate(timeout=5)
+        process.communicate(timeout=120)
     finally:
         process.kill()
     assert decoded(listener.close()) == [

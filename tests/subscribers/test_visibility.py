@@ -9,6 +9,7 @@ import pytest
 from aws_s3.aws.sqs import Message
 from aws_s3.errors import CollectorError, CredentialsError, QueueError
 from aws_s3.subscribers.visibility import InFlightMessages
+from tests.harness.command import wait_until
 
 
 def message(name: str, receipt: str = "r1") -> Message:
@@ -25,6 +26,7 @@ class RecordingQueue:
         self.deleted: list[list[str]] = []
         self.kept: list[tuple[list[str], int]] = []
         self.refusals = 0
+        self.denials = 0
         self.failure: Exception | None = None
         self.denial: CollectorError | None = None
 
@@ -40,6 +42,7 @@ class RecordingQueue:
 
     def keep_invisible(self, messages: Sequence[Message], seconds: int) -> dict[str, str]:
         if self.denial:
+            self.denials += 1
             raise self.denial
         self.kept.append(([found.id for found in messages], seconds))
         return {}
@@ -57,8 +60,7 @@ def queue() -> RecordingQueue:
 def test_message_in_work_is_renewed_before_its_time_is_over(queue: RecordingQueue) -> None:
     with InFlightMessages(queue) as leases:
         leases.add([message("a")])
-        time.sleep(1.2)
-    assert queue.renewals >= 2
+        wait_until(lambda: queue.renewals >= 2)
 
 
 def test_message_that_is_left_is_not_renewed_and_not_deleted(queue: RecordingQueue) -> None:
@@ -82,8 +84,7 @@ def test_done_message_is_deleted_while_others_are_in_work(queue: RecordingQueue)
     with InFlightMessages(queue) as leases:
         leases.add([message("a"), message("b")])
         leases.done("a")
-        time.sleep(0.6)
-        assert queue.deleted == [["r1"]]
+        wait_until(lambda: queue.deleted == [["r1"]])
 
 
 def test_last_receipt_is_what_counts(queue: RecordingQueue) -> None:
@@ -132,9 +133,8 @@ def test_denied_deletion_is_raised_where_work_goes_on(queue: RecordingQueue) -> 
         leases.check()
         leases.add([message("a")])
         leases.done("a")
-        time.sleep(0.6)
         with pytest.raises(CredentialsError):
-            leases.check()
+            wait_until(leases.check)
 
 
 def test_denied_renewal_is_told_once_and_changes_nothing_else(
@@ -143,7 +143,7 @@ def test_denied_renewal_is_told_once_and_changes_nothing_else(
     queue.denial = CredentialsError("denied")
     with InFlightMessages(queue) as leases:
         leases.add([message("a"), message("b")])
-        time.sleep(1)
+        wait_until(lambda: queue.denials)
         leases.done("a")
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
 
@@ -156,7 +156,6 @@ def test_failed_renewal_is_tried_again(queue: RecordingQueue) -> None:
     queue.denial = QueueError("for a moment")
     with InFlightMessages(queue) as leases:
         leases.add([message("a")])
-        time.sleep(0.5)
+        wait_until(lambda: queue.denials)
         queue.denial = None
-        time.sleep(0.5)
-    assert queue.renewals
+        wait_until(lambda: queue.renewals)
