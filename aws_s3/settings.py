@@ -25,7 +25,8 @@ class Access:
 class BucketLocation:
     """What one command line collects from a bucket (SPEC 4); the unit that has a last complete run.
 
-    `path` and `suffix` are empty or end with `/`.
+    `path` and `suffix` are empty or end with `/`; `path` does not where keys are the path and a date, as those of
+    server access logs with the prefix `access-` are.
     """
 
     type: str
@@ -47,7 +48,8 @@ class DiscardRule:
 class BucketJob:
     """A collection from a bucket: where, which part of it, and how. Days are UTC.
 
-    `retry_failed`: of what failed in earlier runs, and of nothing else.
+    `retry_failed`: of what failed in earlier runs, and of nothing else. `path_as_given`: the source's path
+    with the slashes that the user wrote, which some keys need.
     """
 
     source: BucketLocation
@@ -61,6 +63,7 @@ class BucketJob:
     skip_on_error: bool = False
     account_alias: str = ""
     discard: DiscardRule | None = None
+    path_as_given: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,14 @@
 """Objects of a known bucket type that S3 notifies of: `--subscriber buckets --type TYPE`."""
 
-import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import IO
 
 from aws_s3.codec.delimited import ColumnBatch
 from aws_s3.codec.messages import Envelope, bucket_log_info
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.log_types.base import LogType
-from aws_s3.log_types.layout import REGION_NAME, Account, AnyFolder, Layout, Level, Partition, Region
+from aws_s3.log_types.layout import Partition
+from aws_s3.log_types.recognition import partition_of
 from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.notifications import NotifiedObject
 
@@ -54,31 +53,3 @@ class LogTypeFormat(ObjectFormat):
     def _partition(self, key: str) -> Partition | None:
         found = (partition_of(key, layout) for layout in self._bucket.layouts)
         return next(filter(None, found), None)
-
-
-@lru_cache(maxsize=16)
-def partition_of(key: str, layout: Layout) -> Partition | None:
-    """Return the partition that an object belongs to, by its key alone; None when it is of another layout."""
-    found = _pattern(layout).match(key)
-    if found is None:
-        return None
-    named = {"account": "", "region": "", **found.groupdict()}
-    partition = Partition(found["prefix"], layout.dates, named["account"], named["region"])
-    return partition if partition.day(key) else None
-
-
-@lru_cache(maxsize=64)
-def _pattern(layout: Layout) -> re.Pattern[str]:
-    """Return what matches the layout's keys under any path, up to the date."""
-    # Between AWSLogs/ and the account there may be a suffix and an organization.
-    base = r"(?:.*/)?AWSLogs/(?:[^/]+/)*?" if layout.in_awslogs else r"(?:.*?/)??"
-    levels = "".join(f"{_level(level)}/" for level in layout.levels)
-    return re.compile(rf"(?P<prefix>{base}{levels})(?={layout.dates.pattern.pattern})", re.ASCII | re.DOTALL)
-
-
-def _level(level: Level) -> str:
-    if isinstance(level, Account):
-        return r"(?P<account>\d{12})"
-    if isinstance(level, Region):
-        return f"(?P<region>{'|'.join([REGION_NAME.pattern, *map(re.escape, level.also)])})"
-    return "[^/]+" if isinstance(level, AnyFolder) else re.escape(level)

@@ -8,7 +8,8 @@ import pytest
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.log_types.layout import SLASHED, Layout
-from aws_s3.subscribers.bucket_type import LogTypeFormat, partition_of
+from aws_s3.log_types.recognition import partition_of
+from aws_s3.subscribers.bucket_type import LogTypeFormat
 from aws_s3.subscribers.notifications import NotifiedObject
 
 ACCOUNT = "123456789012"

@@ -1,0 +1,93 @@
+"""Telling that a source found nothing, and which options would: silence looks like success for weeks."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from difflib import get_close_matches
+from itertools import chain, islice
+
+from aws_s3.aws.s3 import Bucket
+from aws_s3.config.advice import advice, where
+from aws_s3.log_types.base import LogType
+from aws_s3.log_types.layout import AWS_LOGS, Partition
+from aws_s3.log_types.recognition import readings
+from aws_s3.log_types.strays import is_stray
+from aws_s3.settings import BucketJob
+
+log = logging.getLogger(__name__)
+
+_FIRST_DAY = date(2006, 1, 1)
+"""No key is older: S3 began then."""
+
+_PARTITIONS = 50
+_PAGES = 2
+
+
+def tell_nothing_found(job: BucketJob, bucket: LogType, store: Bucket, partitions: Sequence[Partition]) -> None:
+    """Tell that a source that never had an object found none: a WARNING, or an INFO line where older ones lie there.
+
+    It costs a request or two for each partition, and a few for the path.
+    """
+    name = f"{job.source.bucket} ({job.source.type})"
+    day = next(_days(bucket, store, partitions), None)
+    if day is not None:
+        log.info(
+            "%s: all objects are older than the first day to collect. One is of %s: --only_logs_after %s collects it.",
+            name,
+            day,
+            f"{day:%Y-%b-%d}".upper(),
+        )
+        return
+    applied = {partition.dates for partition in partitions}
+    layouts = [layout for layout in bucket.layouts if not applied or layout.dates in applied]
+    log.warning("%s: no object of any day lies under %s. %s", name, where(job, layouts), hint(job, bucket, store))
+
+
+def hint(job: BucketJob, bucket: LogType, store: Bucket) -> str:
+    """Return the next step for a source that finds nothing: a key of the bucket, and the options that collect it."""
+    keys = next(filter(None, _samples(job, bucket, store)), None)
+    if keys is None:
+        return "The bucket holds no log. Check --bucket."
+    key = min(keys, key=lambda key: _distance(job, key))
+    if options := advice(job, key):
+        return f"The bucket holds {key}, which these options collect: {options}."
+    return f"The bucket holds {key}, which fits no known type and layout. Check --type and --trail_prefix."
+
+
+def _days(bucket: LogType, store: Bucket, partitions: Iterable[Partition]) -> Iterator[date]:
+    """Yield the days of the partitions' first objects."""
+    for partition in islice(partitions, _PARTITIONS):
+        pages = store.pages(partition.prefix, partition.prefix + partition.dates.written(_FIRST_DAY))
+        for item in chain.from_iterable(islice(pages, _PAGES)):
+            day = partition.day(item.key)
+            if day and bucket.accepts(item.key, partition) and not is_stray(item.key):
+                yield day
+
+
+def _samples(job: BucketJob, bucket: LogType, store: Bucket) -> Iterator[list[str]]:
+    """Yield keys that lie where the job looks, then those nearest to it; of each folder one."""
+    path = job.source.path
+    if any(layout.in_awslogs for layout in bucket.layouts):
+        yield _keys(store, path + AWS_LOGS)
+    yield _keys(store, path)
+    while path:
+        parent, _, name = path.removesuffix("/").rpartition("/")
+        path = f"{parent}/" if parent else ""
+        for folder in get_close_matches(name, store.folders(path), 1):
+            yield _keys(store, f"{path}{folder}/")
+        yield _keys(store, path)
+
+
+def _keys(store: Bucket, prefix: str) -> list[str]:
+    """Return keys of the first page under the prefix, of each folder one."""
+    by_folder = {item.key.rpartition("/")[0]: item.key for item in next(store.pages(prefix), [])}
+    return [key for key in by_folder.values() if not is_stray(key)]
+
+
+def _distance(job: BucketJob, key: str) -> tuple[bool, ...]:
+    """Return how little the key's options are like the job's: the least is the best example."""
+    best = next(iter(readings(key, job.source.type)), None)
+    if best is None:
+        return (True,)
+    source = job.source
+    return (False, best.type != source.type, best.path != source.path, bool(best.layout))
