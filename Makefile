@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # The replays wait more than they work: more processes than cores.
 PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
-.PHONY: run install uninstall test lint format conformance bench fuzz man audit clean help
+.PHONY: run install uninstall test quick lint format conformance bench fuzz man audit clean help
 
 run: $(READY) ## Collect sample objects of a local emulator; with ARGS="-b my-bucket …", run aws-s3 on real ones.
 ifeq ($(strip $(ARGS)),)
@@ -26,6 +26,9 @@ uninstall: ## Take it away again, and put back what was there.
 test: lint ## Check everything: lint, format, types, and all tests with coverage.
 	$(BIN)/mypy
 	$(PYTEST) --cov
+
+quick: $(READY) ## Run the tests of single parts, which take about a minute: without those of the whole command.
+	$(PYTEST) -m "not slow" --hypothesis-profile=quick
 
 lint: $(READY) ## Check style and format.
 	$(BIN)/ruff check

@@ -2,8 +2,9 @@
 
 import ast
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from tests import ROOT
 
@@ -56,8 +57,9 @@ class Module:
                 yield from (f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names)
 
 
-def package() -> list[Module]:
-    """Read all modules of the package."""
+@cache
+def package() -> Sequence[Module]:
+    """Read all modules of the package, once a process."""
     folder = ROOT / PACKAGE
     found = []
     for path in sorted(folder.rglob("*.py")):

@@ -4,7 +4,7 @@ import ast
 import itertools
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
@@ -45,14 +45,14 @@ _MUTATORS = {
 _EXITS = {"sys.exit", "os.abort", "exit", "quit", "SystemExit"}
 
 
-Rule = Callable[[list[Module]], Iterator[str]]
+Rule = Callable[[Sequence[Module]], Iterator[str]]
 
 
-def each_module_has_its_row(modules: list[Module]) -> Iterator[str]:
+def each_module_has_its_row(modules: Sequence[Module]) -> Iterator[str]:
     return (f"{module.name} is in no row" for module in modules if module.row is None)
 
 
-def imports_go_down(modules: list[Module]) -> Iterator[str]:
+def imports_go_down(modules: Sequence[Module]) -> Iterator[str]:
     """A folder imports from itself and from the rows below its own, never from a neighbour of its row."""
     for module, target in imports_between(modules):
         is_elsewhere = module.folder != target.folder
@@ -60,24 +60,24 @@ def imports_go_down(modules: list[Module]) -> Iterator[str]:
             yield f"{module.name} (row {module.row}) imports {target.name} (row {target.row})"
 
 
-def folders_are_neither_crowded_nor_lonely(modules: list[Module]) -> Iterator[str]:
+def folders_are_neither_crowded_nor_lonely(modules: Sequence[Module]) -> Iterator[str]:
     for folder, members in itertools.groupby(sorted(modules, key=lambda m: m.folder), lambda m: m.folder):
         names = [module.name for module in members if module.name != folder]
         if folder in FOLDERS and not 2 <= len(names) <= (100 if folder == "log_types" else MOST_MODULES):
             yield f"{folder} has {len(names)} modules"
 
 
-def folders_say_where_to_begin(modules: list[Module]) -> Iterator[str]:
+def folders_say_where_to_begin(modules: Sequence[Module]) -> Iterator[str]:
     for module in modules:
         if module.name in FOLDERS and "Begin with" not in (ast.get_docstring(module.tree) or ""):
             yield f"{module.name} does not say where to begin reading"
 
 
-def imports_are_absolute(modules: list[Module]) -> Iterator[str]:
+def imports_are_absolute(modules: Sequence[Module]) -> Iterator[str]:
     return (f"{module.name} imports {name}" for module in modules for name in module.imports() if name[0] == ".")
 
 
-def imports_make_no_circle(modules: list[Module]) -> Iterator[str]:
+def imports_make_no_circle(modules: Sequence[Module]) -> Iterator[str]:
     graph: dict[str, set[str]] = {module.name: set() for module in modules}
     for module, target in imports_between(modules):
         graph[module.name].add(target.name)
@@ -87,7 +87,7 @@ def imports_make_no_circle(modules: list[Module]) -> Iterator[str]:
         yield " → ".join(error.args[1])
 
 
-def io_is_done_in_its_modules(modules: list[Module]) -> Iterator[str]:
+def io_is_done_in_its_modules(modules: Sequence[Module]) -> Iterator[str]:
     for module in modules:
         for name in module.imports():
             allowed = ONLY_IN.get(name.partition(".")[0])
@@ -95,7 +95,7 @@ def io_is_done_in_its_modules(modules: list[Module]) -> Iterator[str]:
                 yield f"{module.name} imports {name}"
 
 
-def log_types_do_no_io(modules: list[Module]) -> Iterator[str]:
+def log_types_do_no_io(modules: Sequence[Module]) -> Iterator[str]:
     for module in modules:
         if module.is_in("log_types"):
             yield from (
@@ -104,7 +104,7 @@ def log_types_do_no_io(modules: list[Module]) -> Iterator[str]:
             yield from (f"{module.name} calls open" for call in calls(module) if call.rpartition(".")[2] == "open")
 
 
-def only_main_exits(modules: list[Module]) -> Iterator[str]:
+def only_main_exits(modules: Sequence[Module]) -> Iterator[str]:
     for module in modules:
         if module.name.rpartition(".")[2] != "__main__":
             raised = (node.exc for node in ast.walk(module.tree) if isinstance(node, ast.Raise) and node.exc)
@@ -112,7 +112,7 @@ def only_main_exits(modules: list[Module]) -> Iterator[str]:
             yield from (f"{module.name}: {name}" for name in sorted(names & _EXITS))
 
 
-def functions_are_short(modules: list[Module]) -> Iterator[str]:
+def functions_are_short(modules: Sequence[Module]) -> Iterator[str]:
     for module in modules:
         for function in functions(module):
             lines = (function.end_lineno or function.lineno) - function.lineno + 1
@@ -120,11 +120,11 @@ def functions_are_short(modules: list[Module]) -> Iterator[str]:
                 yield f"{module.name}.{function.name} has {lines} lines"
 
 
-def modules_say_what_they_are_for(modules: list[Module]) -> Iterator[str]:
+def modules_say_what_they_are_for(modules: Sequence[Module]) -> Iterator[str]:
     return (f"{module.name} has no docstring" for module in modules if not ast.get_docstring(module.tree))
 
 
-def globals_are_constants(modules: list[Module]) -> Iterator[str]:
+def globals_are_constants(modules: Sequence[Module]) -> Iterator[str]:
     """A mutable value of a module is a constant by its name, and no function of the module changes it."""
     for module in modules:
         mutable = set(mutable_globals(module))

@@ -584,6 +584,7 @@ class TestRole:
             Session(Access(role_arn=ROLE, sts_endpoint=server.url)).client("s3")
         assert not {"ExternalId", "DurationSeconds"} & set(aws.assumed[0])
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("keys")
     def test_run_longer_than_its_credentials_completes(self) -> None:
         aws = ExpiringAws(3)

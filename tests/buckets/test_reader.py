@@ -294,6 +294,7 @@ print(json.dumps([count, size, peak() - before]))
 """
 
 
+@pytest.mark.slow
 def test_a_large_object_is_read_in_bounded_memory() -> None:
     """60 MB of 15,000 events: what the 32 MB in memory take, and not more with the size."""
     output = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, check=True).stdout

@@ -99,6 +99,7 @@ def test_a_signal_is_passed_on_and_then_ends_the_caller(number: signal.Signals) 
     assert process.returncode == {signal.SIGINT: 2, signal.SIGTERM: 143}[number]
 
 
+@pytest.mark.slow
 def test_at_any_instant_a_signal_ends_both() -> None:
     dice = random.Random(3)
     for _ in range(15):

@@ -140,6 +140,7 @@ def test_field_gives_its_objects_wherever_it_stands(
     assert same(list(array_field(ShortReads(text.encode(), step), "Records")), records)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(OBJECTS, max_size=3), st.data(), STEPS)
 def test_field_of_a_damaged_text_is_refused_exactly_where_json_is(
@@ -205,6 +206,7 @@ def padded(value: Any) -> str:
     return f"-000{text[1:]}" if text.startswith("-") else f"000{text}"
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(OBJECTS, max_size=4), STEPS)
 def test_leading_zeros_are_dropped_of_numbers_and_of_nothing_else(values: list[Any], step: int) -> None:

@@ -102,6 +102,7 @@ def test_too_large_message_is_cut_to_the_limit() -> None:
     assert json.loads(message)["a"].endswith("…[truncated]")
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows_of_a_parquet_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_BUFFERED", 1 << 20)
     rows = 20_000

@@ -165,6 +165,7 @@ def test_the_command_ends_with_its_line_and_code(number: signal.Signals, code: i
     assert errors.decode() == f"closed\ncode {code}\n"
 
 
+@pytest.mark.slow
 def test_at_any_instant_also_several_signals_end_it_in_order() -> None:
     """The last instants of a run too: here it ends by itself while signals arrive."""
     dice = random.Random(8)

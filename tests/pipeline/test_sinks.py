@@ -225,6 +225,7 @@ def test_a_receiver_that_comes_back_gets_everything_once(path: Path, seconds: fl
     receivers[0].close()
 
 
+@pytest.mark.slow
 def test_each_absence_has_its_own_patience(path: Path) -> None:
     sink = UnixSink(path, never, patience=4)
     for _ in range(3):

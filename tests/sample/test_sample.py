@@ -6,6 +6,8 @@ import subprocess
 import sys
 from datetime import date, datetime, timezone
 
+import pytest
+
 from aws_s3.log_types.layout import SLASHED
 from tests.sample.generator import REGIONS, sample
 
@@ -37,6 +39,7 @@ def test_an_object_is_gzipped_json() -> None:
     assert json.loads(gzip.decompress(stored.body())) == {"Records": stored.records}
 
 
+@pytest.mark.slow
 def test_the_sample_run_collects_each_event_once() -> None:
     ended = subprocess.run([sys.executable, "-m", "tests.sample"], capture_output=True, encoding="utf-8", timeout=60)
     assert ended.returncode == 0, ended.stderr

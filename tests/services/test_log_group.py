@@ -39,6 +39,7 @@ RUN = st.tuples(
 DAYS = st.tuples(st.just("days"), st.sampled_from((0, 0, 0, 1)))
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(steps=st.lists(st.one_of(PUT, PUT, RUN, RUN, DAYS), min_size=4, max_size=40), lag=st.booleans())
 def test_every_event_is_sent_once_whatever_happens(steps: list[tuple[Any, ...]], lag: bool) -> None:
@@ -464,6 +465,7 @@ def test_dormant_streams_that_rest_at_first_begin_when_they_were_first_asked_for
     assert collecting.run().messages == ["written on the first day"]
 
 
+@pytest.mark.slow
 def test_state_does_not_grow_with_the_events(collecting: Collecting) -> None:
     for number in range(300):
         collecting.put(f"event {number}", ago=number)

@@ -368,6 +368,7 @@ def split(steps: list[Step], accepted: int) -> tuple[list[Step], Step, int]:
     raise AssertionError("all was accepted")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: f"{world.type} {world.path}")
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(rounds=st.lists(ROUNDS, min_size=1, max_size=12))

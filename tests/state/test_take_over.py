@@ -253,6 +253,7 @@ def test_what_we_know_outlives_rows_that_it_forgot(tmp_path: Path) -> None:
         assert state.checkpoint(TRAIL) == PartitionCheckpoint(floor=DAY - timedelta(3), newest_day=DAY + timedelta(4))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     turns=st.lists(

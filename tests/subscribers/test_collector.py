@@ -402,6 +402,7 @@ def test_notification_that_s3_sends_twice_is_sent_once(lab: Lab) -> None:
     assert lab.left() == []
 
 
+@pytest.mark.slow
 def test_object_that_takes_longer_than_the_visibility_is_shown_to_nobody(short: Lab) -> None:
     seen: list[str] = []
 
@@ -419,6 +420,7 @@ def test_object_that_takes_longer_than_the_visibility_is_shown_to_nobody(short: 
     assert short.left() == []
 
 
+@pytest.mark.slow
 def test_messages_received_ahead_are_shown_to_nobody_either(short: Lab) -> None:
     short.add(*map(str, range(30)))
     times = iter([4.0])

@@ -66,6 +66,7 @@ def tree(folder: Path) -> Tree:
     return found
 
 
+@pytest.mark.slow
 def test_installed_program_collects_every_type_as_the_daemon_runs_it(home: Path, emulator: Emulator) -> None:
     before = tree(home / "wodles")
     folder = home / "wodles/aws"
@@ -142,6 +143,7 @@ def test_original_that_an_upgrade_of_wazuh_brings_is_kept(home: Path) -> None:
     assert (folder / "aws-s3").read_text() == "a newer original"
 
 
+@pytest.mark.slow
 def test_failure_leaves_everything_as_it_was(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     before = tree(home)
     # pip refuses the name before it asks anybody.
