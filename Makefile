@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # The replays wait more than they work: more processes than cores.
 PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
-.PHONY: run install uninstall test quick lint format conformance bench fuzz man audit clean help
+.PHONY: run install uninstall test quick lint format conformance minimum bench fuzz man audit clean help
 
 run: $(READY) ## Collect sample objects of a local emulator; with ARGS="-b my-bucket …", run aws-s3 on real ones.
 ifeq ($(strip $(ARGS)),)
@@ -40,6 +40,12 @@ format: $(READY) ## Put the code into its format.
 
 conformance: $(READY) ## Replay the recorded cases only.
 	$(PYTEST) tests/conformance
+
+minimum: ## Replay with the oldest dependencies that pyproject.toml allows, in an environment of their own.
+	$(PYTHON) -m venv --clear .venv.minimum
+	sed -n '/^dependencies/,/^]/s/.*"\(.*\)>=\(.*\)".*/\1==\2/p' pyproject.toml > .venv.minimum/oldest.txt
+	.venv.minimum/bin/python -m pip install --quiet --disable-pip-version-check -c .venv.minimum/oldest.txt -e '.[dev]'
+	.venv.minimum/bin/pytest -n 4 --dist worksteal tests/conformance tests/aws tests/subscribers
 
 bench: $(READY) ## Measure how fast it is, beside a plain loop; ROWS="small ALB" picks rows.
 	@$(BIN)/python -m tests.bench $(ROWS)
