@@ -1,14 +1,14 @@
-"""Every failure the program can tell: one hierarchy that carries the exit code (SPEC 10).
+"""Every failure that the program reports: one hierarchy of classes that carry the exit code.
 
-An error is raised where it happens, with a message that names the thing, the reason and the next
-step; `cli` turns it into one `ERROR: …` line and the process's exit code.
+An error is raised where it happens. Its message names the thing, the reason and the next step; `cli`
+turns it into one `ERROR: …` line and the process's exit code.
 """
 
 from typing import Any
 
 
 class CollectorError(Exception):
-    """A failure told to the user as one line; `exit_code` becomes the process's."""
+    """A failure that the user sees as one line; `exit_code` becomes the process's."""
 
     exit_code = 1
 
@@ -20,7 +20,7 @@ class UsageError(CollectorError):
 
 
 class OssecConfigError(CollectorError):
-    """What ossec.conf says cannot be run."""
+    """The aws-s3 block of ossec.conf cannot be run."""
 
     exit_code = 2
 
@@ -44,7 +44,7 @@ class StateCreateError(StateError):
 
 
 class StorageError(CollectorError):
-    """Listing or reading S3 failed for another reason than those with a code of their own."""
+    """Listing or reading S3 failed, for a reason without an exit code of its own."""
 
     exit_code = 7
 
@@ -56,7 +56,7 @@ class MissingExtraError(CollectorError):
 
 
 class SinkConnectError(CollectorError):
-    """Nobody listens where the events go."""
+    """The sink has no listener."""
 
     exit_code = 11
 
@@ -68,13 +68,13 @@ class InvalidTypeError(CollectorError):
 
 
 class SinkSendError(CollectorError):
-    """The socket refused a message for another reason than having no listener."""
+    """The sink has a listener, but refused a message."""
 
     exit_code = 13
 
 
 class EmptyBucketError(CollectorError):
-    """Nothing lies in the bucket under the path."""
+    """The bucket has no object under the path."""
 
     exit_code = 14
 
@@ -86,19 +86,19 @@ class EndpointError(CollectorError):
 
 
 class ThrottledError(CollectorError):
-    """AWS throttles, also after all retries."""
+    """AWS still throttles after all retries."""
 
     exit_code = 16
 
 
 class RequestError(CollectorError):
-    """A request of a service failed for another reason than those with a code of their own."""
+    """A request to a service failed, for a reason without an exit code of its own."""
 
     exit_code = 16
 
 
 class MissingError(RequestError):
-    """What was asked for does not exist."""
+    """The thing asked for does not exist."""
 
 
 class InvalidRequestError(RequestError):
@@ -106,11 +106,11 @@ class InvalidRequestError(RequestError):
 
 
 class ExpiredTokenError(InvalidRequestError):
-    """A token is not valid any more: reading has to go on by time."""
+    """A token has expired: reading continues by time."""
 
 
 class DeniedError(CredentialsError):
-    """The credentials are valid, but may not do this."""
+    """The credentials are valid, but lack the permission."""
 
 
 class ConfigFileError(CollectorError):
@@ -156,7 +156,7 @@ class UnknownProfileError(CollectorError):
 
 
 class ObjectError(CollectorError):
-    """One object cannot be collected; `--skip_on_error` goes on after it."""
+    """One object cannot be collected; `--skip_on_error` continues after it."""
 
 
 class MalformedError(ObjectError):
@@ -178,8 +178,8 @@ class ParseError(MalformedError):
 class UnavailableError(ObjectError):
     """The object could not be fetched now; a later run may succeed.
 
-    `cause` is what AWS answered, as the error it would be for the whole run: the exit code is its.
-    `gone`: the key does not exist any more.
+    `cause` is the same failure as an error of the whole run; the exit code is that of `cause`.
+    `gone`: the key no longer exists.
     """
 
     def __init__(self, cause: CollectorError, *, gone: bool = False) -> None:
@@ -197,7 +197,7 @@ def _unavailable(cause: CollectorError, gone: bool) -> UnavailableError:  # noqa
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM asks the process to stop (SPEC 10: 2 and 143)."""
+    """SIGINT or SIGTERM asks the process to stop (exit codes 2 and 143)."""
 
     def __init__(self, signal_name: str, exit_code: int) -> None:
         super().__init__(f"{signal_name} received.")

@@ -1,7 +1,8 @@
-"""The AWS configuration file: a profile's section, its keys read and checked (SPEC 2)."""
+"""The AWS configuration file: a profile's section, its keys read and checked."""
 
 import configparser
 import logging
+import math
 import os
 import re
 import shlex
@@ -25,10 +26,14 @@ _UNITS = {"": 1, "B": 1, "KB": _KB, "MB": _MB, "GB": _KB**3, "TB": _KB**4}
 _BIT_UNITS = {"b": 1, "Kb": _KB, "Mb": _MB, "Gb": _KB**3}
 
 _ATTEMPTS = {"legacy": 5, "standard": 3, "adaptive": 3}
-"""The attempts that boto3 documents for each retry mode."""
+"""Attempts of each retry mode, as boto3 documents them."""
 
-_ENVIRONMENT = {"AWS_RETRY_MODE": "retry_mode", "AWS_MAX_ATTEMPTS": "max_attempts"}
-"""What the environment decides before the file does, as in boto3."""
+_ENVIRONMENT = {
+    "AWS_RETRY_MODE": "retry_mode",
+    "AWS_MAX_ATTEMPTS": "max_attempts",
+    "AWS_S3_DIRECT_GET": "environment.direct_get",
+}
+"""Environment variables that go before the keys of the file: boto3's own, and ours, which has no key."""
 
 _KNOWN = {
     *("s3.max_concurrent_requests", "s3.max_queue_size", "s3.multipart_threshold", "s3.multipart_chunksize"),
@@ -41,23 +46,33 @@ _CREDENTIALS = (
     *("aws_", "sso_", "role_", "source_profile", "credential_", "web_identity_", "login_session"),
     *("external_id", "mfa_serial", "duration_seconds"),
 )
-"""How the keys begin that say who a profile is: another profile never takes them over."""
+"""Prefixes of credential keys, which are never inherited from [default]."""
 
 
 @dataclass(frozen=True)
 class TransferConfig:
-    """How objects are downloaded: sizes in bytes, `max_bandwidth` in bytes a second."""
+    """How objects are downloaded: sizes in bytes, `max_bandwidth` in bytes a second.
+
+    `direct_get`: small objects may be got past the client, which is faster.
+    """
 
     max_concurrent_requests: int = 10
     max_queue_size: int = 1000
     multipart_threshold: int = 8 * _MB
     multipart_chunksize: int = 8 * _MB
     max_bandwidth: int | None = None
+    direct_get: bool = True
+
+    def requests_for(self, size: int) -> int:
+        """Return how many GETs an object of `size` bytes takes; a bandwidth limit leaves no ranges."""
+        if size < self.multipart_threshold or self.max_bandwidth:
+            return 1
+        return math.ceil(size / self.multipart_chunksize)
 
 
 @dataclass(frozen=True)
 class RetryConfig:
-    """botocore's retry mode, and the attempts that it makes, the first included."""
+    """botocore's retry mode, and its attempts including the first."""
 
     mode: str = "standard"
     max_attempts: int = 10
@@ -72,19 +87,19 @@ class Proxy:
 
     @property
     def forwards(self) -> bool:
-        """Whether requests over https go to it as they are: its TLS is then the only one there is."""
+        """Whether https requests go to the proxy as they are: the only TLS is then that with the proxy."""
         return bool(self.settings.get("proxy_use_forwarding_for_https"))
 
     @property
     def client_cert(self) -> str | None:
-        """What forwarded requests present: older urllib3 leaves `settings` aside for them."""
+        """The certificate of forwarded requests: older urllib3 ignores `settings` for them."""
         found: str | None = self.settings.get("proxy_client_cert") if self.forwards else None
         return found
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What a profile's section says. `section` is that section as botocore reads one."""
+    """The settings of a profile's section. `section` is the section in botocore's form."""
 
     region: str | None = None
     signature_version: str | None = None
@@ -113,8 +128,8 @@ class ConfigFile:
 
     @classmethod
     def read(cls, path: Path) -> "ConfigFile":
-        """Read the file, which need not exist. Raises ConfigFileError where it is no such file."""
-        # The parser's own name for the section of defaults, DEFAULT, is one that users write.
+        """Read the file, which need not exist. Raises ConfigFileError if it cannot be read or parsed."""
+        # Users write [DEFAULT], which is the parser's own name for its section of defaults.
         parser = configparser.RawConfigParser(default_section="")
         try:
             parser.read_string(path.read_text(encoding="utf-8"))
@@ -130,7 +145,7 @@ class ConfigFile:
         return profile in self._headers
 
     def profile(self, name: str, environ: Mapping[str, str]) -> Profile:
-        """Return what the profile's section says, or else `[default]`'s; defaults without either.
+        """Return the settings of the profile's section, or else of `[default]`; defaults without either.
 
         Raises ConfigFileError, naming file, section and key, for a value that does not parse.
         """
@@ -143,7 +158,7 @@ class ConfigFile:
 
 
 def expanded(text: str) -> Path:
-    """Return the path with its variables and `~` replaced, as botocore does it."""
+    """Return the path with its variables and `~` replaced, as in botocore."""
     # Path.expanduser raises where the user has no home, as in a container under any number.
     return Path(os.path.expanduser(os.path.expandvars(text)))  # noqa: PTH111
 
@@ -225,12 +240,12 @@ class _Section:
         if short in _KNOWN:
             self._values[short] = _Value(key, text)
         elif ".s3." in key or ".proxy." in key:
-            log.warning("%s%s is not known, or not of this profile, and has no effect.", self._where, key)
+            log.warning("%s%s has no effect: the key is unknown or of another profile.", self._where, key)
         else:
             self._values[key] = _Value(key, text)
 
     def _nested(self, key: str, text: str) -> list[tuple[str, str]]:
-        """Return the indented lines under the key, as the AWS CLI reads them."""
+        """Return the indented lines under the key, read as in the AWS CLI."""
         pairs = [line.partition("=") for line in text.splitlines() if line.strip()]
         if not all(equals for _, equals, _ in pairs):
             raise self._error(key, "indented lines of KEY = VALUE")
@@ -264,7 +279,10 @@ class _Section:
             "multipart_chunksize": self._read("s3.multipart_chunksize", _size),
             "max_bandwidth": self._read("s3.max_bandwidth", _rate),
         }
-        return TransferConfig(**{key: number for key, number in found.items() if number is not None})
+        direct_get = self._read("environment.direct_get", _switch) is not False
+        return TransferConfig(
+            **{key: number for key, number in found.items() if number is not None}, direct_get=direct_get
+        )
 
     def _s3(self) -> dict[str, Any]:
         found = {
@@ -309,7 +327,7 @@ def _size(text: str) -> int:
 
 
 def _rate(text: str) -> int:
-    """Read a rate as the AWS CLI does: `MB/s` is bytes, `Mb/s` bits."""
+    """Read a rate as in the AWS CLI: `MB/s` is bytes, `Mb/s` bits."""
     bits = re.fullmatch(r"([0-9]+)\s*([KMG]?b)/s", text)
     try:
         rate = int(bits[1]) * _BIT_UNITS[bits[2]] // 8 if bits else _size(text.removesuffix("/s").rstrip())
@@ -324,6 +342,12 @@ def _truth(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError("true or false")
     return text.lower() == "true"
+
+
+def _switch(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError("0 or 1")
+    return text == "1"
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -363,7 +387,7 @@ def _port(text: str) -> int:
 
 
 def _ascii(text: str) -> str:
-    """Refuse what botocore cannot put into the header that tells the proxy who asks."""
+    """Reject text that cannot be encoded in the Proxy-Authorization header."""
     if not text.isascii():
         raise ValueError("in ASCII characters")
     return text

@@ -1,19 +1,19 @@
-"""Downloading objects as the profile wants it: in ranges, at a rate, so many at once (SPEC 2, 5)."""
+"""Downloads objects as the profile says: in ranges, at a rate, so many at once."""
 
 import io
-import math
 import re
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
 from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
+from aws_s3.aws.botocore_internals import on_get_answered
 from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.direct_get import DirectGet
+from aws_s3.aws.rate_limiter import RateLimiter
 from aws_s3.codec.compression import IN_MEMORY, spool
 
 _CHUNK = 1 << 20
@@ -25,7 +25,7 @@ _RANGE = re.compile(r"bytes (\d+)-(\d+)/", re.ASCII)
 
 
 class Downloader:
-    """Downloads objects of one bucket, from several threads; raises what the client raises.
+    """Downloads objects of one bucket, from several threads; raises the exceptions of the client.
 
     Together they never have more requests at work than `max_concurrent_requests`. Below the multipart
     threshold an object is one request; from it on, ranges side by side. With a rate, there are no ranges.
@@ -35,18 +35,17 @@ class Downloader:
         self._client = client
         self._bucket = bucket
         self._settings = settings
-        self._rate = _Rate(settings.max_bandwidth) if settings.max_bandwidth else None
-        self._direct = DirectGet(client)
-        client.meta.events.register("after-call.s3.GetObject", _check_range)
+        self._rate = RateLimiter(settings.max_bandwidth) if settings.max_bandwidth else None
+        self._direct = DirectGet(client, enabled=settings.direct_get)
+        on_get_answered(client, _check_range)
         self._free = threading.Semaphore(settings.max_concurrent_requests)
         self._taking = threading.Lock()
 
     def get(self, key: str, size: int) -> IO[bytes]:
         """Return the content of an object of `size` bytes, -1 for unknown; one over 32 MB is a temporary file."""
-        large = size >= self._settings.multipart_threshold and self._rate is None
-        parts = math.ceil(size / self._settings.multipart_chunksize) if large else 1
+        parts = self._settings.requests_for(size)
         with self._permits(min(parts, self._settings.max_concurrent_requests)) as requests:
-            if large:
+            if parts > 1:
                 return self._in_ranges(key, size, requests)
             direct = 0 <= size <= IN_MEMORY and self._rate is None
             if direct and (content := self._direct.get(key)) is not None and len(content) >= size:
@@ -65,14 +64,11 @@ class Downloader:
             self._free.release(count)
 
     def _through_client(self, key: str, size: int) -> IO[bytes]:
-        self._direct.forget()
-        self._direct.expect(key)
-        content = spool(self._chunks(key, size))
-        self._direct.expect(None)
-        return content
+        with self._direct.learning(key):
+            return spool(self._chunks(key, size))
 
     def _chunks(self, key: str, size: int) -> Iterator[bytes]:
-        """Yield the object's content; a body that is cut, or shorter than listed, continues there (SPEC 5)."""
+        """Yield the object's content; a body that is cut, or shorter than listed, continues where it ended."""
         request: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
         received = resumes = 0
         while True:
@@ -82,7 +78,7 @@ class Downloader:
                 for chunk in answer["Body"].iter_chunks(_RATED_CHUNK if self._rate else _CHUNK):
                     received += len(chunk)
                     if self._rate:
-                        self._rate.wait_for(len(chunk))
+                        self._rate.wait(len(chunk))
                     yield chunk
                 if received < size:
                     raise IncompleteReadError(actual_bytes=received, expected_bytes=size)
@@ -120,26 +116,9 @@ class Downloader:
         return content
 
 
-def _check_range(parsed: Mapping[str, Any], **_: Any) -> None:
-    """Raise IncompleteReadError when a range came shorter than it says: what is on the way cut it off."""
+def _check_range(parsed: Mapping[str, Any]) -> None:
+    """Raise IncompleteReadError if a range is shorter than it says, because something on the way cut it."""
     found = _RANGE.match(parsed.get("ContentRange", ""))
     told = int(found[2]) - int(found[1]) + 1 if found else None
     if told is not None and parsed.get("ContentLength") != told:
         raise IncompleteReadError(actual_bytes=parsed.get("ContentLength"), expected_bytes=told)
-
-
-class _Rate:
-    """A limit in bytes a second, over all threads."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._next = time.monotonic()
-
-    def wait_for(self, count: int) -> None:
-        """Wait until `count` bytes more keep to the limit."""
-        with self._lock:
-            now = time.monotonic()
-            self._next = max(self._next, now) + count / self._limit
-            pause = self._next - now
-        time.sleep(pause)

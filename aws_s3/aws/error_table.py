@@ -1,10 +1,12 @@
-"""What AWS's error codes and botocore's exceptions mean: one table to our errors and the next step (SPEC 10)."""
+"""AWS's error codes and botocore's exceptions: one table that gives each our error and the next step."""
 
 import re
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 
+import botocore.exceptions
 import urllib3.exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
@@ -30,14 +32,14 @@ FAILURES = (
     *(BotoCoreError, ClientError, ResponseParserError, urllib3.exceptions.HTTPError, HTTPException),
     *(ssl.SSLError, ConnectionError, TimeoutError),
 )
-"""What a call of AWS raises, and `translate` understands."""
+"""The exceptions that a call of AWS raises and `translate` understands."""
 
 
 @dataclass(frozen=True)
 class ErrorMapping:
-    """What a failure is to us, and the next step.
+    """Our error for a failure, and the next step.
 
-    `object_only`: met while getting an object, it concerns that object only (SPEC 10: unavailable).
+    `object_only`: when a GET of an object fails so, only that object is affected (UnavailableError).
     """
 
     error: type[CollectorError]
@@ -99,7 +101,7 @@ KMS_DENIED = ErrorMapping(
 )
 SERVER = ErrorMapping(StorageError, "AWS failed, also after all retries; the next run tries again.", object_only=True)
 CUT = ErrorMapping(StorageError, "The answer was cut off; the next run reads it again.", object_only=True)
-NOT_AWS = ErrorMapping(StorageError, "What answered is not AWS: check the endpoint and the proxy.")
+NOT_AWS = ErrorMapping(StorageError, "The answer does not come from AWS: check the endpoint and the proxy.")
 NO_QUEUE = ErrorMapping(QueueMissingError, "Check --queue, and that the region is the queue's.")
 UNREACHABLE = ErrorMapping(
     EndpointError,
@@ -232,7 +234,7 @@ CODES = {
 }
 """AWS's code, or with `OPERATION.` before it; an HTTP status where the answer holds no code; `KMS.` for all of KMS."""
 
-EXCEPTIONS = {
+_BOTOCORE = {
     "NoCredentialsError": NO_CREDENTIALS,
     "PartialCredentialsError": INVALID_KEYS,
     "CredentialRetrievalError": SOURCE,
@@ -255,21 +257,15 @@ EXCEPTIONS = {
     "ConnectTimeoutError": UNREACHABLE,
     "ConnectionError": UNREACHABLE,
     "HTTPClientError": UNREACHABLE,
-    "HTTPError": UNREACHABLE,
     "ReadTimeoutError": SILENT,
     "ConnectionClosedError": SILENT,
-    "TimeoutError": SILENT,
     "ResponseStreamingError": CUT,
     "IncompleteReadError": CUT,
     "ChecksumError": CUT,
     "FlexibleChecksumError": CUT,
-    "ProtocolError": CUT,
-    "HTTPException": CUT,
     "SSLError": TLS,
     "ProxyConnectionError": PROXY,
-    "ProxyError": PROXY,
     "InvalidProxiesConfigError": PROXY_FILES,
-    "ResponseParserError": NOT_AWS,
     "BaseEndpointResolverError": NO_ENDPOINT,
     "EndpointProviderError": NO_ENDPOINT,
     "CapacityNotAvailableError": THROTTLED,
@@ -287,15 +283,36 @@ EXCEPTIONS = {
     "InvalidSTSRegionalEndpointsConfigError": CONFIG,
     "UnknownSignatureVersionError": CONFIG,
     "UnsupportedSignatureVersionError": CONFIG,
-    "ValueError": CONFIG,
 }
-"""The class of the exception, or the nearest of its bases; by name, since not every botocore has all of them."""
+"""By name, because not every release of botocore has all of these classes."""
+
+EXCEPTIONS: Mapping[type[Exception], ErrorMapping] = {
+    **{
+        getattr(botocore.exceptions, name): row for name, row in _BOTOCORE.items() if hasattr(botocore.exceptions, name)
+    },
+    ResponseParserError: NOT_AWS,
+    urllib3.exceptions.HTTPError: UNREACHABLE,
+    urllib3.exceptions.LocationValueError: NOT_A_URL,
+    urllib3.exceptions.ProtocolError: CUT,
+    urllib3.exceptions.ProxyError: PROXY,
+    urllib3.exceptions.SSLError: TLS,
+    urllib3.exceptions.ReadTimeoutError: SILENT,
+    HTTPException: CUT,
+    ssl.SSLError: TLS,
+    ConnectionError: UNREACHABLE,
+    TimeoutError: SILENT,
+    ValueError: CONFIG,
+}
+"""By class; an exception without a row has the row of its nearest base class.
+
+ValueError: botocore raises it of settings when it makes a client.
+"""
 
 TEXTS = {
     re.compile(r"signature (has )?expired|signature not yet current|request has expired", re.IGNORECASE): CLOCK,
     re.compile(r"Invalid endpoint:"): NOT_A_URL,
 }
-"""What only the message tells: AWS calls a clock that differs a wrong signature or a denial, too."""
+"""Failures that only the message shows: AWS calls a wrong clock a wrong signature or a denial, too."""
 
 _SECRETS = (
     (re.compile(r"(?<=//)[^/\s@]+(?=@)"), "***"),
@@ -303,44 +320,54 @@ _SECRETS = (
     (re.compile(r"(?i)(?<=basic )[a-z0-9+/]+=*"), "***"),
     (re.compile(r"(?i)(?<=value ')[^']*(?=' at '(?:externalId|tokenCode))"), "***"),
 )
-"""What a message must not show: logins of URLs and headers, access keys, external IDs."""
+"""Secrets that a message must not show: logins of URLs and headers, access keys, external IDs."""
 
 
 def translate(error: Exception, what: str) -> CollectorError:
-    """Return the failure as our error. `what` was asked for: `bucket acme-logs`.
+    """Return the failure as our error. `what` names the thing that was asked for: `bucket acme-logs`.
 
     The message names it, AWS's code and words, and the next step; no secret.
     """
     if isinstance(error, CollectorError):
         return error
     error = _cause(error)
-    meaning = _meaning(error)
-    return meaning.error(f"{what[:1].upper()}{what[1:]}: {_words(error)} {meaning.advice}")
+    row = _row(error)
+    return row.error(about(what, f"{_words(error)} {row.advice}"))
 
 
 def translate_object(error: Exception, what: str) -> CollectorError:
-    """Return a failure to get one object; UnavailableError where the other objects may be had all the same."""
+    """Return a failure to get one object; UnavailableError if the other objects are not affected."""
     translated = translate(error, what)
-    meaning = _meaning(_cause(error))
-    if isinstance(error, CollectorError) or not meaning.object_only:
+    row = _row(_cause(error))
+    if isinstance(error, CollectorError) or not row.object_only:
         return translated
-    return UnavailableError(translated, gone=meaning is GONE)
+    return UnavailableError(translated, gone=row is GONE)
+
+
+def about(what: str, sentences: str) -> str:
+    """Return a message about a thing: `Bucket acme-logs: …`."""
+    return f"{what[:1].upper()}{what[1:]}: {sentences}"
+
+
+def not_from(service: str, what: str) -> str:
+    """Return the message for an answer that does not have the form of the service's answers."""
+    return about(what, f"the answer does not come from {service}. Check the endpoint and the proxy.")
 
 
 def _cause(error: Exception) -> Exception:
-    """Return the exception itself, or that which s3transfer gave up after."""
+    """Return the exception itself, or the last one of those after which s3transfer gave up."""
     last = getattr(error, "last_exception", None)
     return last if isinstance(last, Exception) else error
 
 
-def _meaning(error: Exception) -> ErrorMapping:
-    for pattern, meaning in TEXTS.items():
+def _row(error: Exception) -> ErrorMapping:
+    for pattern, row in TEXTS.items():
         if pattern.search(str(error)):
-            return meaning
+            return row
     keys = _codes(error) if isinstance(error, ClientError) else ()
-    names = [base.__name__ for base in type(error).__mro__]
-    found = [*(CODES.get(key) for key in keys), *(EXCEPTIONS.get(name) for name in names)]
-    return next((meaning for meaning in found if meaning), OTHER)
+    bases = (base for base in type(error).__mro__ if issubclass(base, Exception))
+    found = [*(CODES.get(key) for key in keys), *(EXCEPTIONS.get(base) for base in bases)]
+    return next((row for row in found if row), OTHER)
 
 
 def _codes(error: ClientError) -> tuple[str, ...]:
@@ -352,7 +379,7 @@ def _codes(error: ClientError) -> tuple[str, ...]:
 
 
 def _words(error: Exception) -> str:
-    """Return what AWS or botocore says, in one line that ends in a full stop."""
+    """Return the words of AWS or botocore, in one line that ends in a full stop."""
     text = str(error)
     if isinstance(error, ClientError):
         answer = error.response.get("Error", {})

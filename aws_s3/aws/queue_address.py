@@ -1,4 +1,4 @@
-"""How a queue is named on the command line: by name, URL or ARN."""
+"""The names that a queue has on the command line: its name, its URL or its ARN."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _REGION_IN_HOST = re.compile(rf"(?:^|\.)({_REGION})\.", re.ASCII)
 
 @dataclass(frozen=True)
 class QueueAddress:
-    """A queue's name, and what of region, account and URL is known with it; else empty."""
+    """A queue's name, with its region, account and URL where they are known; else empty."""
 
     name: str
     region: str = ""

@@ -1,13 +1,14 @@
-"""The object store: keys from a start, folders, getting and deleting objects."""
+"""A bucket in S3: its keys from a start on, its folders, getting and deleting its objects."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
-from aws_s3.aws import listing_parser as list_answers
+from aws_s3.aws.botocore_internals import on_listing_answered
 from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.download import Downloader
-from aws_s3.aws.error_table import FAILURES, translate, translate_object
+from aws_s3.aws.error_table import FAILURES, not_from, translate, translate_object
+from aws_s3.aws.listing_parser import parse_contents
 from aws_s3.errors import StorageError
 
 _LARGEST_BATCH = 1000
@@ -15,7 +16,7 @@ _LARGEST_BATCH = 1000
 
 @dataclass(frozen=True)
 class S3Object:
-    """An object as a listing shows it; `size` in bytes, as stored, -1 where nobody told."""
+    """An object as a listing shows it; `size` in bytes, as stored, -1 if unknown."""
 
     key: str
     size: int
@@ -23,7 +24,7 @@ class S3Object:
 
 
 class Folders(Protocol):
-    """What discovery needs of a store."""
+    """The part of a bucket that discovery uses."""
 
     def folders(self, prefix: str) -> Iterator[str]:
         """Yield the names of the folders right under `prefix`."""
@@ -33,7 +34,7 @@ class Folders(Protocol):
 
 
 class Bucket(Folders, Protocol):
-    """A bucket."""
+    """A bucket, as collectors use it."""
 
     def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
         """Yield the objects under `prefix` that sort after `start_after`, in key order, by the page."""
@@ -48,15 +49,15 @@ class Bucket(Folders, Protocol):
 class S3Bucket:
     """A bucket behind a boto3 S3 client, which may be used by several threads.
 
-    Every method raises what `aws_errors` makes of AWS's answer; `get` raises UnavailableError for
-    what concerns one object only.
+    Every method raises the errors of `error_table`; `get` raises UnavailableError for failures that
+    affect one object only.
     """
 
     def __init__(self, client: Any, bucket: str, downloads: TransferConfig) -> None:
         self._client = client
         self._bucket = bucket
         self._downloader = Downloader(client, bucket, downloads)
-        client.meta.events.register(list_answers.EVENT, list_answers.parse_contents, unique_id=list_answers.EVENT)
+        on_listing_answered(client, parse_contents)
 
     def folders(self, prefix: str) -> Iterator[str]:
         """Yield the names of the folders right under `prefix`, of all pages."""
@@ -109,9 +110,9 @@ class S3Bucket:
             except FAILURES as error:
                 raise translate(error, f"bucket {self._bucket}") from error
             if not _is_listing(page) or page.get("NextContinuationToken", "") == request.get("ContinuationToken"):
-                # A portal or proxy on the way answers 200 too: an empty listing would say that all is well,
+                # A portal or proxy on the way answers 200 too. An empty listing would say that all is well,
                 # and the same page again and again would never end.
-                raise StorageError(f"Bucket {self._bucket}: what answered is not S3: check the endpoint and the proxy.")
+                raise StorageError(not_from("S3", f"bucket {self._bucket}"))
             yield page
             if not page.get("IsTruncated"):
                 return
@@ -119,7 +120,7 @@ class S3Bucket:
 
 
 def _is_listing(page: Mapping[str, Any]) -> bool:
-    """Tell whether the page has what all of S3's have."""
+    """Tell whether the page has the members that all of S3's pages have."""
     if "IsTruncated" not in page or (page["IsTruncated"] and "NextContinuationToken" not in page):
         return False
     folders_named = all("Prefix" in folder for folder in page.get("CommonPrefixes", ()))

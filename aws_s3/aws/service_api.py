@@ -1,35 +1,18 @@
-"""Requests to the API of a service: no faster than AWS allows, its refusals told apart where that matters."""
+"""Requests to the API of a service: no faster than AWS allows, with the kinds of refusals that callers handle."""
 
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from aws_s3.aws.error_table import FAILURES, translate
+from botocore.exceptions import ClientError
+
+from aws_s3.aws.error_table import FAILURES, about, not_from, translate
+from aws_s3.aws.rate_limiter import RateLimiter
 from aws_s3.errors import CollectorError, DeniedError, InvalidRequestError, MissingError, RequestError, StorageError
 
 _DENIALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _CREDIT = 0.2
-"""Seconds: after a pause, this many seconds' requests may be made at once."""
-
-
-class RateLimiter:
-    """Keeps several threads together at no more than `rate` requests a second."""
-
-    def __init__(self, rate: float) -> None:
-        self._interval = 1 / rate
-        self._lock = threading.Lock()
-        self._next = 0.0
-
-    def wait(self) -> None:
-        """Return when the next request may be made."""
-        with self._lock:
-            now = time.monotonic()
-            turn = max(self._next, now - _CREDIT)
-            self._next = turn + self._interval
-        if turn > now:
-            time.sleep(turn - now)
+"""Seconds: after a pause, the requests of this time may be made at once."""
 
 
 class ServiceApi:
@@ -37,46 +20,46 @@ class ServiceApi:
 
     def __init__(self, client: Any, rate: float) -> None:
         self._client = client
-        self._pace = RateLimiter(rate)
+        self._limiter = RateLimiter(rate, _CREDIT)
 
-    def ask(self, operation: str, what: str, **request: Any) -> dict[str, Any]:
-        """Return the answer of a request; its members that are None are left out. `what` is named in errors.
+    def call(self, operation: str, what: str, **request: Any) -> dict[str, Any]:
+        """Return the answer to a request without its members that are None. Errors name `what`.
 
-        Raises MissingError, InvalidRequestError, DeniedError; else what `aws_errors` makes of AWS's
-        answer, and RequestError (exit 16) where that has no code of its own.
+        Raises MissingError, InvalidRequestError, DeniedError; for other failures the error of
+        `error_table`, or RequestError (exit 16) where the table has StorageError.
         """
         given = {name: value for name, value in request.items() if value is not None}
-        self._pace.wait()
+        self._limiter.wait()
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(**given)
         except FAILURES as error:
-            raise _told_apart(error, what) from error
+            raise classify_error(error, what) from error
         return answer
 
 
 @contextmanager
 def reading_answer(what: str) -> Iterator[None]:
-    """Raise RequestError where an answer lacks what AWS's have: it is that of something on the way."""
+    """Raise RequestError if an answer lacks a member that AWS's answers have: something else answered."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        text = f"{what[:1].upper()}{what[1:]}: what answered is not AWS: check the endpoint and the proxy."
-        raise RequestError(text) from error
+        raise RequestError(not_from("AWS", what)) from error
 
 
 def next_token(page: Mapping[str, Any], token: str | None, what: str) -> str | None:
     """Return the token of the page after the one that came for `token`; raises RequestError if they never end."""
     following: str | None = page.get("nextToken")
     if following and following == token:
-        raise RequestError(f"{what[:1].upper()}{what[1:]}: the same page comes again and again. Check the endpoint.")
+        raise RequestError(about(what, "the same page comes again and again. Check the endpoint."))
     return following
 
 
-def _told_apart(error: Exception, what: str) -> CollectorError:
-    code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+def classify_error(error: Exception, what: str) -> CollectorError:
+    """Return the failure as an error whose class says how a service goes on."""
+    code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
     failure = translate(error, what)
     if code == "ResourceNotFoundException":
-        return MissingError(f"{what[:1].upper()}{what[1:]} does not exist. Check its name, the region and the account.")
+        return MissingError(about(what, "it does not exist. Check its name, the region and the account."))
     if code in ("InvalidParameterException", "ValidationException"):
         return InvalidRequestError(str(failure))
     if code in _DENIALS:

@@ -1,4 +1,4 @@
-"""Clients of AWS: profile, role, region, endpoints, proxy and retries, all from one botocore session (SPEC 2)."""
+"""Clients of AWS: profile, role, region, endpoints, proxy and retries, all from one botocore session."""
 
 import logging
 import os
@@ -6,37 +6,33 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from functools import cache, cached_property, partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import botocore.session
 from botocore.config import Config
 from botocore.credentials import (
     AssumeRoleCredentialFetcher,
-    ConfigProvider,
     CredentialResolver,
     Credentials,
     RefreshableCredentials,
 )
-from botocore.exceptions import ConfigParseError, NoCredentialsError
+from botocore.exceptions import NoCredentialsError
 from botocore.loaders import create_loader
-from botocore.parsers import ResponseParserError, ResponseParserFactory
 from dateutil.parser import isoparse
 
 from aws_s3 import __version__
-from aws_s3.aws.config_file import DEFAULT, ConfigFile, Profile, TransferConfig, broken_file, expanded
+from aws_s3.aws.botocore_internals import BotocoreSession, FailFastOnUnreachable
+from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.error_table import FAILURES, translate
-from aws_s3.errors import CredentialsError, EndpointError, UnknownProfileError, UnknownRegionError
+from aws_s3.errors import CredentialsError, EndpointError, UnknownRegionError
 from aws_s3.settings import Access
 
 log = logging.getLogger(__name__)
 
 _SESSION_NAME = "WazuhLogParsing"
 _CONNECT_TIMEOUT = 5
-_FIRST_ATTEMPTS = 3
 _BESIDE_DOWNLOADS = 32
-"""Connections for listings, and for the downloads of workers."""
+"""Connections for listings, besides those for downloads."""
 
 _ADVISORY_REFRESH = 900
 _MANDATORY_REFRESH = 600
@@ -44,28 +40,28 @@ _MANDATORY_REFRESH = 600
 
 _HOME_PARTITION = "aws"
 _REGIONAL_BY_OPTION = ("s3", "sts")
-"""The services that serve a whole partition from any of its regions, so that none need be given."""
+"""Services that serve a whole partition from any of its regions, so that no region need be given."""
 
 
 class Session:
     """Access to AWS as the options, the profile and the environment say.
 
-    `regions` are those whose logs are asked for. Raises UnknownProfileError, ConfigFileError, EndpointError
-    for what is no URL, and CredentialsError for half a pair of keys. Making one sends nothing: with a
-    role its credentials are fetched by `client`.
+    `regions` are the regions of the logs. The constructor sends nothing: `client` fetches a role's
+    credentials. Raises UnknownProfileError, ConfigFileError, EndpointError for an endpoint that is not a
+    URL, and CredentialsError for half a pair of keys.
     """
 
     def __init__(self, access: Access, regions: tuple[str, ...] = ()) -> None:
         self._access = access
-        self._core = _BotocoreSession(access)
+        self._core = BotocoreSession(access.profile, _sts_client_options(access.sts_endpoint))
         self._profile = self._core.use_profile()
         self._region = self._choose_region(regions)
         self._core.set_config_variable("region", self._region or self._home_region())
-        # Hashing each body again in Python costs more than it tells: TCP, TLS and gzip all check it.
+        # TCP, TLS and gzip all check the body; hashing it again in Python costs more than it adds.
         self._core.set_config_variable("response_checksum_validation", "when_required")
         self._core.set_config_variable("request_checksum_calculation", "when_required")
         self._core.set_default_client_config(self._config())
-        self._core.register("needs-retry", _FailFastOnUnreachable().limit)
+        FailFastOnUnreachable().register(self._core)
         self._core.register_component("credential_provider", self._credential_chain())
 
     @property
@@ -75,14 +71,14 @@ class Session:
 
     @property
     def region(self) -> str | None:
-        """The region of clients that are made without one, as far as anybody gave it."""
+        """The region of clients that are made without a region, None if nobody gave one."""
         return self._region
 
     def client(self, service: str, region: str | None = None, *, log_source: bool = True) -> Any:
-        """Return a botocore client, for several threads. `log_source`: logs are read from this service.
+        """Return a botocore client, for several threads.
 
-        Only then, the service endpoint is its endpoint. Raises what `aws_errors` makes of failures:
-        for a role, its credentials are fetched here.
+        `log_source`: logs are read from this service, so that it uses the service endpoint. Raises the
+        errors of `error_table`, because the credentials of a role are fetched here.
         """
         endpoint = self._access.service_endpoint if log_source and service != "sts" else None
         url = _url("--service_endpoint", endpoint) if endpoint else None
@@ -116,8 +112,8 @@ class Session:
     def _choose_region(self, asked: tuple[str, ...]) -> str | None:
         """Return the one region asked for; of several, the first if they are of another partition.
 
-        Else the profile's, else the environment's: of the regions whose logs lie in one bucket, the
-        first by name may well be one that the caller's account has not enabled.
+        Else the profile's, else the environment's, because the first of several regions by name may be
+        one that the caller's account has not enabled.
         """
         environment = os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION")
         configured = self._profile.region or environment
@@ -125,14 +121,14 @@ class Session:
         return asked[0] if len(asked) == 1 or other_partition else configured
 
     def _home_region(self) -> str:
-        """Return the region that stands for the whole partition: the role's partition, if there is a role."""
+        """Return the main region of the partition: the role's partition, if there is a role."""
         arn = (self._access.role_arn or "").split(":")
         wanted = arn[1] if len(arn) > 1 else _HOME_PARTITION
         homes = {partition["id"]: str(partition["outputs"]["implicitGlobalRegion"]) for partition in _partitions()}
         return homes.get(wanted, homes[_HOME_PARTITION])
 
     def _config(self) -> Config:
-        """Return what holds for every client, also for those of botocore's credential providers."""
+        """Return the settings of every client, including those of botocore's credential providers."""
         retries, proxy = self._profile.retries, self._profile.proxy
         return Config(
             client_cert=proxy.client_cert if proxy else None,
@@ -144,8 +140,8 @@ class Session:
         )
 
     def _service_config(self, service: str, url: str | None) -> Config:
-        """Return what holds for clients of one service only."""
-        # A fixed name: botocore puts its own together anew for each request.
+        """Return the settings of the clients of one service."""
+        # A fixed name, because botocore composes its own again for each request.
         options: dict[str, Any] = {"user_agent": f"aws-s3/{__version__}"}
         version = self._profile.signature_version
         if version and version.startswith("s3") == (service == "s3"):
@@ -162,7 +158,7 @@ class Session:
         return settings
 
     def _credential_chain(self) -> CredentialResolver:
-        """Return where credentials come from: the keys given, else boto3's chain; from these, the role's."""
+        """Return the providers of credentials: the keys given, else boto3's chain; with a role, the role's own."""
         chain = self._given_keys() or self._core.default_chain()
         if self._access.role_arn is None:
             return chain
@@ -180,7 +176,7 @@ class Session:
         return CredentialResolver([_CallableProvider(partial(Credentials, key, secret))])
 
     def _assume_role(self, arn: str, chain: CredentialResolver) -> RefreshableCredentials:
-        """Return the role's credentials, which are fetched now and again before they expire."""
+        """Return the role's credentials, which are fetched now, and renewed before they expire."""
         source = chain.load_credentials()
         if source is None:
             raise NoCredentialsError
@@ -201,111 +197,8 @@ class Session:
         return _refreshable(fetch)
 
 
-class _Parsers(ResponseParserFactory):  # type: ignore[misc]
-    """Makes parsers that raise ResponseParserError of any answer that is none of AWS's; botocore's raise whatever."""
-
-    def create_parser(self, protocol_name: str) -> Any:
-        """Create a parser, as the base class does."""
-        parser = super().create_parser(protocol_name)
-        parse = parser.parse
-
-        def checked(response: Any, shape: Any) -> Any:
-            try:
-                parsed = parse(response, shape)
-                if isinstance(parsed.get("Error", {}).get("Code", ""), str):
-                    return parsed
-            except ResponseParserError:
-                raise
-            except Exception as error:
-                raise ResponseParserError(f"{type(error).__name__}: {error}") from error
-            raise ResponseParserError("The code of the error is no text")
-
-        parser.parse = checked
-        return parser
-
-
-class _BotocoreSession(botocore.session.Session):  # type: ignore[misc]
-    """botocore's session, with the profile's section as we read it, and the STS endpoint for every STS client."""
-
-    def __init__(self, access: Access) -> None:
-        profile = access.profile
-        super().__init__(profile=DEFAULT if profile and profile.lower() == DEFAULT else profile)
-        self._sts_url = _url("--sts_endpoint", access.sts_endpoint) if access.sts_endpoint else None
-        self.register_component("response_parser_factory", _Parsers())
-
-    def create_client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
-        """Create a client, as the base class does; botocore's credential providers come here too."""
-        if service_name == "sts" and self._sts_url:
-            region = _region_in(self._sts_url) or kwargs.get("region_name")
-            kwargs |= {"endpoint_url": self._sts_url, "region_name": region}
-        return super().create_client(service_name, *args, **kwargs)
-
-    def use_profile(self) -> Profile:
-        """Read the profile, let botocore know it as we do, and return it.
-
-        botocore knows no [NAME] and no [Default], and takes nothing from [default] for others.
-        """
-        asked = self.get_config_variable("profile")
-        name = asked or DEFAULT
-        path = self._file("config_file")
-        file = ConfigFile.read(path)
-        profiles = self._known_profiles()
-        if asked and asked not in profiles and asked not in file:
-            credentials = self._file("credentials_file")
-            raise UnknownProfileError(
-                f"Profile {asked} is neither in {path} nor in {credentials}. Add it there, or check --aws_profile "
-                "and AWS_PROFILE."
-            )
-        profile = file.profile(name, os.environ)
-        profiles[name] = {**profile.section, **profiles.get(name, {})}
-        return profile
-
-    def default_chain(self) -> CredentialResolver:
-        """Return botocore's chain of credential providers, which also looks into the sections it does not know."""
-        chain = self.get_component("credential_provider")
-        name = self.get_config_variable("profile") or DEFAULT
-        sections = ConfigProvider(str(self._file("config_file")), name, lambda _: self.full_config)
-        chain.insert_after(ConfigProvider.METHOD, sections)
-        return chain
-
-    def configures_s3_endpoint(self) -> bool:
-        """Tell whether the environment or the profile name an endpoint, as botocore looks for one."""
-        section = self.get_scoped_config()
-        services = self.full_config.get("services", {}).get(section.get("services"), {})
-        return bool(
-            os.environ.get("AWS_ENDPOINT_URL_S3")
-            or os.environ.get("AWS_ENDPOINT_URL")
-            or section.get("endpoint_url")
-            or services.get("s3", {}).get("endpoint_url")
-        )
-
-    def _known_profiles(self) -> dict[str, Any]:
-        try:
-            profiles: dict[str, Any] = self.full_config["profiles"]
-        except ConfigParseError as error:
-            raise broken_file(Path(error.kwargs["path"]), error.kwargs["error"]) from None
-        return profiles
-
-    def _file(self, variable: str) -> Path:
-        return expanded(self.get_config_variable(variable))
-
-
-class _FailFastOnUnreachable:
-    """Ends the attempts at an endpoint that never answered: a wrong one is told within seconds."""
-
-    def __init__(self) -> None:
-        self._reached: set[str] = set()
-
-    def limit(self, response: Any, endpoint: Any, attempts: int, caught_exception: Exception | None, **_: Any) -> None:
-        """Raise the exception that botocore would try again after: a handler of its `needs-retry`."""
-        if response is not None:
-            self._reached.add(endpoint.host)
-        elif caught_exception and attempts >= _FIRST_ATTEMPTS and endpoint.host not in self._reached:
-            raise caught_exception
-
-
 class _CallableProvider:
-    """A credential provider, as botocore's resolver asks one."""
+    """A credential provider for botocore's resolver."""
 
     METHOD = "aws-s3"
 
@@ -314,7 +207,7 @@ class _CallableProvider:
 
 
 def _refreshable(fetch: Callable[[], dict[str, str]]) -> RefreshableCredentials:
-    """Return credentials that `fetch` renews; those that live shortly are not renewed all the time."""
+    """Return credentials that `fetch` renews; short-lived ones are not renewed on every request."""
     first = fetch()
     life = (isoparse(first["expiry_time"]) - datetime.now(timezone.utc)).total_seconds()
     return RefreshableCredentials.create_from_metadata(
@@ -326,8 +219,17 @@ def _refreshable(fetch: Callable[[], dict[str, str]]) -> RefreshableCredentials:
     )
 
 
+def _sts_client_options(endpoint: str | None) -> dict[str, str]:
+    """Return the options of every STS client: those of the endpoint, if one is given."""
+    if not endpoint:
+        return {}
+    url = _url("--sts_endpoint", endpoint)
+    region = _region_in(url)
+    return {"endpoint_url": url} | ({"region_name": region} if region else {})
+
+
 def _url(option: str, endpoint: str) -> str:
-    """Return the endpoint as a URL, over https unless it says otherwise."""
+    """Return the endpoint as a URL; a host alone gets https. Raises EndpointError if it is not a URL."""
     url = endpoint if "://" in endpoint else f"https://{endpoint}"
     try:
         parts = urlsplit(url)
@@ -354,7 +256,7 @@ def known_regions() -> frozenset[str]:
 
 
 def aws_partition_of(region: str) -> str:
-    """Return the partition of the region; where botocore does not know it, the one that its name looks like."""
+    """Return the partition of the region; for a region unknown to botocore, the partition that its name fits."""
     for partition in _partitions():
         if region in partition["regions"] or re.match(partition["regionRegex"], region):
             return str(partition["id"])

@@ -1,10 +1,10 @@
-"""A queue in SQS: receiving messages, deleting them, and keeping them invisible while they are worked on."""
+"""A queue in SQS: receives messages, deletes them, and keeps them invisible while they are worked on."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from aws_s3.aws.error_table import FAILURES, translate
+from aws_s3.aws.error_table import FAILURES, not_from, translate
 from aws_s3.aws.queue_address import QueueAddress
 from aws_s3.errors import CredentialsError, QueueError, StorageError
 
@@ -17,7 +17,7 @@ _DEFAULT_VISIBILITY = 30
 
 @dataclass(frozen=True)
 class Message:
-    """A message as one receive gave it; `receives` counts them all, those of other collectors too."""
+    """A message as one receive gave it; `receives` counts the receives of all collectors."""
 
     id: str
     receipt: str
@@ -26,26 +26,26 @@ class Message:
 
 
 class Queue(Protocol):
-    """What a collection needs of a queue. `visibility`: seconds that a received message stays invisible."""
+    """A queue, as collectors use it. `visibility`: seconds that a received message stays invisible."""
 
     name: str
     visibility: int
 
     def receive(self) -> list[Message]:
-        """Return up to 10 messages; wait for the first. None when nothing came in time."""
+        """Return up to 10 messages; wait for the first. The list is empty if none came in time."""
 
     def delete(self, messages: Sequence[Message]) -> dict[str, str]:
         """Delete the messages; return the reason for each, by its id, that could not be deleted."""
 
     def keep_invisible(self, messages: Sequence[Message], seconds: int) -> dict[str, str]:
-        """Let nobody receive the messages for `seconds` from now; return why not, by id."""
+        """Hide the messages from every receiver for `seconds` from now; return the failures' reasons by id."""
 
 
 class SqsQueue:
     """A queue behind a boto3 SQS client, which may be used by several threads.
 
-    Every method raises QueueMissingError (exit 20) when there is no such queue, what `aws_errors` makes
-    of denied access, throttling and an endpoint out of reach, and QueueError (21) for the rest.
+    Every method raises QueueMissingError (exit 20) if there is no such queue, the errors of
+    `error_table` for denied access, throttling and an endpoint out of reach, and QueueError (21) for the rest.
     """
 
     def __init__(self, client: Any, address: QueueAddress, wait: int = _LONGEST_WAIT) -> None:
@@ -57,7 +57,7 @@ class SqsQueue:
         self.visibility = self._ask_visibility()
 
     def receive(self) -> list[Message]:
-        """Return up to 10 messages; wait up to 20 s for the first. None when nothing came in time."""
+        """Return up to 10 messages; wait up to 20 s for the first. The list is empty if none came in time."""
         answer = self._call(
             "receive_message",
             MaxNumberOfMessages=_BATCH,
@@ -68,15 +68,14 @@ class SqsQueue:
         try:
             return [_message(item) for item in answer.get("Messages", ())]
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            text = f"Queue {self.name}: what answered is not SQS: check the endpoint and the proxy."
-            raise QueueError(text) from error
+            raise QueueError(not_from("SQS", f"queue {self.name}")) from error
 
     def delete(self, messages: Sequence[Message]) -> dict[str, str]:
         """Delete the messages; return the reason for each, by its id, that could not be deleted."""
         return self._by_batch("delete_message_batch", messages, {})
 
     def keep_invisible(self, messages: Sequence[Message], seconds: int) -> dict[str, str]:
-        """Let nobody receive the messages for `seconds` from now; return why not, by id."""
+        """Hide the messages from every receiver for `seconds` from now; return the failures' reasons by id."""
         return self._by_batch("change_message_visibility_batch", messages, {"VisibilityTimeout": seconds})
 
     def _find(self, address: QueueAddress) -> str:
@@ -85,7 +84,7 @@ class SqsQueue:
         return url
 
     def _ask_visibility(self) -> int:
-        """Return the queue's own visibility time-out, which is known to a denied caller only if it sets it."""
+        """Return the queue's own visibility time-out in seconds; a caller who may not read it sets one instead."""
         try:
             answer = self._call("get_queue_attributes", AttributeNames=["VisibilityTimeout"])
             seconds = int(answer.get("Attributes", {}).get("VisibilityTimeout", 0))

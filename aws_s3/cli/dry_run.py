@@ -92,12 +92,8 @@ class _Found:
             share.size += max(wanted.object.size, 0)
             day = str(wanted.partition.day(wanted.object.key))
             share.days = sorted({*share.days[:1], *share.days[-1:], day})
-            self.gets += self._requests_for(wanted.object.size)
+            self.gets += self._downloads.requests_for(wanted.object.size)
         yield from ()
-
-    def _requests_for(self, size: int) -> int:
-        large = size >= self._downloads.multipart_threshold and not self._downloads.max_bandwidth
-        return math.ceil(size / self._downloads.multipart_chunksize) if large else 1
 
 
 class _CountedStore:

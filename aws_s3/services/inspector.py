@@ -76,7 +76,7 @@ class Inspector:
         token = None
         what = f"the findings of Inspector in {region}"
         while True:
-            page = api.ask(
+            page = api.call(
                 "list_findings",
                 what,
                 filterCriteria={"updatedAt": [{"startInclusive": start, "endInclusive": self._context.began}]},

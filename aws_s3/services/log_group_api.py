@@ -70,7 +70,7 @@ class LogGroupApi:
     def account(self) -> str | None:
         """Return the account of the group, for which no stream can be asked; None if it may not be known."""
         try:
-            answer = self._api.ask("describe_log_groups", self._what, logGroupNamePrefix=self._group.name)
+            answer = self._api.call("describe_log_groups", self._what, logGroupNamePrefix=self._group.name)
         except CollectorError:
             return None
         with reading_answer(self._what):
@@ -99,12 +99,12 @@ class LogGroupApi:
     def delete(self, stream: LogStream) -> None:
         """Delete the stream, with all of its events."""
         what = f"deletion of log stream {stream.name} of {self._what}"
-        self._api.ask("delete_log_stream", what, logGroupName=self._group.name, logStreamName=stream.name)
+        self._api.call("delete_log_stream", what, logGroupName=self._group.name, logStreamName=stream.name)
 
     def _listing(self) -> Iterator[dict[str, Any]]:
         token = None
         while True:
-            page = self._api.ask(
+            page = self._api.call(
                 "describe_log_streams",
                 self._what,
                 logGroupName=self._group.name,
@@ -119,7 +119,7 @@ class LogGroupApi:
 
     def _get(self, stream: LogStream, wanted: TimeRange, token: str | None) -> dict[str, Any]:
         try:
-            return self._api.ask(
+            return self._api.call(
                 "get_log_events",
                 f"log stream {stream.name} of {self._what}",
                 logGroupName=self._group.name,

@@ -183,6 +183,30 @@ def test_environment_goes_before_the_file_for_retries(tmp_path: Path) -> None:
         file.profile("dev", {"AWS_MAX_ATTEMPTS": "many"})
 
 
+@pytest.mark.parametrize(("environ", "expected"), [({}, True), ({"AWS_S3_DIRECT_GET": "0"}, False)])
+def test_environment_switches_the_direct_get(tmp_path: Path, environ: dict[str, str], expected: bool) -> None:
+    assert read(tmp_path, "").profile("default", environ).downloads.direct_get is expected
+    with pytest.raises(ConfigFileError, match="AWS_S3_DIRECT_GET: the value is not 0 or 1"):
+        read(tmp_path, "").profile("default", {"AWS_S3_DIRECT_GET": "off"})
+
+
+@pytest.mark.parametrize(
+    ("downloads", "size", "requests"),
+    [
+        (TransferConfig(), -1, 1),
+        (TransferConfig(), 8 * MB - 1, 1),
+        (TransferConfig(), 8 * MB, 1),
+        (TransferConfig(), 8 * MB + 1, 2),
+        (TransferConfig(multipart_chunksize=MB), 8 * MB, 8),
+        (TransferConfig(max_bandwidth=MB), 100 * MB, 1),
+    ],
+)
+def test_objects_above_the_threshold_take_a_request_a_chunk(
+    downloads: TransferConfig, size: int, requests: int
+) -> None:
+    assert downloads.requests_for(size) == requests
+
+
 @pytest.mark.parametrize(
     ("text", "size"),
     [("8388608", 8 * MB), ("8MB", 8 * MB), ("8mb", 8 * MB), ("64KB", 65536), ("1GB", 1024 * MB), ("5 MB", 5 * MB)],

@@ -218,6 +218,13 @@ def test_body_that_is_always_cut_is_unavailable() -> None:
             get(there, "AWSLogs/a1.gz", 1000)
 
 
+def test_switch_sends_every_object_through_the_client() -> None:
+    with serving(BODIES) as server:
+        there = store(server, TransferConfig(direct_get=False))
+        assert {key: get(there, key, len(body)) for key, body in BODIES.items()} == BODIES
+        assert server.agents == {"client": 9}
+
+
 def test_adaptive_retries_see_every_request() -> None:
     with serving(BODIES) as server:
         there = store(server, retries={"mode": "adaptive"})

@@ -1,12 +1,11 @@
-"""Requests to a service: their pace, and what their refusals become."""
+"""Requests to a service, and the errors that its refusals become."""
 
-import time
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from aws_s3.aws.service_api import RateLimiter, ServiceApi
+from aws_s3.aws.service_api import ServiceApi
 from aws_s3.errors import (
     CollectorError,
     CredentialsError,
@@ -17,7 +16,6 @@ from aws_s3.errors import (
     RequestError,
     ThrottledError,
 )
-from aws_s3.pipeline.prefetch import DaemonExecutor
 
 
 class Client:
@@ -53,30 +51,12 @@ REFUSALS: list[tuple[Exception, type[CollectorError], int]] = [
 @pytest.mark.parametrize(("failure", "kind", "code"), REFUSALS)
 def test_refusals_are_told_apart(failure: Exception, kind: type[CollectorError], code: int) -> None:
     with pytest.raises(CollectorError) as raised:
-        ServiceApi(Client(failure), 1000).ask("get", "log group g")
+        ServiceApi(Client(failure), 1000).call("get", "log group g")
     assert (raised.type, raised.value.exit_code) == (kind, code)
     assert str(raised.value).startswith("Log group g")
 
 
 def test_members_that_are_none_are_left_out() -> None:
     client = Client()
-    assert ServiceApi(client, 1000).ask("get", "it", a=0, b=None, c="") == {"found": 1}
+    assert ServiceApi(client, 1000).call("get", "it", a=0, b=None, c="") == {"found": 1}
     assert client.requests == [{"a": 0, "c": ""}]
-
-
-def test_pace_holds_for_all_threads_together() -> None:
-    pace, executor = RateLimiter(200), DaemonExecutor(8, "test")
-    began = time.monotonic()
-    for wait in [executor.submit(pace.wait) for _ in range(100)]:
-        wait.result()
-    assert time.monotonic() - began > 0.29
-
-
-def test_pause_gives_no_more_credit_than_a_moment() -> None:
-    pace = RateLimiter(50)
-    pace.wait()
-    time.sleep(0.5)
-    began = time.monotonic()
-    for _ in range(21):
-        pace.wait()
-    assert time.monotonic() - began > 0.19

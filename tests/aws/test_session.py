@@ -1,4 +1,4 @@
-"""Access to AWS: what users configure takes effect on the requests that leave (SPEC 2)."""
+"""Access to AWS: what users configure takes effect on the requests that leave."""
 
 import logging
 import os

@@ -60,7 +60,7 @@ class MemoryLogs(ServiceApi):
         events = self.groups.setdefault(group, {}).setdefault(stream, [])
         events.append(Event(time, message, time if ingested is None else ingested))
 
-    def ask(self, operation: str, what: str, **request: Any) -> dict[str, Any]:
+    def call(self, operation: str, what: str, **request: Any) -> dict[str, Any]:
         """Answer as AWS does."""
         self.calls.append((operation, request))
         self.before(operation, request)

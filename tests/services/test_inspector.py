@@ -33,7 +33,7 @@ class MemoryFindings(ServiceApi):
     def put(self, arn: str, updated: datetime, **members: Any) -> None:
         self.findings[arn] = {"findingArn": arn, "updatedAt": updated, **members}
 
-    def ask(self, operation: str, what: str, **request: Any) -> dict[str, Any]:
+    def call(self, operation: str, what: str, **request: Any) -> dict[str, Any]:
         assert operation == "list_findings"
         self.asked.append(request)
         self.before()

@@ -1,0 +1,226 @@
+"""Everything that relies on parts of botocore and urllib3 that their makers may change without notice.
+
+It holds for botocore 1.34 to 1.44 with urllib3 2.0 to 2.8. `tests/aws/test_botocore_internals.py` has a
+test for each part, so that a release that breaks one is noticed before a user notices it. Each part
+says how the program goes on without it.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.credentials import ConfigProvider, CredentialResolver
+from botocore.exceptions import ConfigParseError
+from botocore.parsers import ResponseParserError, ResponseParserFactory
+from urllib3.connectionpool import HTTPConnectionPool
+
+from aws_s3.aws.config_file import DEFAULT, ConfigFile, Profile, broken_file, expanded
+from aws_s3.errors import UnknownProfileError
+
+_FIRST_ATTEMPTS = 3
+_OK = 200
+
+
+@dataclass(frozen=True)
+class ClientParts:
+    """The parts of a botocore client that the direct GET shares with it.
+
+    `pools` has urllib3's `connection_from_url`, `proxies` botocore's `proxy_url_for`, `credentials`
+    botocore's `get_frozen_credentials`. Without them, every GET goes through the client.
+    """
+
+    pools: Any
+    proxies: Any
+    credentials: Any
+
+    @classmethod
+    def of(cls, client: Any) -> "ClientParts | None":
+        """Return the client's parts, None if this release of botocore or urllib3 has them elsewhere."""
+        http_session = getattr(getattr(client, "_endpoint", None), "http_session", None)
+        pools = getattr(http_session, "_manager", None)
+        proxies = getattr(http_session, "_proxy_config", None)
+        credentials = getattr(getattr(client, "_request_signer", None), "_credentials", None)
+        has_connections = hasattr(HTTPConnectionPool, "_get_conn") and hasattr(HTTPConnectionPool, "_put_conn")
+        if pools is None or proxies is None or credentials is None or not has_connections:
+            return None
+        return cls(pools, proxies, credentials)
+
+
+def get_through(pool: Any, path: str, headers: Mapping[str, str]) -> bytes | None:
+    """GET `path` over a connection of the urllib3 pool; return the body, None unless the status is 200.
+
+    `headers` are sent as they are. Raises OSError, HTTPException or urllib3's HTTPError.
+    """
+    connection = pool._get_conn()
+    if connection.sock is None:
+        # urllib3 opens connections, because it knows the time-outs and certificates.
+        pool._put_conn(connection)
+        return _get_over_new_connection(pool, path, headers)
+    try:
+        # The methods of the base class: urllib3's own take as long again.
+        HTTPConnection.request(connection, "GET", path, headers=headers)
+        response = HTTPConnection.getresponse(connection)
+        content = response.read()
+    except BaseException:
+        connection.close()
+        raise
+    finally:
+        pool._put_conn(connection)
+    return content if response.status == _OK else None
+
+
+def _get_over_new_connection(pool: Any, path: str, headers: Mapping[str, str]) -> bytes | None:
+    response = pool.urlopen(
+        "GET", path, headers=headers, retries=False, assert_same_host=False, preload_content=False,
+        decode_content=False,
+    )  # fmt: skip
+    content: bytes = response.read()
+    return content if response.status == _OK else None
+
+
+def on_get_sent(client: Any, see: Callable[[AWSPreparedRequest], None]) -> None:
+    """Let `see` look at each signed GetObject request before it is sent."""
+
+    def handle(request: AWSPreparedRequest, **_: Any) -> None:
+        see(request)
+
+    client.meta.events.register("before-send.s3.GetObject", handle)
+
+
+def on_get_answered(client: Any, check: Callable[[dict[str, Any]], None]) -> None:
+    """Let `check` look at each parsed answer of GetObject; an exception that it raises is the call's."""
+
+    def handle(parsed: dict[str, Any], **_: Any) -> None:
+        check(parsed)
+
+    client.meta.events.register("after-call.s3.GetObject", handle)
+
+
+def on_listing_answered(client: Any, parse: Callable[..., None]) -> None:
+    """Let `parse` move parts out of the answers of ListObjectsV2 before botocore parses the rest.
+
+    Releases of botocore without this event parse everything themselves, which is slower.
+    """
+    # With a star, the handler comes before botocore's own look for errors, which parses the whole answer.
+    event = "before-parse.*.ListObjectsV2"
+    client.meta.events.register(event, parse, unique_id=event)
+
+
+class StrictParserFactory(ResponseParserFactory):  # type: ignore[misc]
+    """Makes parsers that turn every failure on an answer that is not AWS's into ResponseParserError.
+
+    botocore's own parsers raise KeyError, AttributeError and others, depending on the answer.
+    """
+
+    def create_parser(self, protocol_name: str) -> Any:
+        """Create a parser, as the base class does."""
+        parser = super().create_parser(protocol_name)
+        parse = parser.parse
+
+        def checked(response: Any, shape: Any) -> Any:
+            try:
+                parsed = parse(response, shape)
+                if isinstance(parsed.get("Error", {}).get("Code", ""), str):
+                    return parsed
+            except ResponseParserError:
+                raise
+            except Exception as error:
+                raise ResponseParserError(f"{type(error).__name__}: {error}") from error
+            raise ResponseParserError("the error code is not a string")
+
+        parser.parse = checked
+        return parser
+
+
+class FailFastOnUnreachable:
+    """Ends the attempts at an endpoint that never answered, so that a wrong one is reported within seconds.
+
+    Without it, the first request is tried as often as every other.
+    """
+
+    def __init__(self) -> None:
+        self._reached: set[str] = set()
+
+    def register(self, session: Any) -> None:
+        """Watch the attempts of all clients that the botocore session makes from now on."""
+        session.register("needs-retry", self._limit)
+
+    def _limit(self, response: Any, endpoint: Any, attempts: int, caught_exception: Exception | None, **_: Any) -> None:
+        """Raise the exception after which botocore would try again."""
+        if response is not None:
+            self._reached.add(endpoint.host)
+        elif caught_exception and attempts >= _FIRST_ATTEMPTS and endpoint.host not in self._reached:
+            raise caught_exception
+
+
+class BotocoreSession(botocore.session.Session):  # type: ignore[misc]
+    """botocore's session with our reading of the profile, and with `sts_options` for every STS client.
+
+    botocore's credential providers make their STS clients by `create_client`, too.
+    """
+
+    def __init__(self, profile: str | None, sts_options: Mapping[str, str]) -> None:
+        super().__init__(profile=DEFAULT if profile and profile.lower() == DEFAULT else profile)
+        self._sts_options = sts_options
+        self.register_component("response_parser_factory", StrictParserFactory())
+
+    def create_client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
+        """Create a client, as the base class does."""
+        if service_name == "sts":
+            kwargs |= self._sts_options
+        return super().create_client(service_name, *args, **kwargs)
+
+    def use_profile(self) -> Profile:
+        """Read the profile, put its section in front of botocore's own reading, and return it.
+
+        botocore does not know [NAME] and [Default], and gives other profiles nothing of [default].
+        Raises UnknownProfileError and ConfigFileError.
+        """
+        asked = self.get_config_variable("profile")
+        name = asked or DEFAULT
+        path = self._file("config_file")
+        file = ConfigFile.read(path)
+        profiles = self._known_profiles()
+        if asked and asked not in profiles and asked not in file:
+            credentials = self._file("credentials_file")
+            raise UnknownProfileError(
+                f"Profile {asked} is neither in {path} nor in {credentials}. Add it there, or check --aws_profile "
+                "and AWS_PROFILE."
+            )
+        profile = file.profile(name, os.environ)
+        profiles[name] = {**profile.section, **profiles.get(name, {})}
+        return profile
+
+    def default_chain(self) -> CredentialResolver:
+        """Return botocore's chain of credential providers, with one more for the sections of `use_profile`."""
+        chain = self.get_component("credential_provider")
+        name = self.get_config_variable("profile") or DEFAULT
+        sections = ConfigProvider(str(self._file("config_file")), name, lambda _: self.full_config)
+        chain.insert_after(ConfigProvider.METHOD, sections)
+        return chain
+
+    def configures_s3_endpoint(self) -> bool:
+        """Tell whether the environment or the profile names an endpoint for S3, in any form botocore reads."""
+        section = self.get_scoped_config()
+        services = self.full_config.get("services", {}).get(section.get("services"), {})
+        return bool(
+            os.environ.get("AWS_ENDPOINT_URL_S3")
+            or os.environ.get("AWS_ENDPOINT_URL")
+            or section.get("endpoint_url")
+            or services.get("s3", {}).get("endpoint_url")
+        )
+
+    def _known_profiles(self) -> dict[str, Any]:
+        try:
+            profiles: dict[str, Any] = self.full_config["profiles"]
+        except ConfigParseError as error:
+            raise broken_file(Path(error.kwargs["path"]), error.kwargs["error"]) from None
+        return profiles
+
+    def _file(self, variable: str) -> Path:
+        return expanded(self.get_config_variable(variable))
