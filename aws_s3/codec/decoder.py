@@ -1,19 +1,22 @@
-"""The contract of everything that knows what an object's content means: log types and the formats of subscribers."""
+"""The contract that log types and subscribers' formats share: from an object's content to events."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import IO
 
+from aws_s3.codec.content import TEXT_ONLY, Kind
 from aws_s3.codec.delimited import ColumnBatch
 from aws_s3.codec.records import BadRecord, Event
 
 
 class Decoder(ABC):
-    """Turns the decompressed content of an object into events. It does no I/O of its own.
+    """Turns the content of an object into events. It does no I/O of its own.
 
+    `kinds`: the kinds of content it reads; an object of another kind is malformed before `parse` sees it.
     `cheap_to_validate`: `validate` is far less work than `parse`, so that an object is best validated first.
     """
 
+    kinds: Collection[Kind] = TEXT_ONLY
     cheap_to_validate: bool = False
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""From an object's content to encoded events: decompress, validate, parse, discard, reshape, encode, limit the size.
+"""From an object's content to encoded events: open, validate, parse, discard, reshape, encode, limit the size.
 
 A `Decoder` knows the content of the objects; the caller chooses the envelope of their events.
 """
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import IO
 
-from aws_s3.codec.compression import decompress
+from aws_s3.codec.content import open_content
 from aws_s3.codec.decoder import Decoder
 from aws_s3.codec.delimited import ColumnBatch, batch_events
 from aws_s3.codec.messages import Encoder, join_lines, shrink
 from aws_s3.codec.records import BadRecord, Event
-from aws_s3.errors import DecompressError, ParseError
+from aws_s3.errors import DecompressError, ParseError, UnavailableError
 from aws_s3.pipeline.event_rules import EventRules, discards
 from aws_s3.settings import DiscardRule
 
@@ -51,10 +51,8 @@ class ObjectDecoder:
         The whole object is validated first: DecompressError or ParseError is raised here, before the first
         event is returned.
         """
-        try:
-            content = decompress(body, key)
-        except DecompressError as error:
-            raise DecompressError(f"Failed to decompress file {key}: {error}") from error
+        with _named(key):
+            content = open_content(body, key, self.decoder.kinds)
         messages = self._encoded(content, key, encoder)
         if self.decoder.cheap_to_validate:
             self._validate(content, key)
@@ -115,9 +113,13 @@ class ObjectDecoder:
 
 @contextmanager
 def _named(key: str) -> Iterator[None]:
-    """Add the object's key to parse errors."""
+    """Add the object's key to errors of reading its content."""
     try:
         yield
+    except DecompressError as error:
+        raise DecompressError(f"Failed to decompress file {key}: {error}") from error
+    except UnavailableError as error:
+        raise UnavailableError(type(error.cause)(f"Cannot read {key}: {error}")) from error
     except (ParseError, RecursionError) as error:
         reason = error if isinstance(error, ParseError) else "it is nested too deeply"
         raise ParseError(f"Failed to parse file {key}: {reason}") from error

@@ -20,6 +20,7 @@ class LogTypeFormat(ObjectFormat):
 
     def __init__(self, bucket: LogType, account_alias: str) -> None:
         self._bucket = bucket
+        self.kinds = bucket.kinds
         self.cheap_to_validate = bucket.cheap_to_validate
         self._account_alias = account_alias
 

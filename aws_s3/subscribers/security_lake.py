@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 from typing import IO, Any
 
+from aws_s3.codec.content import Kind
 from aws_s3.codec.messages import PlainEncoder
 from aws_s3.codec.records import Event
 from aws_s3.errors import MissingExtraError, ParseError
@@ -22,6 +23,7 @@ class SecurityLake(ObjectFormat):
     """Rows are sent as they are: without envelope, nulls kept."""
 
     name = "security_lake"
+    kinds = frozenset({Kind.PARQUET})
 
     def __init__(self) -> None:
         try:

@@ -1,8 +1,11 @@
 """What comes out of an object's bytes, whatever they are: all of it, or one of our errors."""
 
+import bz2
 import gzip
 import io
 import logging
+import lzma
+import os
 import resource
 import tempfile
 import zipfile
@@ -16,7 +19,7 @@ from hypothesis import strategies as st
 
 from aws_s3.codec import compression
 from aws_s3.codec.compression import decompress, spool
-from aws_s3.errors import DecompressError, StorageError
+from aws_s3.errors import DecompressError, StorageError, UnavailableError
 
 TEXT = "one line of a log, ñ\n".encode() * 50
 GZIP = gzip.compress(TEXT, mtime=0)
@@ -28,6 +31,14 @@ def zipped(*contents: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
         for number, content in enumerate(contents):
             archive.writestr(f"log{number}", content)
     return file.getvalue()
+
+
+def nested(layers: int) -> bytes:
+    """Compress the text several times."""
+    body = TEXT
+    for _ in range(layers):
+        body = gzip.compress(body, mtime=0)
+    return body
 
 
 def content(body: bytes, key: str) -> bytes:
@@ -59,6 +70,17 @@ def reason(body: bytes, key: str) -> str:
         (zipped(TEXT), "log.zip"),
         (zipped(TEXT, method=zipfile.ZIP_STORED), "log.zip"),
         (zipped(TEXT, b"another"), "log.zip"),
+        (zipped(TEXT), "log"),
+        (zipped(TEXT), "log.gz"),
+        (b"stub" + zipped(TEXT), "log.zip"),
+        (bz2.compress(TEXT), "log"),
+        (bz2.compress(TEXT[:100]) + bz2.compress(TEXT[100:], 1) + b"\0" * 9, "log.bz2"),
+        (lzma.compress(TEXT), "log.gz"),
+        (lzma.compress(TEXT[:100]) + b"\0" * 4 + lzma.compress(TEXT[100:]), "log.xz"),
+        (nested(2), "log.gz"),
+        (nested(3), "log"),
+        (gzip.compress(bz2.compress(lzma.compress(TEXT))), "log.gz"),
+        (gzip.compress(GZIP[:50]) + gzip.compress(GZIP[50:]), "log"),
     ],
 )
 def test_the_content_is_what_was_compressed(body: bytes, key: str) -> None:
@@ -113,10 +135,18 @@ def test_a_second_member_that_is_broken_is_told() -> None:
     [
         (b"not gzip at all", "log.gz", "it is not gzip data"),
         (b"\x1f", "log.gz", "it is not gzip data"),
-        (zipped(TEXT), "log.gz", "it is not gzip data"),
+        (TEXT, "log.bz2", "it is not bzip2 data"),
+        (TEXT, "log.xz", "it is not xz data"),
+        (TEXT, "log.zst", "it is not zstd data"),
+        (bz2.compress(TEXT)[:-3], "log", "cut off"),
+        (lzma.compress(TEXT)[:-3], "log", "cut off"),
+        (bz2.compress(TEXT)[:30] + b"x" * 20, "log", "Invalid data stream"),
         (b"\x1f\x8bnonsense", "log", "unknown compression method"),
         (GZIP[:-4] + b"\0" * 4, "log.gz", "incorrect length check"),
         (b"snappy", "log.snappy", "snappy compression is not supported"),
+        (b"\xff\x06\0\0sNaPpY\0", "log", "snappy compression is not supported"),
+        (b"\0\0\0\x0b\0\0\0\x0d\x0b\x28hello world", "log", "snappy compression is not supported"),
+        (nested(4), "log.gz", "it is compressed more than 3 times"),
         (b"", "log.zip", "not a zip file"),
         (TEXT, "log.zip", "not a zip file"),
         (zipped(), "log.zip", "the zip archive is empty"),
@@ -141,7 +171,13 @@ def test_a_member_that_is_damaged_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "key"), [(gzip.compress(bytes(5000), mtime=0), "log.gz"), (zipped(bytes(5000)), "log.zip")]
+    ("body", "key"),
+    [
+        (gzip.compress(bytes(5000), mtime=0), "log.gz"),
+        (zipped(bytes(5000)), "log.zip"),
+        (bz2.compress(bytes(5000)), "log"),
+        (lzma.compress(bytes(5000)), "log"),
+    ],
 )
 def test_a_bomb_does_not_fill_the_disk(body: bytes, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compression, "_LARGEST", 5000)
@@ -150,8 +186,51 @@ def test_a_bomb_does_not_fill_the_disk(body: bytes, key: str, monkeypatch: pytes
     assert "more than" in reason(body, key)
 
 
+def test_the_limit_counts_all_layers_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = gzip.compress(os.urandom(3000))
+    body = gzip.compress(inner)
+    monkeypatch.setattr(compression, "_LARGEST", 3000 + len(inner))
+    assert len(content(body, "log.gz")) == 3000
+    monkeypatch.setattr(compression, "_LARGEST", 2999 + len(inner))
+    assert "more than" in reason(body, "log.gz")
+
+
+def test_a_forged_header_takes_no_memory() -> None:
+    forged = bytearray(lzma.compress(TEXT, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 29}]))
+    assert "emory" in reason(bytes(forged), "log")
+
+
+def test_zstd_is_read_where_a_library_is() -> None:
+    zstandard = pytest.importorskip("zstandard")
+    frame = zstandard.ZstdCompressor().compress(TEXT * 100)
+    assert content(frame, "log.gz") == TEXT * 100
+    assert content(frame + frame, "log.zst") == TEXT * 200
+    for length in range(4, len(frame)):
+        assert reason(frame[:length], "log")
+    assert "more than" in _with_limit(5000, zstandard.ZstdCompressor().compress(bytes(5001)))
+
+
+def test_zstd_without_a_library_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compression, "_module", lambda name: None)
+    with pytest.raises(UnavailableError, match="zstd") as raised:
+        decompress(io.BytesIO(b"\x28\xb5\x2f\xfdx"), "log")
+    assert raised.value.exit_code == 10
+
+
+def _with_limit(limit: int, body: bytes) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compression, "_LARGEST", limit)
+        return reason(body, "log")
+
+
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-SEEDS = [(GZIP + GZIP, "log.gz"), *((zipped(TEXT, method=method), "log.zip") for method in METHODS)]
+SEEDS = [
+    (GZIP + GZIP, "log.gz"),
+    (bz2.compress(TEXT), "log"),
+    (lzma.compress(TEXT), "log"),
+    (nested(2), "log"),
+    *((zipped(TEXT, method=method), "log.zip") for method in METHODS),
+]
 
 
 @given(st.sampled_from(SEEDS), st.data())
