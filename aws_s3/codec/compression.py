@@ -18,6 +18,7 @@ from functools import partial
 from typing import IO, Any
 
 from aws_s3.errors import CollectorError, DecompressError, MissingExtraError, StorageError, UnavailableError
+from aws_s3.wazuh.extras import how_to_install
 
 log = logging.getLogger(__name__)
 
@@ -169,14 +170,16 @@ def _unzip(body: IO[bytes], key: str) -> Iterator[bytes]:
 
 
 def _unbzip2(body: IO[bytes], key: str) -> Iterator[bytes]:
-    return _streams(body, key, bz2.BZ2Decompressor)
+    del key
+    return _streams(body, bz2.BZ2Decompressor)
 
 
 def _unxz(body: IO[bytes], key: str) -> Iterator[bytes]:
-    return _streams(body, key, partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _XZ_MEMORY))
+    del key
+    return _streams(body, partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _XZ_MEMORY))
 
 
-def _streams(body: IO[bytes], key: str, new: Callable[[], Any]) -> Iterator[bytes]:
+def _streams(body: IO[bytes], new: Callable[[], Any]) -> Iterator[bytes]:
     """Yield the content of all streams; zeros between and after them are padding."""
     data = body.read(_INPUT)
     stream = new()
@@ -194,13 +197,14 @@ def _streams(body: IO[bytes], key: str, new: Callable[[], Any]) -> Iterator[byte
 
 
 def _unzstd(body: IO[bytes], key: str) -> Iterator[bytes]:
+    del key
     if (standard := _module("compression.zstd")) is not None:
-        return _streams(body, key, standard.ZstdDecompressor)
+        return _streams(body, standard.ZstdDecompressor)
     if (zstandard := _module("zstandard")) is not None:
         return _zstd_frames(body, zstandard.ZstdDecompressor().decompressobj)
     raise UnavailableError(
         MissingExtraError(
-            "Reading zstd needs Python 3.14 or the library zstandard: install it into the Python that runs this command"
+            f"Reading zstd needs Python 3.14 or the library zstandard. Install it: {how_to_install('zstandard')}"
         )
     )
 

@@ -11,6 +11,7 @@ EXTRAS = {
     "metrics": ("prometheus-client", "prometheus_client"),
     "progress": ("tqdm", "tqdm"),
     "security-lake": ("pyarrow", "pyarrow"),
+    "zstd": ("zstandard", "zstandard"),
 }
 """The library of each extra, as it is installed and as it is imported."""
 

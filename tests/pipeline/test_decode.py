@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from aws_s3.codec.content import TEXT_ONLY
 from aws_s3.codec.json_and_lines import json_values
 from aws_s3.codec.messages import Envelope, PlainEncoder
 from aws_s3.codec.records import BadRecord, Event
@@ -28,6 +29,7 @@ class Values:
     """JSON values; text stands for a bad record. It counts how often it parsed."""
 
     cheap_to_validate = False
+    kinds = TEXT_ONLY
 
     def __init__(self) -> None:
         self.parsed = 0
