@@ -6,7 +6,7 @@ import sys
 
 def run() -> None:
     """Run the command line and end the process with its exit code."""
-    # A signal that comes while the program is still being imported waits for what handles it.
+    # Block SIGINT and SIGTERM until their handlers are installed.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     from aws_s3.cli.main import main
 

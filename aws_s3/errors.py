@@ -4,19 +4,43 @@ An error is raised where it happens. Its message names the thing, the reason and
 turns it into one `ERROR: …` line and the process's exit code.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 
 class CollectorError(Exception):
-    """A failure that the user sees as one line; `exit_code` becomes the process's."""
+    """A failure reported to the user as one line; `exit_code` becomes the process's.
+
+    `options` are the command line's options that the message is about. With any, `message` is a template
+    of `str.format` with a `{}` for each, so that a configuration file's elements can be named instead.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "", *options: str) -> None:
+        super().__init__(message, *options)
+        self.message = message
+        self.options = options
+
+    def __str__(self) -> str:
+        return self.with_names({})
+
+    def with_names(self, names: Mapping[str, str]) -> str:
+        """Return the message with these names in the place of the options that have one."""
+        if not self.options:
+            return self.message
+        return self.message.format(*(names.get(option, option) for option in self.options))
 
 
 class UsageError(CollectorError):
     """The command line is wrong."""
 
     exit_code = 2
+
+    @classmethod
+    def of_value(cls, option: str, reason: str) -> "UsageError":
+        """Return the error of one option's value; `reason` is taken as it stands."""
+        return cls("{}: " + reason.replace("{", "{{").replace("}", "}}"), option)
 
 
 class OssecConfigError(CollectorError):

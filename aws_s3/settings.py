@@ -1,4 +1,4 @@
-"""What one run is asked to do, as frozen values: one dataclass for each consumer."""
+"""What one run is asked to do, as frozen values: the options make them, the parts of a run read them."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,9 +7,24 @@ from enum import Enum
 from pathlib import Path
 
 
+class ServiceName(str, Enum):
+    """The services, as `--service` names them; `aws_s3.services` has an entry for each."""
+
+    CLOUDWATCH_LOGS = "cloudwatchlogs"
+    INSPECTOR = "inspector"
+
+
+class SubscriberName(str, Enum):
+    """The subscribers, as `--subscriber` names them; `aws_s3.subscribers` has an entry for each."""
+
+    BUCKETS = "buckets"
+    SECURITY_HUB = "security_hub"
+    SECURITY_LAKE = "security_lake"
+
+
 @dataclass(frozen=True)
 class Access:
-    """How AWS is reached (SPEC 2). `role_duration` is in seconds; the secrets never show in a repr."""
+    """How to reach AWS. `role_duration` is in seconds; the secrets never show in a repr."""
 
     profile: str | None = None
     access_key: str | None = field(default=None, repr=False)
@@ -23,9 +38,9 @@ class Access:
 
 @dataclass(frozen=True)
 class BucketLocation:
-    """What one command line collects from a bucket (SPEC 4); the unit that has a last complete run.
+    """The part of a bucket that one command line collects: the unit that has a last complete run.
 
-    `path` and `suffix` are empty or end with `/`; `path` does not where keys are the path and a date, as those of
+    `path` and `suffix` are empty or end with `/`; `path` does not if keys are the path and a date, as those of
     server access logs with the prefix `access-` are.
     """
 
@@ -38,7 +53,7 @@ class BucketLocation:
 
 @dataclass(frozen=True)
 class DiscardRule:
-    """Events whose `field` matches `regex` at its start are not sent (SPEC 7)."""
+    """Events whose `field` matches `regex` at its start are not sent."""
 
     field: str
     regex: re.Pattern[str]
@@ -46,10 +61,9 @@ class DiscardRule:
 
 @dataclass(frozen=True)
 class BucketJob:
-    """A collection from a bucket: where, which part of it, and how. Days are UTC.
+    """A collection from a bucket. Days are UTC; `retry_failed` collects only objects that failed in earlier runs.
 
-    `retry_failed`: of what failed in earlier runs, and of nothing else. `path_as_given`: the source's path
-    with the slashes that the user wrote, which some keys need.
+    `path_as_given` is the source's path with the slashes that the user wrote, which some keys need.
     """
 
     source: BucketLocation
@@ -68,7 +82,10 @@ class BucketJob:
 
 @dataclass(frozen=True)
 class ServiceJob:
-    """A collection from a service's API. `only_logs_after` is a UTC day; `envelope`: log events get one."""
+    """A collection from a service's API. `only_logs_after` is a UTC day; `envelope` wraps each log event in one.
+
+    `name` is one of ServiceName's values, unless it was not checked yet.
+    """
 
     name: str
     regions: tuple[str, ...] = ()
@@ -86,7 +103,8 @@ class SubscriberJob:
     """A collection of the objects that a queue's messages name.
 
     `queue` is a name, URL or ARN. With a bucket `type` the objects are read as that type's, and carry
-    `account_alias`. `follow`: go on when the queue is empty.
+    `account_alias`. `follow` keeps waiting when the queue is empty. `name` is one of SubscriberName's
+    values, unless it was not checked yet.
     """
 
     name: str
@@ -104,9 +122,9 @@ CollectJob = BucketJob | ServiceJob | SubscriberJob
 
 @dataclass(frozen=True)
 class ConfiguredJob:
-    """All that the aws-s3 block of an ossec.conf collects: once, or as a `daemon` on the block's schedule.
+    """All blocks of an ossec.conf's aws-s3 module: run once, or as a `daemon` on the file's schedule.
 
-    `lookback_days` is that of its buckets.
+    `lookback_days` holds for its buckets.
     """
 
     file: Path
@@ -116,7 +134,7 @@ class ConfiguredJob:
 
 @dataclass(frozen=True)
 class StatusJob:
-    """Telling what the state says, for people or `as_json`."""
+    """Printing what the state says, for people or `as_json`."""
 
     as_json: bool = False
 
@@ -133,7 +151,7 @@ class Output:
 
 
 class Purpose(Enum):
-    """What a job is for: to be done, to tell what it would collect, or which permissions it needs."""
+    """What to do with a job: collect, show what it would collect, or print the permissions that it needs."""
 
     COLLECT = "collect"
     DRY_RUN = "dry_run"

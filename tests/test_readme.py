@@ -10,7 +10,8 @@ import hcl2
 import pytest
 
 from aws_s3 import errors
-from aws_s3.config.options import TYPE_ALIASES, build_parser, parse
+from aws_s3.config.command_line import parse
+from aws_s3.config.options import TYPE_ALIASES, build_parser
 from aws_s3.log_types import LOG_TYPES
 from tests import ROOT
 
@@ -20,7 +21,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def option_rows() -> list[str]:
     """Return the README's option table as the parser has it."""
     rows = []
-    for action in build_parser()._actions:
+    for action in build_parser().actions:
         if not isinstance(action, argparse._HelpAction | argparse._VersionAction):
             metavar = f" {action.metavar}" if action.metavar else ""
             names = " ".join(action.option_strings)

@@ -1,4 +1,4 @@
-"""Work in a process of its own: what it leaves behind, threads and memory and secrets, ends with it."""
+"""Runs work in a child process, so that its threads, memory and secrets end with it."""
 
 import os
 import signal
@@ -8,17 +8,17 @@ from typing import NoReturn
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 _LOOK_SECONDS = 1.0
-"""How often to look for the end of the child: no thread of the caller's, should it have one, takes that away."""
+"""Seconds between two checks whether the child has ended, in case another thread of the caller takes its SIGCHLD."""
 
 
 def run_in_child(work: Callable[[], int]) -> int:
     """Run `work` in a forked process and return its exit code; the negative number of the signal that killed it.
 
-    `work` is to handle signals on its own: SIGINT and SIGTERM are held back until it unblocks them. The
-    caller must have no other thread. A signal that asks the caller to stop is passed on; once the process
-    has ended, the caller's handler gets it.
+    `work` must handle signals itself: SIGINT and SIGTERM are blocked until it unblocks them. The caller
+    must have no other thread. A signal that asks the caller to stop is passed on to the child, and goes to
+    the caller's handler once the child has ended.
     """
-    # Who started this process may let it be ignored, and then no end of a child can be asked for.
+    # SIGCHLD may be inherited as ignored; waitpid would then fail with ECHILD.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (*_STOPS, signal.SIGCHLD))
     try:
@@ -39,7 +39,7 @@ def _be_child(work: Callable[[], int]) -> NoReturn:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD,))
         code = work()
     finally:
-        # Nothing of the caller's may run here: no handler, no flush, no wait for threads.
+        # None of the caller's handlers, flushes or waits for threads may run here.
         os._exit(code)
 
 

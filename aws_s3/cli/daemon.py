@@ -1,22 +1,24 @@
-"""Runs again and again, on the schedule of ossec.conf, until SIGTERM (SPEC 13)."""
+"""Runs again and again, on the schedules of ossec.conf, until SIGTERM."""
 
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Protocol
 
-from aws_s3.config.ossec_conf import Wodle
+from aws_s3.config.ossec_conf import Block, Wodle
+from aws_s3.config.schedule import Schedule
 from aws_s3.errors import CollectorError, Interrupted
 
 log = logging.getLogger(__name__)
 
 _TERMINATED = 143
 _SLICE = timedelta(seconds=30)
-"""The longest wait: then the clock is looked at again, which may have been set, or have gone on in a suspend."""
+"""The longest wait before the clock is read again: it may be set, or the system suspended, meanwhile."""
 
 _STEP = timedelta(minutes=1)
-"""From here on a clock has been set back, or a run begins late, and not just about in time."""
+"""Tolerance: larger differences mean that the clock was set back or the run is late."""
 
 _NOW = timedelta()
 _WAKING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
@@ -26,27 +28,27 @@ class Clock(Protocol):
     """The time, and how it passes."""
 
     def now(self) -> datetime:
-        """Return what the clock shows, in UTC."""
+        """Return the time in UTC."""
 
     def wait(self, longest: timedelta) -> bool:
-        """Wait so long; return at once, and True, when the file is to be read again."""
+        """Wait so long; return True at once if the file must be read again."""
 
 
 class SystemClock:
-    """The system's clock; SIGHUP asks to read the file again, also one that came while nobody waited."""
+    """The system's clock. SIGHUP asks to read the file again, even if it came while nobody waited."""
 
     def __init__(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))
-        # What is ignored may be lost, also while it is blocked.
+        # A blocked signal whose disposition is SIG_IGN may be discarded; reset it to SIG_DFL.
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
     def now(self) -> datetime:
-        """Return what the clock shows, in UTC."""
+        """Return the time in UTC."""
         return datetime.now(timezone.utc)
 
     def wait(self, longest: timedelta) -> bool:
-        """Wait so long, or until a signal; those that ask to stop go to their handlers."""
-        # Blocked, none can come between the last look for it and the wait.
+        """Wait so long, or until a signal; SIGINT and SIGTERM go to their handlers."""
+        # Blocked signals cannot arrive between the last check and the wait.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _WAKING)
         try:
             received = signal.sigtimedwait(_WAKING, longest.total_seconds())
@@ -57,27 +59,50 @@ class SystemClock:
         return received is not None
 
 
-class Daemon:
-    """Runs what `load` reads. A run that takes longer than its interval is followed by the next at once.
+@dataclass
+class _Turn:
+    """Blocks that run together on one schedule: when their last run began, and when the next is due.
 
-    `load` raises CollectorError for a file that cannot be run: at the start this ends the daemon, later
-    what was read before stays in force. `zone` is where the schedule is local, None for the system's.
+    `words` tells the turn of one block from others when the file is read again; empty for the file's schedule.
+    """
+
+    schedule: Schedule
+    blocks: tuple[Block, ...]
+    words: tuple[str, ...]
+    last: datetime
+    due: datetime
+
+    def plan(self, zone: tzinfo | None) -> None:
+        """Let the next run begin after the last one, on the schedule."""
+        self.due = self.schedule.after(self.last, zone)
+
+
+class Daemon:
+    """Runs the file that `read` gives, each block on its own schedule or the file's. Runs never overlap.
+
+    A run that takes longer than its interval is followed by the next at once. `read` raises
+    CollectorError for a file that cannot be run: at the start this ends the daemon, later the previous
+    configuration stays in force. `zone` is where the schedule is local, None for the system's.
     """
 
     def __init__(
-        self, load: Callable[[], Wodle], run: Callable[[Wodle], int], clock: Clock, zone: tzinfo | None = None
+        self,
+        read: Callable[[], Wodle],
+        run: Callable[[Wodle, Sequence[Block]], int],
+        clock: Clock,
+        zone: tzinfo | None = None,
     ) -> None:
-        self._load = load
+        self._read = read
         self._run = run
         self._clock = clock
         self._zone = zone
+        self._turns: list[_Turn] = []
 
     def run(self) -> int:
         """Run until SIGTERM, or until the file disables it; return the exit code, 0."""
         try:
-            self._wodle = self._load()
-            self._last = self._clock.now()
-            self._due = self._last if self._wodle.run_on_start else self._next()
+            self._wodle = self._read()
+            self._turns = self._new_turns()
             while not self._wodle.disabled:
                 self._wait()
         except Interrupted as request:
@@ -86,45 +111,68 @@ class Daemon:
             log.info("%s", request)
         return 0
 
-    def _next(self) -> datetime:
-        return self._wodle.schedule.after(self._last, self._zone)
+    def _new_turns(self) -> list[_Turn]:
+        """Return the turns of the file as it was read last; those that it had before go on from their last runs."""
+        now, before = self._clock.now(), {turn.words: turn for turn in self._turns}
+        turns = []
+        for schedule, blocks, words in _by_schedule(self._wodle):
+            known = before.get(words)
+            turn = _Turn(schedule, blocks, words, known.last if known else now, known.due if known else now)
+            if known.due > now if known else not self._wodle.run_on_start:
+                turn.plan(self._zone)
+            turns.append(turn)
+        return turns
 
     def _wait(self) -> None:
-        """Wait for what comes first: the time to run, a request to read the file again, or a look at the clock."""
+        """Wait for the first of these: the time to run, a request to read the file again, or a look at the clock."""
         now = self._clock.now()
-        if self._last - now > _STEP:
-            log.warning(
-                "The clock was set back: it is %s, and the last run began at %s", _shown(now), _shown(self._last)
-            )
-            self._last = now
-            self._due = self._next()
-        if self._clock.wait(min(max(self._due - now, _NOW), _SLICE)):
+        for turn in self._turns:
+            if turn.last - now > _STEP:
+                shown = (_shown(now), _shown(turn.last))
+                log.warning("The clock was set back: it is %s, and the last run began at %s", *shown)
+                turn.last = now
+                turn.plan(self._zone)
+        if self._clock.wait(min(max(self._next_due() - now, _NOW), _SLICE)):
             self._read_again()
-        elif self._clock.now() >= self._due:
-            self._run_now()
+            return
+        now = self._clock.now()
+        if ready := [turn for turn in self._turns if turn.due <= now]:
+            self._run_now(ready, now)
 
-    def _run_now(self) -> None:
+    def _run_now(self, turns: Sequence[_Turn], now: datetime) -> None:
+        """Run the turns in the order of the file, and plan their next runs."""
+        for turn in turns:
+            # From when it was due, else each run would begin a little later than the last.
+            turn.last = now if now - turn.due > _STEP else turn.due
+        due_now = [block for block in self._wodle.blocks if any(block in turn.blocks for turn in turns)]
+        self._run(self._wodle, due_now)
         now = self._clock.now()
-        # From when it was due, else each run would begin a little later than the last.
-        self._last = now if now - self._due > _STEP else self._due
-        self._run(self._wodle)
-        self._due = self._next()
-        now = self._clock.now()
-        if self._due <= now:
-            log.warning("The run of %s took longer than its interval: the next begins at once", _shown(self._last))
-            self._due = now
-        else:
-            log.info("The next run begins at %s", _shown(self._due))
+        for turn in turns:
+            turn.plan(self._zone)
+            if turn.due <= now:
+                log.warning("The run of %s took longer than its interval: the next begins at once", _shown(turn.last))
+                turn.due = now
+        log.info("The next run begins at %s", _shown(self._next_due()))
 
     def _read_again(self) -> None:
         try:
-            self._wodle = self._load()
+            self._wodle = self._read()
         except CollectorError as error:
-            log.error("%s What was read before stays in force.", error)
+            log.error("%s Keeping the previous configuration.", error)
             return
-        if self._due > self._clock.now():
-            self._due = self._next()
-        log.info("The configuration was read again; the next run begins at %s", _shown(self._due))
+        self._turns = self._new_turns()
+        log.info("The configuration was read again; the next run begins at %s", _shown(self._next_due()))
+
+    def _next_due(self) -> datetime:
+        return min(turn.due for turn in self._turns)
+
+
+def _by_schedule(wodle: Wodle) -> Iterator[tuple[Schedule, tuple[Block, ...], tuple[str, ...]]]:
+    """Yield the file's schedule with its blocks, then each other block with its own, and its words."""
+    shared = tuple(block for block in wodle.blocks if block.schedule is None)
+    if shared or not wodle.blocks:
+        yield wodle.schedule, shared, ()
+    yield from ((block.schedule, (block,), block.words) for block in wodle.blocks if block.schedule is not None)
 
 
 def _shown(moment: datetime) -> str:

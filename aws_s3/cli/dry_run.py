@@ -1,4 +1,4 @@
-"""`--dry-run`: what a run would collect from a bucket. Nothing is sent, deleted or recorded (SPEC 15).
+"""`--dry-run`: what a run would collect from a bucket. Nothing is sent, deleted or recorded.
 
 It is an ordinary run on a copy of the state, whose objects are counted instead of loaded.
 """
@@ -18,7 +18,7 @@ from aws_s3.aws.session import Session, known_regions
 from aws_s3.buckets.collector import Collector, Context
 from aws_s3.buckets.reader import Reader
 from aws_s3.buckets.worklist import Wanted
-from aws_s3.cli.tables import table, write
+from aws_s3.cli.tables import print_report, table
 from aws_s3.cli.terminal import printable
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.layout import Partition
@@ -63,7 +63,7 @@ def preview_bucket(settings: Settings, job: BucketJob, stop_request: StopRequest
             stats=stats,
         )
         code = Collector(replace(job, remove=False), bucket, context, began.date()).run()
-    write("\n".join(map(printable, _lines(job, found, store.lists))))
+    print_report("\n".join(map(printable, _lines(job, found, store.lists))))
     return code
 
 

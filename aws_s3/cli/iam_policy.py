@@ -1,4 +1,4 @@
-"""`--print-iam-policy`: the least that AWS must allow for what the options ask for (SPEC 15).
+"""`--print-iam-policy`: the least that AWS must allow for what the options ask for.
 
 Actions and resources: AWS's Service Authorization Reference. Who the caller is (GetCallerIdentity) needs no
 permission.
@@ -10,7 +10,7 @@ from typing import Any
 
 from aws_s3.aws.queue_address import QueueAddress
 from aws_s3.aws.session import aws_partition_of
-from aws_s3.cli.tables import write
+from aws_s3.cli.tables import print_report
 from aws_s3.cli.terminal import STDERR, NonBlockingWriter
 from aws_s3.settings import Access, BucketJob, CollectJob, ServiceJob, Settings, SubscriberJob
 
@@ -22,7 +22,7 @@ _ROLE = "The statement AssumeRole is for who calls, the others are for the role.
 
 def print_policy(settings: Settings, job: CollectJob) -> int:
     """Print the policy on stdout, and what it cannot say on stderr."""
-    write(json.dumps(policy(settings.access, job), indent=2, ensure_ascii=False))
+    print_report(json.dumps(policy(settings.access, job), indent=2, ensure_ascii=False))
     hints = NonBlockingWriter(STDERR)
     if not isinstance(job, ServiceJob):
         hints.write(_ENCRYPTED)

@@ -1,141 +1,134 @@
-"""The command: settings, wiring, and the one place that turns an error into a line and an exit code."""
+"""The command: one run from its arguments to its exit code. Every error becomes a line and a code here."""
 
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
-from aws_s3.cli.terminal import STDERR, STDOUT, ConsoleHandler, NonBlockingWriter, open_standard_streams, printable
-from aws_s3.config.options import check_job, parse
+from aws_s3.cli.jobs import run_job
+from aws_s3.cli.terminal import (
+    STDERR,
+    STDOUT,
+    ConsoleHandler,
+    NonBlockingWriter,
+    is_stdin_closed,
+    open_standard_streams,
+    printable,
+)
+from aws_s3.config.combinations import check_job
+from aws_s3.config.command_line import home_of_program, parse
 from aws_s3.errors import CollectorError, Interrupted, UsageError
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob, ConfiguredJob, Purpose, ServiceJob, Settings, StatusJob, SubscriberJob
 
+if TYPE_CHECKING:
+    from aws_s3.cli.metrics import Report
+
 log = logging.getLogger(__name__)
-
-Run = Callable[[Settings, StopRequest, RunStats], int]
-
-
-@dataclass
-class _Outcome:
-    """What a run has done, and who is told its exit code."""
-
-    stats: RunStats
-    report: Callable[[int], None] = lambda _: None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code (SPEC 10)."""
+    """Run the command line and return the exit code."""
+    stdin_was_closed = is_stdin_closed()
     open_standard_streams()
-    return _reported(lambda: parse(sys.argv[1:] if arguments is None else arguments), _run, RunStats())
+    application = Application(RunStats(), stdin_was_closed=stdin_was_closed)
+    return application.run(sys.argv[1:] if arguments is None else arguments)
 
 
-def _reported(read: Callable[[], Settings], run: Run, stats: RunStats) -> int:
-    """Run with a terminal and handlers of signals of its own, and return the exit code."""
-    terminal = ConsoleHandler()
-    terminal.attach(NonBlockingWriter(STDOUT), 0)
-    outcome = _Outcome(stats)
-    code = _guarded(read, run, terminal, StopRequest(), outcome)
-    # No signal interrupts this any more.
-    outcome.report(code)
-    terminal.finish()
-    return code
+def run_block(settings: Settings, stats: RunStats) -> int:
+    """Run one block of a file in this process, a child: its parent reports a signal that both get."""
+    return Application(stats, level_of_interruption=logging.INFO).run(settings)
 
 
-def _guarded(
-    read: Callable[[], Settings], run: Run, terminal: ConsoleHandler, stop_request: StopRequest, outcome: _Outcome
-) -> int:
-    """Run, and make one line and a code of whatever goes wrong."""
-    try:
+class Application:
+    """One run in this process: its console, its signals, its figures."""
+
+    def __init__(
+        self, stats: RunStats, *, stdin_was_closed: bool = False, level_of_interruption: int = logging.ERROR
+    ) -> None:
+        self._stats = stats
+        self._stdin_was_closed = stdin_was_closed
+        self._level_of_interruption = level_of_interruption
+        self._stop_request = StopRequest()
+        self._report: Report | None = None
+        self._console = ConsoleHandler()
+        self._console.attach(NonBlockingWriter(STDOUT), 0)
+
+    def run(self, request: Sequence[str] | Settings) -> int:
+        """Run a command line, or settings; return the exit code."""
         try:
-            stop_request.install()
-            settings = read()
-            lines = NonBlockingWriter(STDERR if settings.output.kind == "stdout" else STDOUT)
-            terminal.attach(lines, settings.debug, every=isinstance(settings.job, ConfiguredJob))
-            _prepare(settings, outcome)
-            with _watched(settings, terminal, outcome.stats):
-                return run(settings, stop_request, outcome.stats)
+            code = self._run(request)
+        except UsageError as error:
+            self._write_usage_error(error)
+            code = error.exit_code
+        except Interrupted as error:
+            log.log(self._level_of_interruption, "%s", error, exc_info=True)
+            code = error.exit_code
+        except CollectorError as error:
+            log.error("%s", error, exc_info=True)
+            code = error.exit_code
+        except Exception as error:
+            log.error("Unknown error: %s: %s", type(error).__name__, error, exc_info=True)
+            code = CollectorError.exit_code
+        self._finish(code)
+        return code
+
+    def _run(self, request: Sequence[str] | Settings) -> int:
+        try:
+            self._stop_request.install()
+            settings = request if isinstance(request, Settings) else parse(request)
+            self._prepare(settings)
+            with self._progress(settings):
+                check_job(settings)
+                if isinstance(settings.job, ConfiguredJob):
+                    from aws_s3.cli.ossec_run import run_configured
+
+                    return run_configured(settings, settings.job, run_block)
+                return run_job(settings, self._stop_request, self._stats)
         finally:
-            # Either this ends before a signal comes, or the signal was the first, and no other raises.
-            stop_request.end()
-    except UsageError as error:
-        NonBlockingWriter(STDERR).write(f"aws-s3: error: {printable(str(error))}. aws-s3 --help lists the options.")
-        return error.exit_code
-    except (CollectorError, Interrupted) as error:
-        log.error("%s", error, exc_info=True)
-        return error.exit_code
-    except Exception as error:
-        log.error("Unknown error: %s: %s", type(error).__name__, error, exc_info=True)
-        return CollectorError.exit_code
+            # At most one Interrupted can be raised: later signals are ignored.
+            self._stop_request.end()
 
+    def _prepare(self, settings: Settings) -> None:
+        """Write lines as the settings say from now on, and metrics when the run ends."""
+        lines = NonBlockingWriter(STDERR if settings.output.kind == "stdout" else STDOUT)
+        self._console.attach(lines, settings.debug, deduplicate=not isinstance(settings.job, ConfiguredJob))
+        if settings.metrics_file is None or isinstance(settings.job, ConfiguredJob | StatusJob):
+            return
+        from aws_s3.cli.metrics import Report, has_prometheus_client
 
-def _prepare(settings: Settings, outcome: _Outcome) -> None:
-    """See to it that the metrics are written when the run ends, if that was asked for."""
-    if settings.metrics_file is None or isinstance(settings.job, ConfiguredJob | StatusJob):
-        return
-    from aws_s3.cli.metrics import Report
+        if not has_prometheus_client():
+            return
+        self._report = Report(settings.metrics_file, settings.job, self._stats)
+        if isinstance(settings.job, SubscriberJob) and settings.job.follow:
+            self._stats.observers.append(self._report.write_now_and_then)
 
-    report = Report(settings.metrics_file, settings.job, outcome.stats)
-    outcome.report = report.write
-    if isinstance(settings.job, SubscriberJob) and settings.job.follow:
-        outcome.stats.observers.append(report.write_now_and_then)
+    @contextmanager
+    def _progress(self, settings: Settings) -> Iterator[None]:
+        """Show a progress bar until the block ends if stderr is a terminal and events do not go to the same one."""
+        is_shown = os.isatty(STDERR) and not (settings.output.kind == "stdout" and os.isatty(STDOUT))
+        is_collection = isinstance(settings.job, BucketJob | ServiceJob | SubscriberJob)
+        if not is_shown or not is_collection or settings.purpose is not Purpose.COLLECT:
+            yield
+            return
+        from aws_s3.cli.progress import shown_progress
 
+        with shown_progress(self._stats, self._console):
+            yield
 
-@contextmanager
-def _watched(settings: Settings, terminal: ConsoleHandler, stats: RunStats) -> Iterator[None]:
-    """Show a progress bar until the block ends, where somebody sees it who does not read the events there."""
-    is_shown = os.isatty(STDERR) and not (settings.output.kind == "stdout" and os.isatty(STDOUT))
-    is_collection = isinstance(settings.job, BucketJob | ServiceJob | SubscriberJob)
-    if not is_shown or not is_collection or settings.purpose is not Purpose.COLLECT:
-        yield
-        return
-    from aws_s3.cli.progress import shown_progress
+    def _write_usage_error(self, error: UsageError) -> None:
+        """Write the error to stderr; Wazuh's daemon shows its user only the text after `aws.py: error:`."""
+        is_under_daemon = self._stdin_was_closed and home_of_program() is not None
+        program = "aws.py" if is_under_daemon else "aws-s3"
+        text = printable(str(error)).rstrip(".?")
+        mark = "?" if str(error).endswith("?") else "."
+        NonBlockingWriter(STDERR).write(f"{program}: error: {text}{mark} aws-s3 --help lists the options.")
 
-    with shown_progress(stats, terminal):
-        yield
-
-
-def _run(settings: Settings, stop_request: StopRequest, stats: RunStats) -> int:
-    """Run the job; of the program, only what it needs is imported."""
-    check_job(settings)
-    job, began = settings.job, datetime.now(timezone.utc)
-    if isinstance(job, ConfiguredJob):
-        from aws_s3.cli.ossec_run import collect_configured
-
-        return collect_configured(settings, job, lambda block, stats: _reported(lambda: block, _run_block, stats))
-    if isinstance(job, StatusJob):
-        from aws_s3.cli.status import show_status
-
-        return show_status(settings, job, began.date())
-    if settings.purpose is Purpose.POLICY:
-        from aws_s3.cli.iam_policy import print_policy
-
-        return print_policy(settings, job)
-    if isinstance(job, BucketJob) and settings.purpose is Purpose.DRY_RUN:
-        from aws_s3.cli.dry_run import preview_bucket
-
-        return preview_bucket(settings, job, stop_request, began)
-    if isinstance(job, BucketJob):
-        from aws_s3.buckets.run import collect_bucket
-
-        return collect_bucket(settings, job, stop_request, began, stats)
-    if isinstance(job, ServiceJob):
-        from aws_s3.services.run import collect_service
-
-        return collect_service(settings, job, stop_request, began, stats)
-    from aws_s3.subscribers.run import collect_queue
-
-    return collect_queue(settings, job, stop_request, began, stats)
-
-
-def _run_block(settings: Settings, stop_request: StopRequest, stats: RunStats) -> int:
-    """Run one block of a file; the process that waits for it tells of signals."""
-    try:
-        return _run(settings, stop_request, stats)
-    except Interrupted as request:
-        log.info("%s", request)
-        return request.exit_code
+    def _finish(self, code: int) -> None:
+        """Write the metrics and the last lines. No signal interrupts this any more."""
+        if self._report is not None:
+            self._report.write(code)
+        self._console.finish()

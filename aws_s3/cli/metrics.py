@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from aws_s3.errors import MissingExtraError
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob, Job, ServiceJob, SubscriberJob
 from aws_s3.wazuh.extras import needs
@@ -69,7 +68,7 @@ class RunMetrics:
     newest: float | None = None
 
     @classmethod
-    def of(cls, job: Job, stats: RunStats, exit_code: int, began: float) -> "RunMetrics":
+    def from_run(cls, job: Job, stats: RunStats, exit_code: int, began: float) -> "RunMetrics":
         """Return the metrics of a run that `began` then and ends now."""
         ended = time.time()
         figures = {
@@ -114,19 +113,20 @@ class RunMetrics:
         return samples
 
 
-def check_extra() -> None:
-    """Raise MissingExtraError without prometheus-client."""
+def has_prometheus_client() -> bool:
+    """Tell whether prometheus-client can be imported; without it a WARNING says that there are no metrics."""
     try:
         import prometheus_client  # noqa: F401 - only to see whether it is there
     except ImportError as error:
-        raise MissingExtraError(needs("--metrics-file", "prometheus-client", error)) from error
+        log.warning("No metrics are written: %s", needs("--metrics-file", "prometheus-client", error))
+        return False
+    return True
 
 
 class Report:
-    """Writes the metrics of one run. Making one raises MissingExtraError without prometheus-client."""
+    """Writes the metrics of one run. It needs prometheus-client."""
 
     def __init__(self, path: Path, job: Job, stats: RunStats, every: float = _EVERY) -> None:
-        check_extra()
         self._path = path
         self._job = job
         self._stats = stats
@@ -136,7 +136,7 @@ class Report:
 
     def write(self, exit_code: int) -> None:
         """Write the figures of the run as it stands."""
-        write(self._path, [RunMetrics.of(self._job, self._stats, exit_code, self._began)])
+        write_textfile(self._path, [RunMetrics.from_run(self._job, self._stats, exit_code, self._began)])
 
     def write_now_and_then(self) -> None:
         """Write them if that was long ago, as those of a success: a run that goes on for ever has no end."""
@@ -158,7 +158,7 @@ def labels_of(job: Job) -> Labels:
     return Labels("subscriber", job.type or job.name, job.queue)
 
 
-def write(path: Path, runs: Sequence[RunMetrics], kept: Collection[Job] = ()) -> None:
+def write_textfile(path: Path, runs: Sequence[RunMetrics], kept: Collection[Job] = ()) -> None:
     """Replace the file by one with the runs' metrics, in the Prometheus text format.
 
     Of jobs that are `kept` and had no run, the metrics of the last one stay. Runs on the same source count

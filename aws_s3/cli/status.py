@@ -1,11 +1,11 @@
-"""`--status`: what the state tells of each source, as a table or as JSON (SPEC 15)."""
+"""`--status`: what the state tells of each source, as a table or as JSON."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date
 
-from aws_s3.cli.tables import shortened, table, write
+from aws_s3.cli.tables import print_report, shortened, table
 from aws_s3.cli.terminal import printable
 from aws_s3.settings import Settings, StatusJob
 from aws_s3.state.overview import FailedStatus, Overview, PartitionStatus, SourceStatus, overview
@@ -22,7 +22,7 @@ def show_status(settings: Settings, job: StatusJob, today: date) -> int:
         text = json.dumps(asdict(found), indent=2, ensure_ascii=False)
     else:
         text = "\n".join(map(printable, _lines(found, settings, today)))
-    write(text)
+    print_report(text)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Reports on stdout: what was asked for, and no line of a log."""
+"""Reports on stdout, for the actions that print a result instead of log lines."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -9,8 +9,8 @@ from aws_s3.cli.terminal import STDOUT
 _SHOWN = 20
 
 
-def write(text: str) -> None:
-    """Write the text and a newline; a reader that has gone is nobody's failure."""
+def print_report(text: str) -> None:
+    """Write the text and a newline; ignore a closed stdout (`| head`)."""
     report = f"{text}\n".encode("utf-8", "backslashreplace")
     with suppress(OSError):
         while report:
@@ -18,7 +18,7 @@ def write(text: str) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield aligned lines, of many rows the first."""
+    """Yield an aligned table, limited to the first 20 rows."""
     shown = [head, *rows[:_SHOWN]]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     for row in shown:

@@ -1,9 +1,10 @@
-"""The lines on the terminal: levels, wording, and what level 0 holds back (SPEC 14)."""
+"""The lines on the terminal: their levels and form, and the repeated lines that level 0 holds back."""
 
 import logging
 import os
 import re
 import select
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -25,10 +26,10 @@ Kind = tuple[str, type | None]
 
 
 class NonBlockingWriter:
-    """A descriptor that lines are written to without ever stopping the program.
+    """Writes lines to a descriptor without ever stopping the program.
 
-    Where it is closed or its reader is gone, lines are lost. Where it is full, it is waited for once,
-    `patience` seconds, and from then on lines are lost until it was read from.
+    If it is closed or its reader is gone, lines are lost. If it is full, the writer waits for it once,
+    `patience` seconds, and from then on loses lines until somebody reads again.
     """
 
     def __init__(self, descriptor: int, patience: float = _PATIENCE) -> None:
@@ -49,7 +50,7 @@ class NonBlockingWriter:
             self._write_on()
 
     def _write_on(self) -> None:
-        """Write what there is, as far as that needs no waiting: a begun line is ended before the next."""
+        """Write the rest of the begun line as far as that needs no waiting: it is ended before the next line."""
         while self._unwritten and self._is_ready():
             written = os.write(self._descriptor, self._unwritten[: select.PIPE_BUF])
             self._unwritten = self._unwritten[written:]
@@ -63,25 +64,25 @@ class NonBlockingWriter:
 class ConsoleHandler(logging.Handler):
     """Writes `LEVEL: message` lines. At level 0 each kind of line is written once, and counted.
 
-    `make_room` is called before each line: something else may be on the screen, drawn with the lock held.
+    `make_room` is called before each line: a progress bar may be on screen; it is drawn under the same lock.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._lines = NonBlockingWriter(STDOUT)
         self._debug = 0
-        self._every = False
+        self._deduplicate = True
         self._counts: dict[Kind, int] = {}
         self.make_room: Callable[[], None] = lambda: None
 
-    def attach(self, lines: NonBlockingWriter, debug: int, *, every: bool = False) -> None:
-        """Write what all the program's loggers say to `lines` from now on, and nothing of the libraries'.
+    def attach(self, lines: NonBlockingWriter, debug: int, *, deduplicate: bool = True) -> None:
+        """Write the lines of all the program's loggers to `lines` from now on, and none of the libraries'.
 
-        `every`: hold no line back, as is right for the few that many runs share.
+        `deduplicate` writes each kind of line once at level 0.
         """
         self._lines = lines
         self._debug = debug
-        self._every = every or debug > 0
+        self._deduplicate = deduplicate and debug == 0
         logger = logging.getLogger("aws_s3")
         logger.handlers = [self]
         logger.setLevel(_THRESHOLDS[debug])
@@ -94,7 +95,7 @@ class ConsoleHandler(logging.Handler):
         """Write the record as one line; its traceback follows, indented, at debug 2 and above."""
         kind = _kind(record)
         self._counts[kind] = self._counts.get(kind, 0) + 1
-        if not self._every and self._counts[kind] > 1:
+        if self._deduplicate and self._counts[kind] > 1:
             return
         self.make_room()
         level = record.levelname if record.levelno >= logging.INFO else "DEBUG"
@@ -104,13 +105,13 @@ class ConsoleHandler(logging.Handler):
                 self._lines.write(f"  {printable(line)}")
 
     def finish(self) -> None:
-        """Say how many lines were held back or lost."""
+        """Write how many lines were held back or lost."""
         for (text, error), count in list(self._counts.items()):
-            if not self._every and count > 1:
+            if self._deduplicate and count > 1:
                 text = _ARGUMENT.sub("…", text.replace("%s", error.__name__, 1) if error else text)
                 self._lines.write(f'WARNING: {count - 1} more lines like "{text}": --debug 1 shows them.')
         if self._lines.lost:
-            self._lines.write(f"WARNING: Lines that were lost because nobody read them: {self._lines.lost}")
+            self._lines.write(f"WARNING: {self._lines.lost} lines are lost because nobody read them.")
 
 
 def printable(text: str) -> str:
@@ -119,14 +120,19 @@ def printable(text: str) -> str:
 
 
 def _kind(record: logging.LogRecord) -> Kind:
-    """Return what lines have in common that say the same of different things: wording, or class of error."""
+    """Return the wording, or the class of the error: lines of one kind say the same about different things."""
     arguments = record.args if isinstance(record.args, tuple) else ()
     error = next((type(argument) for argument in arguments if isinstance(argument, BaseException)), None)
     return (str(record.msg), error)
 
 
+def is_stdin_closed() -> bool:
+    """Tell whether this process was started with stdin closed, as Wazuh's daemon does."""
+    return sys.stdin is None
+
+
 def open_standard_streams() -> None:
-    """Open what of stdin, stdout and stderr is closed, so that no other file gets their numbers."""
+    """Open each of stdin, stdout and stderr that is closed, so that no other file gets their numbers."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STDERR:
         pass
     os.close(descriptor)

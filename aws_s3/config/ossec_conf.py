@@ -1,14 +1,19 @@
-"""The aws-s3 block of ossec.conf, turned into the settings that the equivalent command lines give (SPEC 13)."""
+"""The aws-s3 module of ossec.conf becomes the settings that the equivalent command lines give.
+
+Whatever Wazuh runs is taken, with a WARNING where the file does not mean what it says.
+"""
 
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
-from aws_s3.config.options import SERVICES, SUBSCRIBERS, check_job, parse
-from aws_s3.config.schedule import Interval, Schedule, parse_day, parse_interval, parse_time, parse_wday
+from aws_s3.config.combinations import check_job
+from aws_s3.config.command_line import parse
+from aws_s3.config.options import SERVICES, SUBSCRIBERS
+from aws_s3.config.ossec_schedule import SCHEDULE_TAGS, schedule_of
+from aws_s3.config.schedule import Schedule
 from aws_s3.errors import CollectorError, OssecConfigError
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.settings import Settings
@@ -16,15 +21,16 @@ from aws_s3.wazuh.ossec_xml import Element, OssecSyntaxError, wodles
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 NAME = "aws-s3"
 
 _ACCESS = ("aws_profile", "iam_role_arn", "iam_role_duration", "sts_endpoint", "service_endpoint")
 _KEYS = ("access_key", "secret_key")
 _LOGS = ("aws_organization_id", "aws_account_id", "aws_account_alias", "only_logs_after", "regions")
 _SWITCHES = ("remove_from_bucket", "remove_log_streams")
-_OPTIONS = {
+_MAY_BE_EMPTY = ("regions", "only_logs_after", "iam_role_arn", "iam_role_duration")
+"""Wazuh takes these without a value, and passes no option for them."""
+
+_OPTIONS = {tag: f"--{tag}" for tag in (*_ACCESS, *_KEYS, *_LOGS, "aws_log_groups", "external_id")} | {
     "name": "--bucket",
     "path": "--trail_prefix",
     "path_suffix": "--trail_suffix",
@@ -33,17 +39,13 @@ _OPTIONS = {
     "remove_from_bucket": "--remove",
     "remove_log_streams": "--remove-log-streams",
 }
-"""The options that are not called as their tags are."""
+_TAGS = {option: tag for tag, option in _OPTIONS.items()}
+_SHOWN = {option: f"<{tag}>" for option, tag in _TAGS.items()} | {"--discard-field": 'its attribute "field"'}
+"""Options as messages about a file name them."""
 
-_NAMED = {**{f"--{tag}": f"<{tag}>" for tag in (*_ACCESS, *_KEYS, *_LOGS, "aws_log_groups", "external_id")}}
-_NAMED |= {option: f"<{tag}>" for tag, option in _OPTIONS.items()}
-_NAMED |= {"--discard-field": 'its attribute "field"'}
-_OPTION = re.compile(r"(?:argument )?(?:-\w+/)?(--[\w-]+)")
-_TAG = re.compile(r"<(\w+)>")
-
-_SCHEDULE = ("interval", "day", "wday", "time")
 _OLD = ("remove_from_bucket", *_KEYS)
-_DEFAULT_INTERVALS = {"day": Interval(1, "M"), "wday": Interval(1, "w"), "time": Interval(1, "d")}
+_OLD_ALIAS = "LEGACY"
+_BACKSLASHES = re.compile(r"\\+")
 
 
 @dataclass(frozen=True)
@@ -73,15 +75,24 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Block:
-    """One collection of the file. `name` is for messages; of `settings`, the job and the access are the block's."""
+    """One collection of the file: the command line that is equivalent, in long options; `name` is for messages.
+
+    `schedule` is its own, None if it runs on the file's.
+    """
 
     name: str
-    settings: Settings
+    words: tuple[str, ...]
+    schedule: Schedule | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as of now, because `7d` is another day tomorrow; only the job and the access are the block's."""
+        return parse(self.words)
 
 
 @dataclass(frozen=True)
 class Wodle:
-    """What the file says. `blocks` are in the order in which they run."""
+    """The file's module. `blocks` are in the order in which they run."""
 
     disabled: bool = False
     run_on_start: bool = True
@@ -89,27 +100,27 @@ class Wodle:
     blocks: tuple[Block, ...] = ()
 
 
-def load(path: Path) -> Wodle:
-    """Return what the last aws-s3 block of the file says. Of a disabled one, nothing more is looked at.
+def read_ossec_conf(path: Path) -> Wodle:
+    """Return the last aws-s3 module of the file. Nothing in a disabled module is checked.
 
-    Raises OssecConfigError, which names file, line and tag, and what is allowed there.
+    Raises OssecConfigError, which names file, line and tag, and the values allowed there.
     """
     try:
         found = wodles(path.read_bytes(), NAME)
         if not found:
             raise OssecConfigError(f'{path} holds no <wodle name="{NAME}">. Add one, or give another --config.')
-        reading = _Reading(path)
+        reader = _ConfReader(path)
         for unused in found[:-1]:
-            reading.warn(unused, "is not used: a later one takes its place")
-        return reading.wodle(found[-1])
-    except OssecSyntaxError as fault:
-        raise OssecConfigError(f"{path}, line {fault.line}: {fault}.") from None
+            reader.warn(unused, "is not used: a later one takes its place")
+        return reader.wodle(found[-1])
+    except OssecSyntaxError as error:
+        raise OssecConfigError(f"{path}, line {error.line}: {error}.") from None
     except OSError as error:
         raise OssecConfigError(f"Cannot read {path}: {error.strerror}. Check --config.") from error
 
 
-class _Reading:
-    """What one reading of the file makes of its elements."""
+class _ConfReader:
+    """Turns the elements of one file into its module."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -119,12 +130,18 @@ class _Reading:
         log.warning("%s, line %d: this <%s> %s.", self._path, element.line, element.tag, text)
 
     def wodle(self, wodle: Element) -> Wodle:
-        """Return what the block says."""
+        """Return the module of this element."""
+        if wodle.agent_filter:
+            raise OssecSyntaxError(
+                wodle.line,
+                f"<wodle> stands in <agent_config {wodle.agent_filter}>, which is for some agents only: "
+                "put it into a file of its own, in <ossec_config>",
+            )
         if any(child.tag == "disabled" and _is_yes(child) for child in wodle.children):
             self.warn(wodle, "is disabled: nothing runs")
             return Wodle(disabled=True)
-        _check_attributes(wodle, "name")
-        given = _given(wodle, ("disabled", "run_on_start", "skip_on_error", *_SCHEDULE, *_OLD, *_KINDS), _KINDS)
+        own_tags = ("disabled", "run_on_start", "skip_on_error", *SCHEDULE_TAGS, *_OLD)
+        given = self._given(wodle, own_tags, others=_KINDS)
         old = {tag: given[tag] for tag in _OLD if tag in given}
         for element in old.values():
             self.warn(element, "is an old form that holds for a <bucket> without type: put it into the <bucket>")
@@ -133,121 +150,99 @@ class _Reading:
         if not blocks:
             raise OssecSyntaxError(wodle.line, f"<wodle> holds none of {_listed(_KINDS)}")
         run_on_start = _says_yes(given, "run_on_start", default=True)
-        return Wodle(run_on_start=run_on_start, schedule=_schedule(wodle, given), blocks=blocks)
+        schedule = schedule_of(given, self.warn) or Schedule()
+        return Wodle(run_on_start=run_on_start, schedule=schedule, blocks=blocks)
 
     def _block(self, block: Element, words: Iterable[str], old: Mapping[str, Element]) -> Block:
         kind = _KINDS[block.tag]
-        _check_attributes(block, "type")
-        type_ = block.attributes.get("type", "").strip()
-        if block.tag == "bucket" and "type" not in block.attributes:
-            self.warn(block, "has no type, which is an old form: it is read as cloudtrail")
-            given = {**old, **(_given(block, kind.tags) if block.children else {"name": block})}
+        if block.tag == "bucket" and "type" not in block.attributes and not block.children:
+            self.warn(block, f"has no type, which is an old form: it is read as cloudtrail, its alias is {_OLD_ALIAS}")
+            words = [*words, f"--aws_account_alias={_OLD_ALIAS}"]
+            given = {**old, "name": block}
         elif "type" not in block.attributes:
             raise OssecSyntaxError(block.line, f'<{block.tag}> needs the attribute "type": {" or ".join(kind.types)}')
         else:
-            words = [*words, f"{kind.type_option}={type_}"]
-            given = _given(block, kind.tags)
+            words = [*words, f"{kind.type_option}={block.attributes['type'].strip()}"]
+            given = self._given(block, (*kind.tags, *SCHEDULE_TAGS))
         if kind.needs and kind.needs not in given:
             raise OssecSyntaxError(block.line, f"<{block.tag}> needs <{kind.needs}>")
-        settings = _settings([*words, *_words(given)], block, given)
-        name = given[kind.needs].text if kind.needs else type_
-        return Block(f"{block.tag} {name} (line {block.line})", settings)
+        words = (*words, *self._words(given))
+        _check(words, block, given)
+        name = given[kind.needs].text if kind.needs else block.attributes["type"].strip()
+        return Block(f"{block.tag} {name} (line {block.line})", words, schedule_of(given, self.warn))
+
+    def _given(self, parent: Element, tags: Iterable[str], others: Iterable[str] = ()) -> dict[str, Element]:
+        """Return the elements in `parent` by their tags, of which the last counts; `others` may be there as well."""
+        if parent.text:
+            # A comment that lost its marks; Wazuh ignores it.
+            log.info("%s, line %d: <%s> holds text that is in no tag.", self._path, parent.line, parent.tag)
+        given: dict[str, Element] = {}
+        for child in parent.children:
+            if child.tag not in (*tags, *others):
+                known = _listed((*tags, *others))
+                raise OssecSyntaxError(child.line, f"<{child.tag}> is unknown in <{parent.tag}>. Use {known}")
+            if child.tag in given:
+                self.warn(child, f"takes the place of the one in line {given[child.tag].line}")
+            if child.tag not in others:
+                given[child.tag] = child
+        return given
+
+    def _words(self, given: Mapping[str, Element]) -> Iterator[str]:
+        """Yield the words of the equivalent command line; none takes another for its value."""
+        for tag, element in given.items():
+            if tag in SCHEDULE_TAGS:
+                continue
+            option, text = _OPTIONS[tag], _value(element)
+            if tag in _SWITCHES:
+                yield from [option] if _is_yes(element) else []
+            elif tag in _MAY_BE_EMPTY and not text:
+                self.warn(element, "is empty, which is as if it were not there")
+            elif tag == "discard_regex":
+                yield f"{option}={self._regex(element)}"
+                if "field" in element.attributes:
+                    yield f"--discard-field={element.attributes['field'].strip()}"
+            else:
+                yield f"{option}={text}"
+
+    def _regex(self, element: Element) -> str:
+        """Return the regex as Wazuh's daemon of the file's time passes it: one up to 4.14.7 drops backslashes."""
+        runs = _BACKSLASHES.findall(element.text)
+        if not runs or any(len(run) % 2 for run in runs):
+            return element.text
+        log.info(
+            "%s, line %d: the backslashes of this <discard_regex> are halved, because all of them are doubled.",
+            self._path,
+            element.line,
+        )
+        return _BACKSLASHES.sub(lambda run: "\\" * (len(run[0]) // 2), element.text)
 
 
-def _given(parent: Element, tags: Iterable[str], repeatable: Iterable[str] = ()) -> dict[str, Element]:
-    """Return the elements in `parent` by their tags, which are of these, each there once."""
-    if parent.text:
-        raise OssecSyntaxError(parent.line, f"<{parent.tag}> holds text that is in no tag")
-    given: dict[str, Element] = {}
-    for child in parent.children:
-        if child.tag not in tags:
-            raise OssecSyntaxError(child.line, f"<{child.tag}> is unknown in <{parent.tag}>. Use {_listed(tags)}")
-        if child.tag in given and child.tag not in repeatable:
-            raise OssecSyntaxError(child.line, f"<{child.tag}> is there already, in line {given[child.tag].line}")
-        given[child.tag] = child
-    return given
-
-
-def _check_attributes(element: Element, *allowed: str) -> None:
-    for name in element.attributes:
-        if name not in allowed:
-            may = f'only "{allowed[0]}"' if allowed else "none"
-            raise OssecSyntaxError(
-                element.line, f'<{element.tag}> has the unknown attribute "{name}": it may have {may}'
-            )
-
-
-def _check_value(element: Element, *attributes: str) -> None:
-    """Raise Fault where an element is more than a value."""
-    _check_attributes(element, *attributes)
+def _value(element: Element) -> str:
+    """Return the text of an element. Raises OssecSyntaxError if it holds other elements."""
     if element.children:
-        raise OssecSyntaxError(element.children[0].line, f"<{element.tag}> is to hold a value, and no tag")
+        raise OssecSyntaxError(element.children[0].line, f"<{element.tag}> must hold a value, not a tag")
+    return element.text
 
 
 def _is_yes(element: Element) -> bool:
-    _check_value(element)
-    if element.text.lower() not in ("yes", "no"):
+    text = _value(element).lower()
+    if text not in ("yes", "no"):
         raise OssecSyntaxError(element.line, f"<{element.tag}>: {element.text!r} is not yes or no")
-    return element.text.lower() == "yes"
+    return text == "yes"
 
 
 def _says_yes(given: Mapping[str, Element], tag: str, *, default: bool) -> bool:
     return _is_yes(given[tag]) if tag in given else default
 
 
-def _words(given: Mapping[str, Element]) -> Iterator[str]:
-    """Yield the words of a command line that say the same; none takes another for its value."""
-    for tag, element in given.items():
-        option = _OPTIONS.get(tag, f"--{tag}")
-        if tag in _SWITCHES:
-            yield from [option] if _is_yes(element) else []
-            continue
-        _check_value(element, *(["field"] if tag == "discard_regex" else []))
-        yield f"{option}={element.text}"
-        if "field" in element.attributes:
-            yield f"--discard-field={element.attributes['field'].strip()}"
-
-
-def _settings(words: list[str], block: Element, given: Mapping[str, Element]) -> Settings:
-    """Return the settings of a command line; its errors name the tags in the place of options."""
+def _check(words: Iterable[str], block: Element, given: Mapping[str, Element]) -> None:
+    """Raise OssecSyntaxError for what the command line would refuse, with tags in the place of options."""
     try:
-        settings = parse(words)
-        check_job(settings)
+        check_job(parse(tuple(words)))
     except CollectorError as error:
-        text = _OPTION.sub(lambda option: _NAMED.get(option[1], option[0]), str(error)).removesuffix(".")
-        raise OssecSyntaxError(_line(text, given, block), f"<{block.tag}>: {text}") from None
-    return settings
-
-
-def _schedule(wodle: Element, given: Mapping[str, Element]) -> Schedule:
-    """Return the schedule; without an interval, it is the least that the other tags go with."""
-    interval = next((_DEFAULT_INTERVALS[tag] for tag in _DEFAULT_INTERVALS if tag in given), Interval())
-    try:
-        return Schedule(
-            interval=_parsed(given, "interval", parse_interval) or interval,
-            day=_parsed(given, "day", parse_day),
-            wday=_parsed(given, "wday", parse_wday),
-            at=_parsed(given, "time", parse_time),
-        )
-    except ValueError as error:
-        raise OssecSyntaxError(_line(str(error), given, wodle), str(error)) from None
-
-
-def _parsed(given: Mapping[str, Element], tag: str, parse_value: Callable[[str], T]) -> T | None:
-    if tag not in given:
-        return None
-    element = given[tag]
-    _check_value(element)
-    try:
-        return parse_value(element.text)
-    except ValueError as error:
-        raise OssecSyntaxError(element.line, f"<{tag}>: {element.text!r} is not valid: {error}") from None
-
-
-def _line(text: str, given: Mapping[str, Element], default: Element) -> int:
-    """Return the line of the tag that a message names first."""
-    named = (given[tag] for tag in _TAG.findall(text) if tag in given)
-    return next(named, default).line
+        text = error.with_names(_SHOWN).removesuffix(".")
+        named = (given[_TAGS[option]] for option in error.options if _TAGS.get(option) in given)
+        raise OssecSyntaxError(next(named, block).line, f"<{block.tag}>: {text}") from None
 
 
 def _listed(tags: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""When the next run begins: the schedule of ossec.conf over local time (SPEC 13). Pure: the clock is the caller's."""
+"""When the next run begins: the schedule of ossec.conf in local time. No I/O: the caller has the clock."""
 
 import re
 from collections.abc import Iterator
@@ -25,9 +25,12 @@ class Interval:
     number: int = 10
     unit: str = "m"
 
+    def __str__(self) -> str:
+        return f"{self.number}{self.unit}"
+
     @property
     def seconds(self) -> int:
-        """How long it is; of months, at most."""
+        """How long it is; for months, the longest that it can be."""
         return self.number * _SECONDS[self.unit]
 
 
@@ -36,7 +39,7 @@ class Schedule:
     """An interval; runs may be bound to a day of the month, or of the week (Monday is 0), and a local time.
 
     Without any of these, the next run begins one interval after the last, as clocks without daylight
-    saving count; months begin on their first day. Raises ValueError for what does not go together.
+    saving count; months begin on their first day. Raises ValueError for parts that do not go together.
     """
 
     interval: Interval = Interval()

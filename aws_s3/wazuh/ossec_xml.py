@@ -8,11 +8,12 @@ from xml.parsers import expat
 
 _SPECIAL = re.compile(rb"<!\[CDATA\[.*?\]\]>|<!--.*?(?:-->|\Z)|<!DOCTYPE|&(?!#?\w+;)", re.DOTALL)
 _VISIBLE = re.compile(rb"[^\n]")
+_ROOT = re.compile(rb"<(agent_config|ossec_config)(?=[\s>])([^>]*)>")
 _WODLE = re.compile(rb"<wodle(?=[\s/>])")
 
 
 class OssecSyntaxError(Exception):
-    """Something in the file is wrong, in `line`."""
+    """The file is wrong in `line`."""
 
     def __init__(self, line: int, text: str) -> None:
         super().__init__(text)
@@ -21,25 +22,40 @@ class OssecSyntaxError(Exception):
 
 @dataclass
 class Element:
-    """An element, and the line in which it begins. `text` is what stands between its tags."""
+    """An element, and the line in which it begins. `text` is all text between its tags that is in no other tag.
+
+    `agent_filter` has the attributes of the `<agent_config>` that a `<wodle>` stands in, empty without any.
+    """
 
     tag: str
     attributes: Mapping[str, str]
     line: int
     text: str = ""
     children: list["Element"] = field(default_factory=list)
+    agent_filter: str = ""
 
 
 def wodles(content: bytes, name: str) -> list[Element]:
     """Return the `<wodle>` elements of that name; nothing else in the file needs to be XML.
 
     A `&` that begins no reference stands for itself, and a comment may hold anything, as to Wazuh.
-    Raises Fault where one of these elements is not XML, and for a document type: none is needed, and
-    its entities could be made to fill the memory.
+    Raises OssecSyntaxError for one of these elements that is not XML, and for a document type: none is
+    needed, and its entities could be made to fill the memory.
     """
     text = _SPECIAL.sub(_plain, content)
-    parsed = (_Parser(name).parse(text, found.start()) for found in _WODLE.finditer(text))
-    return [element for element in parsed if element]
+    found = []
+    for begin in _WODLE.finditer(text):
+        if element := _Parser(name).parse(text, begin.start()):
+            element.agent_filter = _agent_filter(text, begin.start())
+            found.append(element)
+    return found
+
+
+def _agent_filter(text: bytes, begin: int) -> str:
+    """Return the attributes of the `<agent_config>` that is the last root opened before `begin`."""
+    roots = _ROOT.findall(text, 0, begin)
+    name, attributes = roots[-1] if roots else (b"", b"")
+    return " ".join(attributes.decode("utf-8", "replace").split()) if name == b"agent_config" else ""
 
 
 def _plain(found: re.Match[bytes]) -> bytes:
@@ -57,11 +73,11 @@ def _plain(found: re.Match[bytes]) -> bytes:
 
 
 class _Complete(Exception):
-    """The element has ended, or is not the one looked for."""
+    """The element has ended, or has another name than the one to find."""
 
 
 class _Parser:
-    """Reads one element, and nothing of what follows it."""
+    """Reads one element, and nothing after it."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -82,8 +98,8 @@ class _Parser:
             pass
         except expat.ExpatError as error:
             inside = f" in <{self._open[-1].tag}> of line {self._open[-1].line}" if self._open else ""
-            what = f"this is not XML: {expat.ErrorString(error.code)}{inside}"
-            raise OssecSyntaxError(error.lineno, f"{what}. In values, write &lt; for < and &amp; for &") from None
+            reason = f"this is not XML: {expat.ErrorString(error.code)}{inside}"
+            raise OssecSyntaxError(error.lineno, f"{reason}. In values, write &lt; for < and &amp; for &") from None
         return self._found
 
     def _start(self, tag: str, attributes: Mapping[str, Any]) -> None:

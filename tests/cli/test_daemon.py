@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aws_s3.cli.daemon import Daemon, SystemClock
-from aws_s3.config.ossec_conf import Wodle
+from aws_s3.config.ossec_conf import Block, Wodle
 from aws_s3.config.schedule import Interval, Schedule, parse_interval, parse_time
 from aws_s3.errors import Interrupted, OssecConfigError
 
@@ -56,7 +56,7 @@ class Life:
             raise self.wodle
         return self.wodle
 
-    def _run(self, wodle: Wodle) -> int:
+    def _run(self, wodle: Wodle, blocks: Sequence[Block]) -> int:
         assert not self.running
         self.running = True
         self.runs.append(self.time)
@@ -187,7 +187,7 @@ def test_a_broken_file_changes_nothing(caplog: pytest.LogCaptureFixture) -> None
     assert life.live() == 0
     assert len(life.runs) == 3
     [error] = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert error == "ossec.conf, line 3: it is broken. What was read before stays in force."
+    assert error == "ossec.conf, line 3: it is broken. Keeping the previous configuration."
 
 
 def test_a_broken_file_at_the_start_ends_the_daemon() -> None:
@@ -279,3 +279,44 @@ def test_sigterm_ends_the_wait_by_its_handler(clock: SystemClock) -> None:
     with pytest.raises(Interrupted):
         threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
         clock.wait(HOUR)
+
+
+def test_each_block_with_a_schedule_of_its_own_runs_on_it() -> None:
+    """The others run on the file's; blocks that are due together run in the file's order, never beside each other."""
+    hourly = Block("hourly", ("h",))
+    often = Block("often", ("o",), Schedule(parse_interval("20m")))
+    nightly = Block("nightly", ("n",), Schedule(Interval(1, "d"), at=parse_time("12:30")))
+    runs: list[tuple[int, list[str]]] = []
+
+    class Blocks(Life):
+        def _run(self, wodle: Wodle, blocks: Sequence[Block]) -> int:
+            runs.append(((self.time - BEGIN) // MINUTE, [block.name for block in blocks]))
+            return super()._run(wodle, blocks)
+
+    wodle = Wodle(schedule=Schedule(Interval(1, "h")), blocks=(often, hourly, nightly))
+    Blocks(ZoneInfo("UTC"), BEGIN, BEGIN + 155 * MINUTE, MINUTE, wodle=wodle).live()
+    assert runs == [
+        (0, ["often", "hourly", "nightly"]),
+        *((minutes, ["often", "hourly"] if minutes % 60 == 0 else ["often"]) for minutes in range(20, 141, 20)),
+        (150, ["nightly"]),
+    ]
+
+
+def test_a_file_read_again_keeps_the_turns_of_its_blocks() -> None:
+    kept = Block("kept", ("k",), Schedule(parse_interval("30m")))
+    gone = Block("gone", ("g",), Schedule(parse_interval("30m")))
+    new = Block("new", ("n",), Schedule(parse_interval("1h")))
+    runs: list[tuple[int, list[str]]] = []
+
+    class Blocks(Life):
+        def _run(self, wodle: Wodle, blocks: Sequence[Block]) -> int:
+            runs.append(((self.time - BEGIN) // MINUTE, [block.name for block in blocks]))
+            return super()._run(wodle, blocks)
+
+    def change(life: Life) -> bool:
+        life.wodle = Wodle(blocks=(kept, new))
+        return True
+
+    at: dict[datetime, Callable[[Life], bool]] = {BEGIN + 10 * MINUTE: change}
+    Blocks(ZoneInfo("UTC"), BEGIN, BEGIN + 65 * MINUTE, MINUTE, at, Wodle(blocks=(kept, gone))).live()
+    assert runs == [(0, ["kept", "gone"]), (10, ["new"]), (30, ["kept"]), (60, ["kept"])]

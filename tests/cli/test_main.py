@@ -10,6 +10,7 @@ import pytest
 
 from aws_s3 import __version__, errors
 from aws_s3.errors import CollectorError, Interrupted, UnavailableError
+from tests.harness.command import COMMAND
 
 PROGRAM = """
 import logging, sys
@@ -21,7 +22,7 @@ def run(settings, stop_request, stats):
     {statement}
     return 0
 
-cli._run = run
+cli.run_job = run
 sys.exit(cli.main())
 """
 BUCKET = ("-b", "acme-logs")
@@ -190,3 +191,22 @@ def test_help_and_version_are_printed() -> None:
     assert ended.returncode == 0
     assert "--bucket NAME" in ended.stdout
     assert ended.stderr == ""
+
+
+def test_under_the_daemon_a_usage_error_is_the_text_that_it_shows(tmp_path: Path) -> None:
+    """The daemon closes stdin, and shows its user only the text after `aws.py: error:`."""
+    program = tmp_path / "wodles/aws/aws-s3"
+    program.parent.mkdir(parents=True)
+    program.symlink_to(COMMAND)
+    for command, stdin, name in ((program, "<&-", "aws.py"), (program, "", "aws-s3"), (COMMAND, "<&-", "aws-s3")):
+        ended = subprocess.run(
+            ["sh", "-c", f'exec "$0" -b A_B {stdin}', command], capture_output=True, stdin=subprocess.DEVNULL, text=True
+        )
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr == f"{name}: error: -b: 'A_B' is not a bucket name. aws-s3 --help lists the options.\n"
+
+
+def test_a_suggestion_ends_the_sentence() -> None:
+    assert run(*BUCKET, "--reg", "x").stderr == (
+        "aws-s3: error: unknown option: --reg. Did you mean --regions? aws-s3 --help lists the options.\n"
+    )

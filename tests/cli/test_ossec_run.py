@@ -21,8 +21,8 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from aws_s3.cli.ossec_run import collect_configured
-from aws_s3.config.options import parse
+from aws_s3.cli.ossec_run import run_configured
+from aws_s3.config.command_line import parse
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import ConfiguredJob, Settings
 from tests.config.files import bucket, example, wodle
@@ -185,7 +185,9 @@ def test_a_block_that_is_killed_is_told_and_does_not_stop_the_next(home: Home, e
     listener.release()
     output, _ = process.communicate(timeout=60)
     assert "b-0" in event_ids(decoded(listener.close()))
-    assert output.startswith("ERROR: The process of bucket first-bucket (line 3) got SIGKILL. What it sent is recorded")
+    assert output.startswith(
+        "ERROR: The process of bucket first-bucket (line 3) was ended by SIGKILL. The events that it sent are recorded"
+    )
     assert output.count("\n") == 1
     assert process.returncode == 1
 
@@ -236,7 +238,7 @@ def test_a_process_that_cannot_be_started_does_not_stop_the_next(
     file = write(home, wodle(bucket(name="first-bucket"), bucket(name="other-bucket")))
     settings = parse(["--config", file])
     assert isinstance(settings.job, ConfiguredJob)
-    assert collect_configured(settings, settings.job, lambda block, stats: 0) == 1
+    assert run_configured(settings, settings.job, lambda block, stats: 0) == 1
     assert [record.getMessage() for record in caplog.records] == [
         f"Cannot start a process for bucket {name}: Cannot allocate memory. The next run tries it again."
         for name in ("first-bucket (line 3)", "other-bucket (line 4)")
@@ -266,7 +268,7 @@ def test_metrics_of_blocks_that_a_signal_kept_from_running_stay(home: Home) -> N
     file = write(home, wodle(bucket(name="first-bucket"), bucket(name="other-bucket")))
     settings = parse(["--config", file, "--metrics-file", str(path)])
     assert isinstance(settings.job, ConfiguredJob)
-    assert collect_configured(settings, settings.job, lambda block, stats: 0) == 0
+    assert run_configured(settings, settings.job, lambda block, stats: 0) == 0
     before = last_success(path, "other-bucket")
 
     def stop(block: Settings, stats: RunStats) -> int:
@@ -274,7 +276,7 @@ def test_metrics_of_blocks_that_a_signal_kept_from_running_stay(home: Home) -> N
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("aws_s3.cli.ossec_run.run_in_child", lambda work: stop(settings, RunStats()))
-        collect_configured(settings, settings.job, stop)
+        run_configured(settings, settings.job, stop)
     assert last_success(path, "other-bucket") == before > 0
 
 
@@ -292,7 +294,7 @@ def test_block_that_is_killed_is_in_the_metrics_as_a_failure(home: Home) -> None
     path = home.path / "aws_s3.prom"
     settings = parse(["--config", write(home, wodle(bucket(name="first-bucket"))), "--metrics-file", str(path)])
     assert isinstance(settings.job, ConfiguredJob)
-    killed = collect_configured(settings, settings.job, lambda block, stats: os.kill(os.getpid(), signal.SIGKILL) or 0)  # type: ignore[func-returns-value]
+    killed = run_configured(settings, settings.job, lambda block, stats: os.kill(os.getpid(), signal.SIGKILL) or 0)  # type: ignore[func-returns-value]
     assert killed == 1
     assert 'aws_s3_run_exit_code{kind="bucket",name="first-bucket",path="",type="cloudtrail"} 1.0' in path.read_text()
 
@@ -365,7 +367,7 @@ def test_a_daemon_runs_on_its_schedule_and_takes_up_a_changed_file(home: Home, e
     errors = [line for line in output.splitlines() if line.startswith("ERROR")]
     assert len(errors) == 1
     assert "line 2: this is not XML" in errors[0]
-    assert errors[0].endswith("What was read before stays in force.")
+    assert errors[0].endswith("Keeping the previous configuration.")
 
 
 def test_a_daemon_that_waits_has_one_thread_and_nothing_of_aws(home: Home, emulator: Emulator) -> None:

@@ -153,7 +153,7 @@ def fail() -> None:
 def test_every_line_is_written_where_many_runs_share_a_terminal() -> None:
     lines: list[str] = []
     with shown(0, lines) as terminal:
-        terminal.attach(terminal._lines, 0, every=True)
+        terminal.attach(terminal._lines, 0, deduplicate=False)
         repeat("again", 3)
         log.info("an info")
         terminal.finish()
@@ -227,7 +227,7 @@ def test_lost_lines_are_told_at_the_end() -> None:
     terminal.finish()
     os.close(sender)
     with os.fdopen(receiver, "rb") as pipe:
-        assert pipe.read().decode().splitlines()[-1] == "WARNING: Lines that were lost because nobody read them: 1"
+        assert pipe.read().decode().splitlines()[-1] == "WARNING: 1 lines are lost because nobody read them."
 
 
 # Real processes: what a stream that is closed, full or left does to a run and its exit code.

@@ -10,7 +10,7 @@ from aws_s3.buckets.discovery import Discovery
 from aws_s3.buckets.listing import list_partition
 from aws_s3.buckets.path_form import with_settled_path
 from aws_s3.config.advice import advice, reads
-from aws_s3.config.options import parse
+from aws_s3.config.command_line import parse
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.recognition import readings
 from aws_s3.settings import BucketJob

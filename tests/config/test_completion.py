@@ -11,7 +11,7 @@ import pytest
 from aws_s3.config.options import build_parser
 from tests.harness.command import COMMAND
 
-OPTIONS = {option for action in build_parser()._actions for option in action.option_strings}
+OPTIONS = {option for action in build_parser().actions for option in action.option_strings}
 BASH = """
 source "$0"
 COMP_WORDS=(aws-s3 "$@")

@@ -1,11 +1,11 @@
-"""SPEC 1's table, row by row: what is taken, what is refused, and that no secret is ever shown."""
+"""The options, one by one: which values are taken, which are refused, and that no secret is ever shown."""
 
 import locale
 import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aws_s3.config.options import SERVICES, SUBSCRIBERS, build_parser, check_job, parse
+from aws_s3.config.combinations import check_job
+from aws_s3.config.command_line import parse
+from aws_s3.config.options import SERVICES, SUBSCRIBERS, build_parser
+from aws_s3.config.spelling import Spelling
 from aws_s3.errors import CollectorError, InvalidTypeError, QueueError, UsageError
 from aws_s3.log_types import LOG_TYPES
+from aws_s3.services import SERVICES as SERVICE_REGISTRY
 from aws_s3.settings import (
     Access,
     BucketJob,
@@ -24,12 +28,16 @@ from aws_s3.settings import (
     DiscardRule,
     Output,
     ServiceJob,
+    ServiceName,
     SubscriberJob,
+    SubscriberName,
 )
+from aws_s3.subscribers import SUBSCRIBERS as SUBSCRIBER_REGISTRY
 
 ROLE = "arn:aws:iam::123456789012:role/logs"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 BUCKET = ("-b", "acme-logs")
+GROUP_ARN = "arn:aws-us-gov:logs:us-gov-west-1:123456789012:log-group:/aws/lambda/f"
 CLOUDWATCH = ("-sr", "cloudwatchlogs")
 QUEUE = ("-sb", "buckets", "-q")
 
@@ -88,6 +96,7 @@ def test_every_option_of_a_bucket_arrives() -> None:
         skip_on_error=True,
         account_alias="prod",
         discard=DiscardRule("a.b", re.compile("^x")),
+        path_as_given="a/b",
     )
 
 
@@ -125,7 +134,7 @@ def test_every_option_of_the_access_arrives() -> None:
 
 
 def test_the_long_names_are_those_of_the_existing_module() -> None:
-    long = {name for action in build_parser()._actions for name in action.option_strings if name[:2] == "--"}
+    long = {name for action in build_parser().actions for name in action.option_strings if name[:2] == "--"}
     assert long >= {
         *("--bucket", "--service", "--subscriber", "--queue", "--type", "--aws_organization_id"),
         *("--aws_account_id", "--aws_account_alias", "--regions", "--trail_prefix", "--trail_suffix"),
@@ -218,8 +227,9 @@ def test_what_are_no_regions_is_refused(text: str) -> None:
     ],
 )
 def test_a_path_is_taken_in_any_way_users_write_it(option: str, text: str, path: str) -> None:
-    source = bucket_job(option, text).source
-    assert (source.path, source.suffix) == ((path, "") if option == "-l" else ("", path))
+    job = bucket_job(option, text)
+    assert (job.source.path, job.source.suffix) == ((path, "") if option == "-l" else ("", path))
+    assert job.path_as_given == (text.replace("\\", "/") if option == "-l" else "")
 
 
 @pytest.mark.parametrize("option", ["-l", "-L"])
@@ -234,6 +244,7 @@ def test_what_no_path_may_hold_is_refused(option: str, part: str) -> None:
         ("2018-AUG-21", date(2018, 8, 21)),
         ("2021-Jun-10", date(2021, 6, 10)),
         ("2024-feb-29", date(2024, 2, 29)),
+        ("2024-02-29", date(2024, 2, 29)),
     ],
 )
 def test_a_date_is_taken(text: str, day: date) -> None:
@@ -243,8 +254,9 @@ def test_a_date_is_taken(text: str, day: date) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("2021-06-10", "2021-JUN-1", "2021-JUN-31", "2023-FEB-29", "2021-JUNE-10", "2021-JUX-10", "21-JUN-10"),
-        *("", "yesterday", "2021-JUN-10 ", " 2021-JUN-10", "2021-JUN-10T00:00", "0000-JAN-01", "0999-JAN-01"),
+        *("2021-13-10", "2021-02-30", "2021-6-10", "2021-06-10T00", "tomorrow", "7 d", "7D", "d", "999999d"),
+        *("2021-JUN-1", "2021-JUN-31", "2023-FEB-29", "2021-JUNE-10", "2021-JUX-10", "21-JUN-10"),
+        *("", "2021-JUN-10 ", " 2021-JUN-10", "2021-JUN-10T00:00", "0000-JAN-01", "0999-JAN-01"),
         *("２０２１-JUN-10", "2021/JUN/10", "10-JUN-2021"),
     ],
 )
@@ -278,13 +290,17 @@ def test_every_day_is_read_back(day: date, case: Any) -> None:
         (["g1,g2"], ("g1", "g2")),
         (["/aws/lambda/f-1_2.x#y,", "g"], ("/aws/lambda/f-1_2.x#y", "g")),
         (["g:2021/06/10/[$LATEST]ab"], ("g:2021/06/10/[$LATEST]ab",)),
+        ([f"{GROUP_ARN}:*"], (GROUP_ARN,)),
+        ([f"{GROUP_ARN}:log-stream:a/b"], (f"{GROUP_ARN}:a/b",)),
     ],
 )
 def test_log_groups_are_taken(words: list[str], groups: tuple[str, ...]) -> None:
     assert service_job("-g", *words).log_groups == groups
 
 
-@pytest.mark.parametrize("text", ["", "g 1", "g?", "g*", "g:", ":s", "g:s:t", "ü", "g" * 513])
+@pytest.mark.parametrize(
+    "text", ["", "g 1", "g?", "arn:aws:logs:us-east-1:1:log-group:g", "g*", "g:", ":s", "g:s:t", "ü", "g" * 513]
+)
 def test_what_are_no_log_groups_is_refused(text: str) -> None:
     assert refused([*CLOUDWATCH, "-g", text])
 
@@ -376,10 +392,81 @@ def test_options_that_begin_alike_are_told_apart() -> None:
     assert access("-rd=900", "-i", ROLE).role_duration == 900
 
 
-@pytest.mark.parametrize("option", ["--only_logs", "--reg", "--skip_on", "--skip-on-error", "-z", "-K"])
-def test_unknown_and_shortened_options_are_refused(option: str) -> None:
-    value = {"--only_logs": ["2021-JUN-10"], "--reg": ["us-east-1"]}.get(option, [])
-    assert f"unknown options: {option}" == refused([*BUCKET, option, *value])
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("--only_logs", " Did you mean --only_logs_after?"),
+        ("--only-log-after", " Did you mean --only_logs_after?"),
+        ("--reg", " Did you mean --regions?"),
+        ("--skip_on", " Did you mean --skip_on_error?"),
+        ("--Bucket", " Did you mean --bucket?"),
+        ("--quite-another-thing", ""),
+        ("-z", ""),
+        ("-K", ""),
+    ],
+)
+def test_unknown_and_shortened_options_are_refused_with_the_nearest_known(option: str, hint: str) -> None:
+    assert refused([*BUCKET, option]) == f"unknown option: {option}" + (f".{hint}" if hint else "")
+
+
+def test_several_unknown_options_are_named_together() -> None:
+    assert refused([*BUCKET, "--reg", "us-east-1", "-z"]) == "unknown options: --reg -z. Did you mean --regions?"
+
+
+LONG_NAMES = sorted({name for action in build_parser().actions for name in action.option_strings if name[:2] == "--"})
+
+
+@pytest.mark.parametrize("name", LONG_NAMES)
+def test_dashes_and_underscores_are_alike(name: str) -> None:
+    for other in ("--" + name[2:].replace("_", "-"), "--" + name[2:].replace("-", "_")):
+        spelling = Spelling([other, f"{other}=x"], build_parser().actions)
+        assert spelling.words == [name, f"{name}=x"]
+        assert list(spelling.written.values()) == [other]
+
+
+def test_values_keep_their_dashes() -> None:
+    assert access("--aws-profile=my-own_profile", "--sts-endpoint", "a_b-c").profile == "my-own_profile"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-b", "A_B"], "-b: 'A_B' is not a bucket name"),
+        (["--bucket=A_B"], "--bucket: 'A_B' is not a bucket name"),
+        ([*BUCKET, "--iam-role-duration", "900"], "--iam-role-duration needs --iam_role_arn"),
+        ([*BUCKET, "-rd=900"], "-rd needs --iam_role_arn"),
+        ([*BUCKET, "-rx"], "-r: 'x' is not a region"),
+        ([*BUCKET, "-s"], "-s: expected one argument"),
+        ([*BUCKET, "-s", "2021-JUN-31"], "-s: '2021-JUN-31' is not a date. Use 2018-AUG-21, 2018-08-21, today, "),
+        ([*BUCKET, "--print-iam-policy", "--metrics-file", "m"], "--metrics-file goes with a collection"),
+        (["--config", "f", "--follow", "-o"], "--config takes --follow, -o from the file"),
+        ([*BUCKET, "-sr", "inspector"], "-b and -sr exclude each other: give exactly one"),
+        ([], "nothing to collect from: give --bucket, --service, --subscriber, --config or --status"),
+    ],
+)
+def test_a_message_names_the_option_as_it_was_written(arguments: list[str], message: str) -> None:
+    assert refused(arguments).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("s3://acme-logs", ". Write acme-logs here"),
+        ("s3://acme-logs/a/b/", ". Write acme-logs here, and a/b/ as the path (-l, or <path> in ossec.conf)"),
+        ("arn:aws:s3:::acme-logs", ". Write acme-logs here"),
+        ("arn:aws-us-gov:s3:::acme-logs/a", ". Write acme-logs here, and a as the path (-l, or <path> in ossec.conf)"),
+        ("ACME", ""),
+    ],
+)
+def test_a_bucket_s_address_is_refused_with_a_hint(text: str, hint: str) -> None:
+    assert refused(["-b", text]) == f"-b: '{text}' is not a bucket name{hint}"
+
+
+@pytest.mark.parametrize(("text", "days"), [("today", 0), ("Yesterday", 1), ("0d", 0), ("7d", 7), ("400d", 400)])
+def test_a_day_is_taken_as_seen_from_today(text: str, days: int) -> None:
+    before = datetime.now(timezone.utc).date()
+    found = bucket_job("-s", text).only_logs_after
+    assert found in (before - timedelta(days), datetime.now(timezone.utc).date() - timedelta(days))
 
 
 @pytest.mark.parametrize("arguments", [[], ["-d", "1"], [*BUCKET, *CLOUDWATCH], [*BUCKET, *QUEUE, "q"], ["-b"]])
@@ -388,7 +475,7 @@ def test_there_is_exactly_one_source(arguments: list[str]) -> None:
 
 
 def test_a_value_of_no_option_is_refused() -> None:
-    assert "belongs to no option" in refused([*BUCKET, "-l", "my", "path"])
+    assert "unexpected argument: quote" in refused([*BUCKET, "-l", "my", "path"])
 
 
 def test_a_duration_needs_a_role() -> None:
@@ -407,7 +494,7 @@ def test_bytes_that_are_no_text_are_refused() -> None:
 @pytest.mark.parametrize("option", ["--bucket", "-b", "--regions"])
 def test_dashes_alone_are_no_value(option: str) -> None:
     """argparse would drop them, and leave a list in the value's place."""
-    assert refused([f"{option}=--"]) == f"argument {option}: '--' is no value"
+    assert refused([f"{option}=--"]) == f"{option}: '--' is no value"
 
 
 @pytest.mark.parametrize("arguments", [("-b", "acme-logs"), ("-sr", "inspector"), ("-sb", "buckets", "-q", "q")])
@@ -428,11 +515,11 @@ def test_beside_a_file_only_what_holds_for_all_its_blocks_is_taken() -> None:
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        (("-t", "waf"), "-t/--type"),
-        (("-r", "us-east-1"), "-r/--regions"),
-        (("-o",), "-o/--reparse"),
-        (("-k", SECRET), "-k/--secret_key"),
-        (("-b", "acme-logs"), "-b/--bucket"),
+        (("-t", "waf"), "-t"),
+        (("--regions", "us-east-1"), "--regions"),
+        (("-o",), "-o"),
+        (("-k", SECRET), "-k"),
+        (("-b", "acme-logs"), "-b"),
     ],
 )
 def test_what_the_file_says_is_refused_beside_it(options: Sequence[str], name: str) -> None:
@@ -481,7 +568,7 @@ def test_what_a_subscriber_lacks_is_named(arguments: list[str], missing: list[st
 
 @pytest.mark.parametrize(
     "wrong",
-    [("-d", "9"), ("-s", "2021-06-10"), ("-r", "mars"), ("-rd", "900"), ("--nonsense",), ("-df", "f", "-dr", "(")],
+    [("-d", "9"), ("-s", "2021-06-31"), ("-r", "mars"), ("-rd", "900"), ("--nonsense",), ("-df", "f", "-dr", "(")],
 )
 @pytest.mark.parametrize("source", [(*BUCKET, "-t", "nonsense"), ("-sr", "nonsense"), ("-sb", "nonsense")])
 def test_usage_is_checked_before_types(source: Sequence[str], wrong: Sequence[str]) -> None:
@@ -520,7 +607,7 @@ def test_the_secrets_are_in_no_repr() -> None:
 
 words = st.sampled_from(
     [
-        *(name for action in build_parser()._actions for name in action.option_strings),
+        *(name for action in build_parser().actions for name in action.option_strings),
         *(
             "acme-logs",
             "x",
@@ -545,7 +632,7 @@ words = st.sampled_from(
 @given(st.lists(words, max_size=8))
 @settings(max_examples=200, deadline=None)
 def test_any_command_line_is_taken_or_refused(arguments: list[str]) -> None:
-    if {"-h", "--help", "--version"}.isdisjoint(arguments):
+    if {"-h", "--help", "-V", "--version"}.isdisjoint(arguments):
         with suppress(CollectorError):
             check_job(parse(arguments))
 
@@ -555,13 +642,17 @@ def test_help_names_every_option_and_type(capsys: pytest.CaptureFixture[str]) ->
         parse(["--help"])
     text = capsys.readouterr().out
     assert ended.value.code == 0
+    usage, _, *_, last, _ = text.split("\n")
+    assert usage.startswith("usage: aws-s3 (-b BUCKET | ")
+    assert text.count("\n  aws-s3 ") == 4
+    assert last.startswith("The manual page aws-s3(1)")
     names = [*LOG_TYPES, *SERVICES, *SUBSCRIBERS, "vpc"]
-    names += [name for action in build_parser()._actions for name in action.option_strings]
+    names += [name for action in build_parser().actions for name in action.option_strings]
     assert [name for name in names if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)] == []
 
 
 def test_every_option_says_what_it_is_for() -> None:
-    assert [action.dest for action in build_parser()._actions if not action.help] == []
+    assert [action.dest for action in build_parser().actions if not action.help] == []
 
 
 def test_the_home_is_the_option_else_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -601,3 +692,8 @@ def test_the_home_is_found_through_a_link(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["wodles/aws/aws-s3"])
     assert parse(BUCKET).state_dir == tmp_path / "wodles/aws"
+
+
+def test_the_registries_have_an_entry_for_every_name_of_the_options() -> None:
+    assert set(SERVICE_REGISTRY) == set(SERVICES) == {name.value for name in ServiceName}
+    assert set(SUBSCRIBER_REGISTRY) == set(SUBSCRIBERS) == {name.value for name in SubscriberName}

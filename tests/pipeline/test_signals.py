@@ -132,7 +132,7 @@ def run(settings, stop_request, stats):
             log.debug("listing %d", number)
     return 0
 
-cli._run = run
+cli.run_job = run
 code = cli.main(["-b", "acme-logs", "-d", "{debug}"])
 print("code", code, file=sys.stderr)
 sys.exit(code)
@@ -189,7 +189,7 @@ def test_at_any_instant_also_several_signals_end_it_in_order() -> None:
 def test_a_signal_that_is_held_back_ends_a_wait_for_the_sink() -> None:
     """Nobody reads Wazuh's socket: the wait is shielded, and yet it ends."""
     program = PROGRAM.format(debug=0, rounds=1).replace("stop_request.check()", "wait(stop_request)")
-    program = program.replace("cli._run = run", WAIT + "cli._run = run")
+    program = program.replace("cli.run_job = run", WAIT + "cli.run_job = run")
     process = execute(program)
     wait_ready(process)
     time.sleep(0.05)

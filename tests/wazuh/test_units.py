@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import aws_s3.wazuh
-from aws_s3.config.options import parse
+from aws_s3.config.command_line import parse
 
 FOLDER = Path(aws_s3.wazuh.__file__).parent / "units"
 UNITS = sorted([*FOLDER.glob("*.service"), *FOLDER.glob("*.timer")])

@@ -1,0 +1,40 @@
+"""Which part of the program runs a job. Parts are imported only for the jobs that need them: AWS's clients are slow."""
+
+from datetime import datetime, timezone
+
+from aws_s3.pipeline.signals import StopRequest
+from aws_s3.pipeline.stats import RunStats
+from aws_s3.settings import BucketJob, CollectJob, Purpose, ServiceJob, Settings, StatusJob
+
+
+def run_job(settings: Settings, stop_request: StopRequest, stats: RunStats) -> int:
+    """Run the job of the settings for their purpose, count in `stats`, and return the exit code."""
+    job, began = settings.job, datetime.now(timezone.utc)
+    if isinstance(job, StatusJob):
+        from aws_s3.cli.status import show_status
+
+        return show_status(settings, job, began.date())
+    assert isinstance(job, CollectJob)
+    if settings.purpose is Purpose.POLICY:
+        from aws_s3.cli.iam_policy import print_policy
+
+        return print_policy(settings, job)
+    if isinstance(job, BucketJob) and settings.purpose is Purpose.DRY_RUN:
+        from aws_s3.cli.dry_run import preview_bucket
+
+        return preview_bucket(settings, job, stop_request, began)
+    return _collect(settings, job, stop_request, began, stats)
+
+
+def _collect(settings: Settings, job: CollectJob, stop_request: StopRequest, began: datetime, stats: RunStats) -> int:
+    if isinstance(job, BucketJob):
+        from aws_s3.buckets.run import collect_bucket
+
+        return collect_bucket(settings, job, stop_request, began, stats)
+    if isinstance(job, ServiceJob):
+        from aws_s3.services.run import collect_service
+
+        return collect_service(settings, job, stop_request, began, stats)
+    from aws_s3.subscribers.run import collect_queue
+
+    return collect_queue(settings, job, stop_request, began, stats)

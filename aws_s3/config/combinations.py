@@ -1,0 +1,140 @@
+"""Which options go together, and what the jobs need: the checks that look at more than one option."""
+
+import argparse
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from aws_s3.config.options import SERVICES, SUBSCRIBERS
+from aws_s3.config.spelling import did_you_mean
+from aws_s3.errors import InvalidTypeError, QueueError, UsageError
+from aws_s3.log_types import LOG_TYPES
+from aws_s3.settings import BucketJob, Purpose, ServiceJob, ServiceName, Settings, SubscriberJob, SubscriberName
+
+SOURCES = ("--bucket", "--service", "--subscriber", "--config", "--status")
+
+_BESIDE_CONFIG = {
+    *("--config", "--daemon", "--debug", "--output", "--wazuh-home", "--state-dir", "--workers", "--lookback-days"),
+    "--metrics-file",
+}
+"""The options that hold for every block of a file."""
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A combination that is refused: when `is_broken`, with a message that names `options` in the place of its {}."""
+
+    is_broken: Callable[[argparse.Namespace], object]
+    message: str
+    options: tuple[str, ...]
+
+
+def _reads_text(options: argparse.Namespace) -> bool:
+    """Tell whether events may be plain text, which the discard regex is matched against as a whole."""
+    return options.subscriber is not None or options.service == ServiceName.CLOUDWATCH_LOGS
+
+
+_RULES = (
+    _Rule(
+        lambda given: given.iam_role_duration is not None and not given.iam_role_arn,
+        "{} needs {}",
+        ("--iam_role_duration", "--iam_role_arn"),
+    ),
+    _Rule(
+        lambda given: bool(given.access_key) != bool(given.secret_key),
+        "{} and {} need each other",
+        ("--access_key", "--secret_key"),
+    ),
+    _Rule(
+        lambda given: given.discard_regex and not given.discard_field and not _reads_text(given),
+        "{} needs {}",
+        ("--discard-regex", "--discard-field"),
+    ),
+    _Rule(lambda given: given.daemon and given.config is None, "{} goes with {}", ("--daemon", "--config")),
+    _Rule(lambda given: given.follow and given.subscriber is None, "{} goes with {}", ("--follow", "--subscriber")),
+    # The events that a service or a queue holds are known only after they were read.
+    _Rule(
+        lambda given: given.purpose is Purpose.DRY_RUN and given.bucket is None,
+        "{} goes with {}",
+        ("--dry-run", "--bucket"),
+    ),
+    _Rule(lambda given: given.json and not given.status, "{} goes with {}", ("--json", "--status")),
+    _Rule(
+        lambda given: given.metrics_file and (given.status or given.purpose is not Purpose.COLLECT),
+        "{} goes with a collection",
+        ("--metrics-file",),
+    ),
+    _Rule(
+        lambda given: given.retry_failed and (given.bucket is None or given.reparse),
+        "{} goes with {}, and without {}",
+        ("--retry-failed", "--bucket", "--reparse"),
+    ),
+    _Rule(
+        lambda given: given.cloudwatch_envelope and given.service != ServiceName.CLOUDWATCH_LOGS,
+        "{} goes with {} cloudwatchlogs",
+        ("--cloudwatch-envelope", "--service"),
+    ),
+    _Rule(
+        lambda given: given.type and given.subscriber not in (None, SubscriberName.BUCKETS),
+        "{} goes with {}, or with {} buckets",
+        ("--type", "--bucket", "--subscriber"),
+    ),
+)
+
+
+def check_combination(options: argparse.Namespace, given: Collection[str]) -> None:
+    """Raise UsageError for options that do not go together; `given` are the long names of those that were given."""
+    _check_source([source for source in SOURCES if source in given])
+    if options.config is not None:
+        _check_beside_config(given)
+    for rule in _RULES:
+        if rule.is_broken(options):
+            raise UsageError(rule.message, *rule.options)
+
+
+def _check_source(sources: Collection[str]) -> None:
+    if not sources:
+        raise UsageError("nothing to collect from: give {}, {}, {}, {} or {}", *SOURCES)
+    if len(sources) > 1:
+        raise UsageError(f"{' and '.join('{}' for _ in sources)} exclude each other: give exactly one", *sources)
+
+
+def _check_beside_config(given: Iterable[str]) -> None:
+    if unfit := sorted(set(given) - _BESIDE_CONFIG):
+        raise UsageError(
+            f"{{}} takes {', '.join('{}' for _ in unfit)} from the file: leave it out, or write it there",
+            "--config",
+            *unfit,
+        )
+
+
+def check_job(settings: Settings) -> None:
+    """Raise what keeps the job from running: it comes after all checks of usage, with an exit code of its own.
+
+    InvalidTypeError for an unknown type, service or subscriber; QueueError or UsageError for a missing option.
+    """
+    job = settings.job
+    if isinstance(job, BucketJob):
+        _check_known(job.source.type, LOG_TYPES, "type of bucket")
+    elif isinstance(job, ServiceJob):
+        _check_known(job.name, SERVICES, "service")
+        if job.name == ServiceName.CLOUDWATCH_LOGS and not job.log_groups:
+            raise UsageError("the service cloudwatchlogs needs {}", "--aws_log_groups")
+    elif isinstance(job, SubscriberJob):
+        _check_known(job.name, SUBSCRIBERS, "subscriber")
+        if job.type is not None:
+            _check_known(job.type, LOG_TYPES, "type of bucket")
+        _check_subscriber(settings, job)
+
+
+def _check_known(name: str, names: Iterable[str], kind: str) -> None:
+    if name not in names:
+        listed = ", ".join(sorted(names))
+        raise InvalidTypeError(f"{name!r} is not a supported {kind}.{did_you_mean(name, names)} Use one of {listed}.")
+
+
+def _check_subscriber(settings: Settings, job: SubscriberJob) -> None:
+    needed: dict[str, str | None] = {"--queue": job.queue}
+    if job.name == SubscriberName.SECURITY_LAKE:
+        needed |= {"--iam_role_arn": settings.access.role_arn, "--external_id": settings.access.external_id}
+    if missing := [option for option, value in needed.items() if not value]:
+        raise QueueError(f"The subscriber {job.name} needs {', '.join('{}' for _ in missing)}.", *missing)

@@ -1,0 +1,187 @@
+"""A command line becomes settings."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from aws_s3.config.combinations import check_combination
+from aws_s3.config.options import DEFAULT_HOME, DEFAULT_TYPE, TYPE_ALIASES, OptionParser, build_parser
+from aws_s3.config.spelling import Spelling
+from aws_s3.errors import UsageError
+from aws_s3.settings import (
+    Access,
+    BucketJob,
+    BucketLocation,
+    ConfiguredJob,
+    DiscardRule,
+    Job,
+    Output,
+    ServiceJob,
+    Settings,
+    StatusJob,
+    SubscriberJob,
+)
+
+
+def parse(arguments: Sequence[str]) -> Settings:
+    """Return the settings that the command line asks for.
+
+    Raises UsageError, which names options as the user wrote them. `combinations.check_job` comes after it.
+    """
+    parser = build_parser()
+    spelling = Spelling(arguments, parser.actions)
+    try:
+        _check_text(arguments)
+        options = _parsed(parser, spelling)
+        check_combination(options, spelling.written)
+    except UsageError as error:
+        raise UsageError(error.message, *(spelling.written.get(name, name) for name in error.options)) from None
+    return _settings(options)
+
+
+def _parsed(parser: OptionParser, spelling: Spelling) -> argparse.Namespace:
+    try:
+        options, unknown = parser.parse_known_args(spelling.words)
+    except argparse.ArgumentError as error:
+        name = next(
+            action.option_strings[-1]
+            for action in parser.actions
+            if "/".join(action.option_strings) == error.argument_name
+        )
+        # argparse shows the value of an option that takes none, which may be a secret.
+        reason = "takes no value" if error.message.startswith("ignored explicit argument") else error.message
+        raise UsageError.of_value(name, reason) from None
+    _refuse(unknown, spelling)
+    return options
+
+
+def _refuse(unknown: Sequence[str], spelling: Spelling) -> None:
+    """Raise UsageError for words that no option takes. Values are not shown: one may be a secret."""
+    names = [word.partition("=")[0] if word.startswith("--") else word[:3] for word in unknown if word[:1] == "-"]
+    if names:
+        hints = dict.fromkeys(map(spelling.suggestion, names))
+        noun = "option" if len(names) == 1 else "options"
+        raise UsageError(f"unknown {noun}: {' '.join(names)}.{''.join(hints)}".removesuffix("."))
+    if unknown:
+        raise UsageError("unexpected argument: quote values that contain spaces")
+
+
+def _check_text(arguments: Sequence[str]) -> None:
+    """Raise UsageError for bytes that are not text, which AWS would refuse much later, and for dashes.
+
+    argparse takes the dashes of `--bucket=--` away, and leaves a list in the value's place.
+    """
+    try:
+        "".join(arguments).encode()
+    except UnicodeEncodeError:
+        raise UsageError("the arguments are not valid UTF-8") from None
+    for word in arguments:
+        option, _, value = word.partition("=")
+        if value == "--" and option.startswith("-"):
+            raise UsageError.of_value(option, "'--' is no value")
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    home = options.wazuh_home or _default_home()
+    return Settings(
+        job=_job(options),
+        access=_access(options),
+        output=options.output or Output("unix", home / "queue" / "sockets" / "queue"),
+        state_dir=options.state_dir or home / "wodles" / "aws",
+        debug=options.debug,
+        workers=options.workers or len(os.sched_getaffinity(0)),
+        purpose=options.purpose,
+        metrics_file=options.metrics_file,
+    )
+
+
+def _job(options: argparse.Namespace) -> Job:
+    if options.bucket is not None:
+        return _bucket_job(options)
+    if options.service is not None:
+        return _service_job(options)
+    if options.config is not None:
+        return ConfiguredJob(options.config, options.daemon, options.lookback_days)
+    if options.status:
+        return StatusJob(options.json)
+    return SubscriberJob(
+        name=options.subscriber,
+        queue=options.queue or "",
+        type=None if options.type is None else TYPE_ALIASES.get(options.type, options.type),
+        follow=options.follow,
+        account_alias=options.aws_account_alias,
+        regions=options.regions,
+        skip_on_error=options.skip_on_error,
+        discard=_discard(options),
+    )
+
+
+def _bucket_job(options: argparse.Namespace) -> BucketJob:
+    return BucketJob(
+        source=BucketLocation(
+            type=DEFAULT_TYPE if options.type is None else TYPE_ALIASES.get(options.type, options.type),
+            bucket=options.bucket,
+            path=options.trail_prefix.path,
+            suffix=options.trail_suffix.path,
+            organization=options.aws_organization_id,
+        ),
+        accounts=options.aws_account_id,
+        regions=options.regions,
+        only_logs_after=options.only_logs_after,
+        lookback_days=options.lookback_days,
+        reparse=options.reparse,
+        retry_failed=options.retry_failed,
+        remove=options.remove,
+        skip_on_error=options.skip_on_error,
+        account_alias=options.aws_account_alias,
+        discard=_discard(options),
+        path_as_given=options.trail_prefix.as_given,
+    )
+
+
+def _service_job(options: argparse.Namespace) -> ServiceJob:
+    return ServiceJob(
+        name=options.service,
+        regions=options.regions,
+        log_groups=options.aws_log_groups,
+        only_logs_after=options.only_logs_after,
+        reparse=options.reparse,
+        remove_log_streams=options.remove_log_streams,
+        envelope=options.cloudwatch_envelope,
+        skip_on_error=options.skip_on_error,
+        discard=_discard(options),
+    )
+
+
+def _discard(options: argparse.Namespace) -> DiscardRule | None:
+    return DiscardRule(options.discard_field, options.discard_regex) if options.discard_regex else None
+
+
+def _access(options: argparse.Namespace) -> Access:
+    return Access(
+        profile=options.aws_profile,
+        access_key=options.access_key,
+        secret_key=options.secret_key,
+        role_arn=options.iam_role_arn,
+        role_duration=options.iam_role_duration,
+        external_id=options.external_id,
+        sts_endpoint=options.sts_endpoint,
+        service_endpoint=options.service_endpoint,
+    )
+
+
+def _default_home() -> Path:
+    """Return WAZUH_HOME, or the folder above `wodles/` that the program runs from, or /var/ossec."""
+    named = os.environ.get("WAZUH_HOME")
+    return Path(named) if named else home_of_program() or DEFAULT_HOME
+
+
+def home_of_program() -> Path | None:
+    """Return the folder above `wodles/` that the program runs from, None if it runs from elsewhere."""
+    for program in (Path(sys.argv[0]), Path(__file__)):
+        for folder in program.absolute().parents:
+            if folder.name == "wodles":
+                return folder.parent
+    return None
