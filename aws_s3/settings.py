@@ -162,7 +162,8 @@ class Purpose(Enum):
 class Settings:
     """One run. `workers` is how many processes read objects when there are many.
 
-    `metrics_file` is written when the run ends.
+    `metrics_file` is written when the run ends. `max_events` is how many events a second are sent at most:
+    0 for no limit, None for as many as Wazuh has room for.
     """
 
     job: Job
@@ -173,3 +174,4 @@ class Settings:
     workers: int = 1
     purpose: Purpose = Purpose.COLLECT
     metrics_file: Path | None = None
+    max_events: int | None = None

@@ -20,7 +20,7 @@ ONLY_IN = {
     "prometheus_client": ("cli.metrics",),
     "tqdm": ("cli.progress",),
     "sqlite3": ("state",),
-    "socket": ("pipeline.sinks",),
+    "socket": ("pipeline.sinks", "wazuh.analysis_socket"),
 }
 """The libraries of I/O, and the folders or modules that may import them."""
 

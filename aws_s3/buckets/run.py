@@ -17,6 +17,7 @@ from aws_s3.pipeline.decode import Batches
 from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.loading import Loader, load
+from aws_s3.pipeline.pacing import pacing
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import open_sink
@@ -56,12 +57,13 @@ def collect_bucket(
         load = opened.enter_context(_loading(store, reader, downloads, workers))
         keep_days = None if job.reparse else job.lookback_days
         state = opened.enter_context(closing(BucketState(settings.state_dir, bucket, job.source, began, keep_days)))
+        pacer = opened.enter_context(pacing(settings.output, settings.max_events, stop_request, stats))
         context = Context(
             store=store,
             reader=reader,
             state=state,
             locks=opened.enter_context(closing(Locks(settings.state_dir / _LOCKS))),
-            delivery=Delivery(sink, stop_request, stats),
+            delivery=Delivery(sink, stop_request, stats, pacer),
             listings=DaemonExecutor(_LISTING_THREADS, "listing"),
             load=load,
             stop_request=stop_request,

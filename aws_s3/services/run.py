@@ -17,6 +17,7 @@ from aws_s3.errors import (
     UnknownRegionError,
 )
 from aws_s3.pipeline.delivery import Delivery
+from aws_s3.pipeline.pacing import pacing
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import open_sink
@@ -52,13 +53,14 @@ def collect_service(
 
     with ExitStack() as opened:
         sink = opened.enter_context(closing(open_sink(settings.output, stop_request.check)))
+        pacer = opened.enter_context(pacing(settings.output, settings.max_events, stop_request, stats))
         context = Context(
             connect=lambda region, rate: ServiceApi(session.client(service_type.api, region), rate),
             account=session.account,
             fail=fail,
             state=opened.enter_context(closing(ServiceState(settings.state_dir))),
             locks=opened.enter_context(closing(Locks(settings.state_dir / _LOCKS))),
-            delivery=Delivery(sink, stop_request, stats),
+            delivery=Delivery(sink, stop_request, stats, pacer),
             requests=DaemonExecutor(STREAMS_AT_ONCE, "request"),
             stop_request=stop_request,
             began=began,

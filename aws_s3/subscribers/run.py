@@ -13,6 +13,7 @@ from aws_s3.aws.sqs import SqsQueue
 from aws_s3.errors import Interrupted, UnknownRegionError
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.pipeline.delivery import Delivery
+from aws_s3.pipeline.pacing import pacing
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import open_sink
@@ -52,12 +53,15 @@ def _collect(settings: Settings, job: SubscriberJob, stop_request: StopRequest, 
     session = Session(settings.access, (region,) if region else ())
     queue = SqsQueue(session.client("sqs", region or None, log_source=False), address)
     s3 = session.client("s3")
-    with closing(open_sink(settings.output, _Patience(stop_request).check)) as sink:
+    with (
+        closing(open_sink(settings.output, _Patience(stop_request).check)) as sink,
+        pacing(settings.output, settings.max_events, stop_request, stats) as pacer,
+    ):
         context = Context(
             queue=queue,
             # One for each bucket: each learns where its bucket is.
             store=cache(partial(S3Bucket, s3, downloads=session.downloads)),
-            delivery=Delivery(sink, stop_request, stats),
+            delivery=Delivery(sink, stop_request, stats, pacer),
             receives=DaemonExecutor(1, "receive"),
             downloads=DaemonExecutor(session.downloads.max_concurrent_requests, "download"),
             stop_request=stop_request,

@@ -9,7 +9,6 @@ from xml.parsers import expat
 _SPECIAL = re.compile(rb"<!\[CDATA\[.*?\]\]>|<!--.*?(?:-->|\Z)|<!DOCTYPE|&(?!#?\w+;)", re.DOTALL)
 _VISIBLE = re.compile(rb"[^\n]")
 _ROOT = re.compile(rb"<(agent_config|ossec_config)(?=[\s>])([^>]*)>")
-_WODLE = re.compile(rb"<wodle(?=[\s/>])")
 
 
 class OssecSyntaxError(Exception):
@@ -36,7 +35,12 @@ class Element:
 
 
 def wodles(content: bytes, name: str) -> list[Element]:
-    """Return the `<wodle>` elements of that name; nothing else in the file needs to be XML.
+    """Return the `<wodle>` elements of that name, as `elements` does."""
+    return elements(content, "wodle", name)
+
+
+def elements(content: bytes, tag: str, name: str | None = None) -> list[Element]:
+    """Return the elements with that tag, and that `name` attribute if one is given; nothing else needs to be XML.
 
     A `&` that begins no reference stands for itself, and a comment may hold anything, as to Wazuh.
     Raises OssecSyntaxError for one of these elements that is not XML, and for a document type: none is
@@ -44,7 +48,7 @@ def wodles(content: bytes, name: str) -> list[Element]:
     """
     text = _SPECIAL.sub(_plain, content)
     found = []
-    for begin in _WODLE.finditer(text):
+    for begin in re.finditer(rb"<%s(?=[\s/>])" % tag.encode(), text):
         if element := _Parser(name).parse(text, begin.start()):
             element.agent_filter = _agent_filter(text, begin.start())
             found.append(element)
@@ -79,7 +83,7 @@ class _Complete(Exception):
 class _Parser:
     """Reads one element, and nothing after it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str | None) -> None:
         self._name = name
         self._open: list[Element] = []
         self._found: Element | None = None
@@ -103,7 +107,7 @@ class _Parser:
         return self._found
 
     def _start(self, tag: str, attributes: Mapping[str, Any]) -> None:
-        if not self._open and attributes.get("name") != self._name:
+        if not self._open and self._name is not None and attributes.get("name") != self._name:
             raise _Complete
         element = Element(tag, attributes, self._expat.CurrentLineNumber)
         if self._open:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import shutil
 import sqlite3
 import time
 from collections import Counter
@@ -164,7 +165,7 @@ def test_key_with_control_characters_forges_no_line(home: Home, emulator: Emulat
     [
         (lambda home: home.state.write_bytes(b"no database" * 1000), 5),
         (lambda home: home.state.mkdir(), 5),
-        (lambda home: home.state.parent.rmdir(), 6),
+        (lambda home: shutil.rmtree(home.state.parent), 6),
     ],
     ids=["damaged", "a folder", "folder missing"],
 )

@@ -20,6 +20,7 @@ import psutil
 from tests.faults.front import BUCKET, Front
 from tests.harness.command import COMMAND, wait_until
 from tests.harness.listener import Listener
+from tests.harness.receiver import mark_as_warned
 
 REGIONS = ("eu-west-1", "us-east-1")
 SECONDS_TO_END = 2.0
@@ -81,6 +82,7 @@ class Ground:
         self._repeated = 0
         for folder in (self.socket.parent, self.state.parent, home / ".aws"):
             folder.mkdir(parents=True)
+        mark_as_warned(home)
         (home / ".aws/config").write_text(_CONFIG)
 
     def put(self, count: int, records: int = 3, first: int = 0) -> list[str]:

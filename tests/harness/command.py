@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.harness.emulator import Emulator
 from tests.harness.listener import Listener
+from tests.harness.receiver import mark_as_warned
 
 COMMAND = Path(sys.executable).with_name("aws-s3")
 """The console script, where pip put it."""
@@ -50,7 +51,7 @@ class Home:
         self.state = path / "wodles/aws/s3_cloudtrail.db"
         self.environment: Mapping[str, str] = emulator.environment(path) | {"WAZUH_HOME": str(path)}
         self.socket.parent.mkdir(parents=True)
-        self.state.parent.mkdir(parents=True)
+        mark_as_warned(path)
 
     def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
         """Run the command to its end, with a listener on the socket."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.harness.command import decoded
 from tests.harness.listener import Listener
+from tests.harness.receiver import mark_as_warned
 
 _ORDER = (
     *("bucket", "service", "subscriber", "queue", "remove", "access_key", "secret_key", "aws_profile"),
@@ -52,6 +53,7 @@ def run(home: Path, options: Mapping[str, str], environment: Mapping[str, str]) 
     """Run the program once: in the home, stdin closed, stdout and stderr in one pipe."""
     socket = home / "queue/sockets/queue"
     socket.parent.mkdir(parents=True, exist_ok=True)
+    mark_as_warned(home)
     listener = Listener(socket)
     try:
         ended = subprocess.run(
