@@ -203,21 +203,22 @@ class UnavailableError(ObjectError):
     """The object could not be fetched now; a later run may succeed.
 
     `cause` is the same failure as an error of the whole run; the exit code is that of `cause`.
-    `gone`: the key no longer exists.
+    `gone`: the key no longer exists. `archived`: the object cannot be read before somebody restores it.
     """
 
-    def __init__(self, cause: CollectorError, *, gone: bool = False) -> None:
+    def __init__(self, cause: CollectorError, *, gone: bool = False, archived: bool = False) -> None:
         super().__init__(str(cause))
         self.cause = cause
         self.exit_code = cause.exit_code
         self.gone = gone
+        self.archived = archived
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unavailable, (self.cause, self.gone)
+        return _unavailable, (self.cause, self.gone, self.archived)
 
 
-def _unavailable(cause: CollectorError, gone: bool) -> UnavailableError:  # noqa: FBT001
-    return UnavailableError(cause, gone=gone)
+def _unavailable(cause: CollectorError, gone: bool, archived: bool) -> UnavailableError:  # noqa: FBT001
+    return UnavailableError(cause, gone=gone, archived=archived)
 
 
 class Interrupted(BaseException):

@@ -341,7 +341,7 @@ def translate_object(error: Exception, what: str) -> CollectorError:
     row = _row(_cause(error))
     if isinstance(error, CollectorError) or not row.object_only:
         return translated
-    return UnavailableError(translated, gone=row is GONE)
+    return UnavailableError(translated, gone=row is GONE, archived=row is ARCHIVED)
 
 
 def about(what: str, sentences: str) -> str:

@@ -8,7 +8,7 @@ _OK = 200
 
 
 def parse_contents(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Move the objects, with `Key`, `Size` and `ETag`, out of an answer into botocore's result.
+    """Move the objects, with `Key`, `Size`, `ETag` and `StorageClass`, out of an answer into botocore's result.
 
     botocore emits `before-parse` with both dictionaries, and parses what is left in the first one. An
     answer without the form of S3's stays unchanged.
@@ -32,4 +32,7 @@ def _described(item: Element, namespace: str) -> dict[str, Any]:
     key, size = item.findtext(f"{namespace}Key"), item.findtext(f"{namespace}Size")
     if not key or not size:
         raise ValueError
-    return {"Key": key, "Size": int(size), "ETag": item.findtext(f"{namespace}ETag", "")}
+    described = {"Key": key, "Size": int(size), "ETag": item.findtext(f"{namespace}ETag", "")}
+    if storage_class := item.findtext(f"{namespace}StorageClass"):
+        described["StorageClass"] = storage_class
+    return described

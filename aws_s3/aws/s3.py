@@ -14,6 +14,9 @@ from aws_s3.errors import StorageError
 _LARGEST_BATCH = 1000
 
 
+_ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
+
+
 @dataclass(frozen=True)
 class S3Object:
     """An object as a listing shows it; `size` in bytes, as stored, -1 if unknown."""
@@ -21,6 +24,12 @@ class S3Object:
     key: str
     size: int
     etag: str
+    storage_class: str = ""
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether it has to be restored before it can be read."""
+        return self.storage_class in _ARCHIVES
 
 
 class Folders(Protocol):
@@ -72,7 +81,10 @@ class S3Bucket:
     def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
         """Yield the objects under `prefix` that sort after `start_after`, in key order, by the page."""
         for page in self._list(Prefix=prefix, StartAfter=start_after):
-            yield [S3Object(item["Key"], item["Size"], item.get("ETag", "")) for item in page.get("Contents", ())]
+            yield [
+                S3Object(item["Key"], item["Size"], item.get("ETag", ""), item.get("StorageClass", ""))
+                for item in page.get("Contents", ())
+            ]
 
     def get(self, wanted: S3Object) -> IO[bytes]:
         """Return the object's content; one over 32 MB is a temporary file, which the caller closes."""

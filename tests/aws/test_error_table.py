@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import pickle
 import ssl
 from collections.abc import Iterator
 from importlib.resources import files
@@ -249,6 +250,12 @@ def test_clock_is_told_by_the_message_too(code: str, message: str) -> None:
 def test_missing_object_is_gone(code: str) -> None:
     error = translate_object(client_error(code, status=404), WHAT)
     assert isinstance(error, UnavailableError) and error.gone
+
+
+def test_archived_object_is_told_apart_also_by_a_worker() -> None:
+    error = translate_object(client_error("InvalidObjectState", status=403), WHAT)
+    assert isinstance(error, UnavailableError) and error.archived and not error.gone
+    assert pickle.loads(pickle.dumps(error)).archived
 
 
 def test_denied_object_is_not_gone() -> None:

@@ -14,10 +14,14 @@ from aws_s3.aws.listing_parser import parse_contents
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
 SPACES = ("", ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"')
-OBJECT = "<Key>{}</Key><LastModified>2024-01-03T00:00:00.000Z</LastModified><ETag>{}</ETag><Size>{}</Size>"
+OBJECT = (
+    "<Key>{}</Key><LastModified>2024-01-03T00:00:00.000Z</LastModified><ETag>{}</ETag><Size>{}</Size>"
+    "<StorageClass>{}</StorageClass>"
+)
+CLASSES = st.sampled_from(("STANDARD", "GLACIER", "DEEP_ARCHIVE", "INTELLIGENT_TIERING"))
 
 TEXT = st.text(st.characters(min_codepoint=0x20, codec="utf-8", exclude_characters="\ufffe\uffff"))
-OBJECTS = st.lists(st.tuples(TEXT.filter(bool), TEXT, st.integers(0, 1 << 42)), max_size=5)
+OBJECTS = st.lists(st.tuples(TEXT.filter(bool), TEXT, st.integers(0, 1 << 42), CLASSES), max_size=5)
 
 
 @cache
@@ -42,9 +46,9 @@ def answer(objects: str, space: str = "", rest: str = "") -> str:
 
 @given(OBJECTS, st.sampled_from(SPACES), st.booleans(), st.lists(TEXT, max_size=3))
 def test_objects_and_all_else_are_as_botocore_reads_them(
-    objects: list[tuple[str, str, int]], space: str, truncated: bool, folders: list[str]
+    objects: list[tuple[str, str, int, str]], space: str, truncated: bool, folders: list[str]
 ) -> None:
-    contents = [OBJECT.format(escape(key), escape(etag), size) for key, etag, size in objects]
+    contents = [OBJECT.format(escape(key), escape(etag), size, storage) for key, etag, size, storage in objects]
     token = "<NextContinuationToken>t&amp;</NextContinuationToken>" if truncated else ""
     prefixes = "".join(f"<CommonPrefixes><Prefix>{escape(folder)}</Prefix></CommonPrefixes>" for folder in folders)
     rest = f"<IsTruncated>{str(truncated).lower()}</IsTruncated>{token}{prefixes}"

@@ -42,7 +42,7 @@ def test_objects_come_in_key_order_by_the_page(emulator: Emulator, store: S3Buck
     pages = list(store.pages("p/"))
     assert [len(page) for page in pages] == [1000, 500]
     assert keys(iter(pages)) == names
-    assert pages[0][7] == S3Object("p/0007", 6, pages[0][7].etag)
+    assert pages[0][7] == S3Object("p/0007", 6, pages[0][7].etag, "STANDARD")
     assert pages[0][7].etag.strip('"')
 
 

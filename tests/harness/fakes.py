@@ -8,13 +8,15 @@ from typing import IO
 from aws_s3.aws.s3 import S3Object
 from aws_s3.errors import CollectorError, StorageError, UnavailableError
 
+ARCHIVED = UnavailableError(StorageError("InvalidObjectState: it is in an archive."), archived=True)
 GONE = UnavailableError(StorageError("NoSuchKey: it is gone."), gone=True)
 
 
 class MemoryStore:
     """Objects by key. What is in `failures` raises: at a key when it is read, at a prefix when it is listed.
 
-    `lists` counts the pages and folders asked for; `undeletable` keys stay.
+    `lists` counts the pages and folders asked for; `undeletable` keys stay; `classes` are storage classes by key.
+    An archived object cannot be read unless it is `restored`.
     """
 
     def __init__(self, objects: Mapping[str, bytes] | None = None, page_size: int = 1000) -> None:
@@ -22,6 +24,8 @@ class MemoryStore:
         self.page_size = page_size
         self.failures: dict[str, CollectorError] = {}
         self.undeletable: set[str] = set()
+        self.classes: dict[str, str] = {}
+        self.restored: set[str] = set()
         self.deleted: list[list[str]] = []
         self.lists: list[tuple[str, str]] = []
 
@@ -47,6 +51,8 @@ class MemoryStore:
             raise self.failures[wanted.key]
         if wanted.key not in self.objects:
             raise GONE
+        if self.entry(wanted.key).is_archived and wanted.key not in self.restored:
+            raise ARCHIVED
         return io.BytesIO(self.objects[wanted.key])
 
     def delete(self, keys: Sequence[str]) -> list[str]:
@@ -59,7 +65,8 @@ class MemoryStore:
     def entry(self, key: str) -> S3Object:
         """Return the object as a listing shows it."""
         body = self.objects[key]
-        return S3Object(key, len(body), f'"{hashlib.md5(body).hexdigest()}"')
+        etag = f'"{hashlib.md5(body).hexdigest()}"'
+        return S3Object(key, len(body), etag, self.classes.get(key, "STANDARD"))
 
     def _ask(self, prefix: str, after: str) -> None:
         self.lists.append((prefix, after))
