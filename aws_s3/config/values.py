@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from aws_s3.aws.queue_address import QueueAddress
 from aws_s3.log_types.layout import REGION_NAME
+from aws_s3.log_types.recognition import FORBIDDEN_IN_PATH
 from aws_s3.settings import Output
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -27,7 +28,6 @@ _LOG_GROUP_ARN = re.compile(
     r"(arn:aws[a-z-]*:logs:[a-z0-9-]+:\d{12}:log-group:[.\-_/#A-Za-z0-9]{1,512})(?::\*|:log-stream:([^:*]{1,512})\*?)?",
     re.ASCII,
 )
-_FORBIDDEN_IN_PATH = re.compile(r"""[{}^%`\[\]'"<>~#|]|&#?\w+;""")
 
 
 def shown(text: str) -> str:
@@ -95,7 +95,7 @@ class KeyPrefix(NamedTuple):
 
 def key_prefix(text: str) -> KeyPrefix:
     """Check a path in a bucket; a backslash counts as a slash."""
-    if found := _FORBIDDEN_IN_PATH.search(text):
+    if found := FORBIDDEN_IN_PATH.search(text):
         raise ArgumentTypeError(f"{shown(text)} holds {found[0]!r}, which is not allowed in a path")
     given = text.replace("\\", "/")
     path = given.removeprefix("/")

@@ -7,7 +7,7 @@ import pytest
 
 from aws_s3.buckets.discovery import Discovery
 from aws_s3.buckets.nothing_found import hint, tell_nothing_found
-from aws_s3.config.options import parse
+from aws_s3.config.command_line import parse
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.settings import BucketJob
 from tests.harness.collecting import AtOnce
