@@ -11,7 +11,8 @@ from aws_s3.aws.error_table import FAILURES, not_from, translate, translate_obje
 from aws_s3.aws.listing_parser import parse_contents
 from aws_s3.errors import StorageError
 
-_LARGEST_BATCH = 1000
+KEYS_A_DELETION = 1000
+"""The most keys that DeleteObjects takes."""
 
 
 _ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
@@ -96,8 +97,8 @@ class S3Bucket:
     def delete(self, keys: Sequence[str]) -> list[str]:
         """Delete the objects; return a line for each that could not be deleted."""
         failed = []
-        for first in range(0, len(keys), _LARGEST_BATCH):
-            batch = keys[first : first + _LARGEST_BATCH]
+        for first in range(0, len(keys), KEYS_A_DELETION):
+            batch = keys[first : first + KEYS_A_DELETION]
             try:
                 failed += self._delete_batch(batch)
             except FAILURES as error:

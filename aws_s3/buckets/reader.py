@@ -3,36 +3,51 @@
 from dataclasses import dataclass
 from typing import IO
 
+from aws_s3.aws.s3 import Bucket
+from aws_s3.buckets.object_source import WorkItem
 from aws_s3.codec.messages import Envelope, bucket_log_info, encode
 from aws_s3.log_types.base import LogType
-from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.decode import Batches, ObjectDecoder
 from aws_s3.pipeline.event_rules import EventRules
+from aws_s3.pipeline.stats import EventCounts
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Turns the objects of one bucket into encoded events. `skip_on_error` decides about single bad records only."""
+class BucketReader:
+    """Fetches and decodes the objects of one bucket: the pipeline's ItemReader, in whichever process.
 
+    `skip_on_error` decides about single bad records only.
+    """
+
+    bucket: Bucket
     log_type: LogType
     bucket_name: str
     account_alias: str
     skip_on_error: bool
     rules: EventRules
 
-    def messages(self, key: str, partition: Partition, body: IO[bytes]) -> Batches:
-        """Return the encoded events of the object from its content as stored.
+    @property
+    def counts(self) -> EventCounts:
+        """The discarded and truncated events."""
+        return self.rules.counts
+
+    def fetch(self, item: WorkItem) -> IO[bytes]:
+        """Return the object's content as stored. Raises UnavailableError."""
+        return self.bucket.get(item.object)
+
+    def decode(self, item: WorkItem, content: IO[bytes]) -> Batches:
+        """Return the object's encoded events.
 
         The whole object is validated first: an object that cannot be read raises DecompressError or
         ParseError before its first event.
         """
-        content = ObjectDecoder(self.log_type, self.skip_on_error, self.rules)
-        return content.messages(key, body, self._envelope(key, partition))
+        decoder = ObjectDecoder(self.log_type, self.skip_on_error, self.rules)
+        return decoder.messages(item.object.key, content, self._envelope(item))
 
-    def error_message(self, key: str, partition: Partition, error: Exception) -> bytes:
+    def error_event(self, item: WorkItem, error: Exception) -> bytes:
         """Return the encoded event that stands for an object that cannot be read."""
-        return encode({**self._envelope(key, partition).message({}), "error_msg": str(error)})
+        return encode({**self._envelope(item).message({}), "error_msg": str(error)})
 
-    def _envelope(self, key: str, partition: Partition) -> Envelope:
-        log_info = bucket_log_info(self.account_alias, key, self.bucket_name)
-        return Envelope(log_info, partition.account if self.log_type.account_in_event else "")
+    def _envelope(self, item: WorkItem) -> Envelope:
+        log_info = bucket_log_info(self.account_alias, item.object.key, self.bucket_name)
+        return Envelope(log_info, item.partition.account if self.log_type.account_in_event else "")

@@ -1,36 +1,35 @@
-"""What `--retry-failed` has to collect: the failed objects, all of them, and nothing else (SPEC 10, 15)."""
+"""The objects that `--retry-failed` collects: all failed objects of the source, and nothing else."""
 
 import logging
 from collections.abc import Iterable, Iterator
 
 from aws_s3.aws.s3 import S3Object
-from aws_s3.buckets.worklist import Inventory, Wanted, WorkOrder
+from aws_s3.buckets.object_source import Found, ListingContext, ObjectSource, Origin, WorkItem
 from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.levels import DEBUG_2
 
 log = logging.getLogger(__name__)
 
 
-class RetryFailed(WorkOrder):
-    """Unavailable objects, also those whose time has not come, and malformed ones."""
+class FailedObjectSource(ObjectSource):
+    """Unavailable objects, whether or not they are due, and malformed objects."""
 
-    def __init__(self, inventory: Inventory) -> None:
-        super().__init__()
-        self._inventory = inventory
-        # What is new is left to other runs.
-        self.left_out = True
+    def __init__(self, context: ListingContext) -> None:
+        super().__init__(context)
+        # New objects are left to other runs.
+        self.is_partial = True
 
-    def objects(self, partitions: Iterable[Partition]) -> Iterator[Wanted]:
-        """Yield the failed objects of the partitions; those that another run holds are passed over."""
-        state, tried = self._inventory.state, 0
+    def objects(self, partitions: Iterable[Partition]) -> Iterator[Found]:
+        """Yield the failed objects of the partitions, but for those that another run works on."""
+        state, tried = self._context.state, 0
         for partition in partitions:
-            if not self._inventory.locks.acquire(state.lock_name(partition)):
+            if not self._context.locks.acquire(state.lock_name(partition)):
                 log.info("Another run is working on %s: it is passed over", partition.label)
                 continue
             for failed, is_malformed in state.failed_objects.of_partition(partition):
                 log.log(DEBUG_2, "++ Trying again: %s", failed.key)
                 tried += 1
-                self._inventory.stats.listed += 1
+                self._context.stats.listed += 1
                 item = S3Object(failed.key, failed.size, failed.etag)
-                yield Wanted(partition, item, again=True, malformed=is_malformed)
+                yield WorkItem(partition, item, Origin.RETRY_MALFORMED if is_malformed else Origin.RETRY)
         log.debug("+++ Tried %d failed objects again", tried)

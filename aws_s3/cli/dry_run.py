@@ -4,7 +4,7 @@ It is an ordinary run on a copy of the state, whose objects are counted instead 
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,16 +13,16 @@ from tempfile import TemporaryDirectory
 from typing import IO, NoReturn
 
 from aws_s3.aws.config_file import TransferConfig
-from aws_s3.aws.s3 import Bucket, S3Bucket, S3Object
+from aws_s3.aws.s3 import KEYS_A_DELETION, Bucket, S3Bucket, S3Object
 from aws_s3.aws.session import Session, known_regions
 from aws_s3.buckets.collector import Collector, Context
-from aws_s3.buckets.reader import Reader
-from aws_s3.buckets.worklist import Wanted
+from aws_s3.buckets.object_source import WorkItem
+from aws_s3.buckets.reader import BucketReader
+from aws_s3.buckets.run import LISTING_THREADS
 from aws_s3.cli.tables import print_report, table
 from aws_s3.cli.terminal import printable
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.layout import Partition
-from aws_s3.pipeline.decode import Batches
 from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.prefetch import DaemonExecutor
@@ -33,9 +33,6 @@ from aws_s3.settings import BucketJob, Settings
 from aws_s3.state.bucket_state import BucketState
 from aws_s3.state.locks import Locks
 from aws_s3.state.overview import copied
-
-_LISTING_THREADS = 32
-_DELETIONS_AT_ONCE = 1000
 
 
 def preview_bucket(settings: Settings, job: BucketJob, stop_request: StopRequest, began: datetime) -> int:
@@ -50,14 +47,13 @@ def preview_bucket(settings: Settings, job: BucketJob, stop_request: StopRequest
         folder = Path(opened.enter_context(TemporaryDirectory()))
         opened.enter_context(copied(settings.state_dir, folder))
         context = Context(
-            store=store,
-            reader=Reader(bucket, job.source.bucket, job.account_alias, job.skip_on_error, EventRules()),
+            bucket=store,
+            reader=BucketReader(store, bucket, job.source.bucket, job.account_alias, job.skip_on_error, EventRules()),
             state=opened.enter_context(closing(BucketState(folder, bucket, job.source, began, keep_days=None))),
             locks=opened.enter_context(closing(Locks(folder / "lock"))),
             delivery=Delivery(_NoSink(), stop_request, stats),
-            listings=DaemonExecutor(_LISTING_THREADS, "listing"),
-            load=found.count,
-            stop_request=stop_request,
+            listings=DaemonExecutor(LISTING_THREADS, "listing"),
+            loading=found,
             account=session.account,
             known_regions=known_regions,
             stats=stats,
@@ -77,23 +73,31 @@ class _Share:
 
 
 class _Found:
-    """Counts what is to be loaded, and loads nothing."""
+    """A loading that counts the objects and loads none."""
 
     def __init__(self, downloads: TransferConfig) -> None:
         self._downloads = downloads
         self.gets = 0
         self.shares: dict[Partition, _Share] = {}
 
-    def count(self, items: Iterable[Wanted]) -> Iterator[tuple[Wanted, Batches]]:
-        """Count the objects; yield none of them."""
-        for wanted in items:
-            share = self.shares.setdefault(wanted.partition, _Share())
-            share.objects += 1
-            share.size += max(wanted.object.size, 0)
-            day = str(wanted.partition.day(wanted.object.key))
-            share.days = sorted({*share.days[:1], *share.days[-1:], day})
-            self.gets += self._downloads.requests_for(wanted.object.size)
-        yield from ()
+    has_room = True
+
+    def __len__(self) -> int:
+        """Return 0: no object waits to be read."""
+        return 0
+
+    def add(self, item: WorkItem) -> None:
+        """Count the object."""
+        share = self.shares.setdefault(item.partition, _Share())
+        share.objects += 1
+        share.size += max(item.size, 0)
+        day = str(item.partition.day(item.object.key))
+        share.days = sorted({*share.days[:1], *share.days[-1:], day})
+        self.gets += self._downloads.requests_for(item.size)
+
+    def take(self) -> NoReturn:
+        """Never be called."""
+        raise NotImplementedError
 
 
 class _CountedStore:
@@ -155,7 +159,7 @@ def _lines(job: BucketJob, found: _Found, lists: int) -> Iterator[str]:
         for partition, share in found.shares.items()
     ]
     yield from table(("partition", "objects", "size", "first day", "last day"), rows) if rows else ()
-    deletions = math.ceil(objects / _DELETIONS_AT_ONCE) if job.remove else 0
+    deletions = math.ceil(objects / KEYS_A_DELETION) if job.remove else 0
     yield f"Requests: about {lists:,} LIST (this run made them too), {found.gets:,} GET" + (
         f", {deletions:,} DELETE" if deletions else ""
     )

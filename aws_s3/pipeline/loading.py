@@ -1,41 +1,152 @@
-"""How an object becomes messages: its content is fetched ahead by threads, and read in order."""
+"""Fetching and decoding items ahead of their turn: in this process, and in worker processes where items are many."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import IO, Generic, TypeVar
 
+from aws_s3.aws.config_file import TransferConfig
 from aws_s3.pipeline.decode import Batches
-from aws_s3.pipeline.prefetch import OrderedPrefetcher
-from aws_s3.pipeline.stats import EventCounts
+from aws_s3.pipeline.prefetch import DaemonExecutor, PrefetchQueue
+from aws_s3.pipeline.source import Item, ItemReader, Loading
+from aws_s3.pipeline.workers import WorkerPool, decoded
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Item)
+
+_BYTES_AHEAD = 64 << 20
+"""Bytes fetched and not yet decoded, at most, but for an item that is larger alone."""
+
+_DOWNLOADS_A_WORKER = 16
+_FEW_ITEMS = 200
+_FEW_BYTES = 16 << 20
+"""Items and bytes of a run that one process reads: starting workers would take longer."""
 
 
-@dataclass(frozen=True)
-class Loader(Generic[T]):
-    """`get` fetches an item's content, in any thread; `read` makes messages of it; `size_of` tells its bytes.
+class LocalLoading(Generic[T]):
+    """Fetches items in threads of this process, and decodes each in its turn."""
 
-    Both raise an ObjectError for what concerns the item alone, `read` before its first message.
-    `reading` is where `read` counts what becomes of events.
+    def __init__(self, reader: ItemReader[T], threads: Callable[[], Executor], max_items: int, max_bytes: int) -> None:
+        self._reader = reader
+        self._threads = threads
+        self._executor: Executor | None = None
+        self._queue: PrefetchQueue[T, Future[IO[bytes]]] = PrefetchQueue(self._start, max_items, max_bytes)
+
+    def __len__(self) -> int:
+        """Return the number of items that were added and not taken."""
+        return len(self._queue)
+
+    @property
+    def has_room(self) -> bool:
+        """Tell whether another item may be added now."""
+        return self._queue.has_room
+
+    def add(self, item: T) -> None:
+        """Put the item behind the others."""
+        self._queue.add(item)
+
+    @contextmanager
+    def take(self) -> Iterator[tuple[T, Batches]]:
+        """Take the first item out, with its encoded events."""
+        item, content = self._queue.pop()
+        yield item, decoded(self._reader, item, content)
+
+    def _start(self, item: T) -> Future[IO[bytes]]:
+        if self._executor is None:
+            # Worker processes are forked before this process has any thread.
+            self._executor = self._threads()
+        return self._executor.submit(self._reader.fetch, item)
+
+
+class GrowingLoading(Generic[T]):
+    """Reads a small run in this process; a run that turns out large goes to the worker processes.
+
+        undecided ──item taken──> local ──many items added──> workers, once the local items are taken
+            └───────many items added──────────────────────────^
+
+    A listing shows many items before the first is taken, a queue only bit by bit. Never do both sides
+    work at once: together they would exceed the limits of the user's profile.
     """
 
-    get: Callable[[T], IO[bytes]]
-    read: Callable[[T, IO[bytes]], Batches]
-    size_of: Callable[[T], int]
-    reading: EventCounts = field(default_factory=EventCounts)
+    def __init__(self, local: Loading[T], workers: Loading[T]) -> None:
+        self._local = local
+        self._workers = workers
+        self._undecided: list[T] | None = []
+        self._items = 0
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        """Return the number of items that were added and not taken."""
+        return len(self._undecided or ()) + len(self._local) + len(self._workers)
+
+    @property
+    def has_room(self) -> bool:
+        """Tell whether another item may be added now."""
+        if self._undecided is not None:
+            return True
+        return not len(self._local) and self._workers.has_room if self._is_large else self._local.has_room
+
+    def add(self, item: T) -> None:
+        """Put the item behind the others."""
+        self._items += 1
+        self._bytes += item.size
+        if self._undecided is not None:
+            self._undecided.append(item)
+            if self._is_large:
+                self._decide(self._workers)
+        elif len(self._local) or not self._is_large:
+            self._local.add(item)
+        else:
+            self._workers.add(item)
+
+    def take(self) -> AbstractContextManager[tuple[T, Batches]]:
+        """Take the first item out, with its encoded events."""
+        if self._undecided is not None:
+            self._decide(self._local)
+        return (self._local if len(self._local) else self._workers).take()
+
+    def _decide(self, loading: Loading[T]) -> None:
+        items, self._undecided = self._undecided or [], None
+        for item in items:
+            loading.add(item)
+
+    @property
+    def _is_large(self) -> bool:
+        return self._items >= _FEW_ITEMS or self._bytes > _FEW_BYTES
 
 
-def load(
-    items: Iterable[T], loader: Loader[T], executor: Executor, objects: int, size: int
-) -> Iterator[tuple[T, Batches]]:
-    """Yield each item with its messages, in order, at most `objects` and `size` bytes fetched ahead."""
-    downloads = OrderedPrefetcher(executor, loader.get, loader.size_of, objects, size)
-    for item, content in downloads.in_order(items):
-        yield item, messages_of(item, content, loader)
+def share(downloads: TransferConfig, workers: int) -> tuple[int, TransferConfig]:
+    """Return how many processes may read objects, and each process's part of the user's limits."""
+    total = downloads.max_concurrent_requests
+    if workers == 1 or downloads.max_bandwidth:
+        # Processes cannot share a bandwidth limit.
+        return 1, downloads
+    if total == TransferConfig.max_concurrent_requests:
+        return workers, replace(downloads, max_concurrent_requests=_DOWNLOADS_A_WORKER)
+    workers = min(workers, total)
+    return workers, replace(downloads, max_concurrent_requests=total // workers)
 
 
-def messages_of(item: T, content: Future[IO[bytes]], loader: Loader[T]) -> Batches:
-    """Yield the item's messages; waiting for its content is part of the first batch."""
-    with content.result() as body:
-        yield from loader.read(item, body)
+@contextmanager
+def open_loading(
+    reader: ItemReader[T], downloads: TransferConfig, workers: int, max_items: int | None = None
+) -> Iterator[Loading[T]]:
+    """Give the loading for a run; `workers` and `downloads` are those of `share`.
+
+    `max_items` bounds the items that this process fetches ahead where the profile allows more. It is to
+    be called before this process has any thread: one worker process is forked at once, and waits.
+    """
+
+    def threads() -> DaemonExecutor:
+        return DaemonExecutor(downloads.max_concurrent_requests, "download")
+
+    most = min(downloads.max_queue_size, max_items or downloads.max_queue_size)
+    local = LocalLoading(reader, threads, most, _BYTES_AHEAD)
+    if workers == 1:
+        yield local
+        return
+    pool = WorkerPool(workers, reader, threads, _BYTES_AHEAD)
+    try:
+        yield GrowingLoading(local, pool)
+    finally:
+        pool.close()

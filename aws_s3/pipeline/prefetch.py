@@ -1,7 +1,4 @@
-"""Doing slow things ahead, in threads, and taking their results in order: listings and downloads.
-
-This is the one place that knows of concurrency: what calls it reads like a plain loop.
-"""
+"""Doing slow things ahead of their turn, and taking their results in order: listings and downloads."""
 
 import queue
 import threading
@@ -10,13 +7,16 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from aws_s3.pipeline.source import Item
+
 T = TypeVar("T")
+ItemT = TypeVar("ItemT", bound=Item)
 R = TypeVar("R")
 P = ParamSpec("P")
 
 
 class DaemonExecutor(Executor):
-    """Threads that never keep the process from ending, also when one hangs in a download."""
+    """Daemon threads: unlike those of ThreadPoolExecutor, a hanging download does not keep the process from ending."""
 
     def __init__(self, threads: int, name: str) -> None:
         self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -43,7 +43,7 @@ def _run(future: Future[T], fn: Callable[P, T], *args: P.args, **kwargs: P.kwarg
 
 
 def prefetch(items: Iterator[T], executor: Executor) -> Iterator[T]:
-    """Yield the items; the next one is being made while the last one is worked on, the first at once."""
+    """Yield the items; a thread makes the next item while the caller works on the last, and the first at once."""
     upcoming = executor.submit(next, items, _END)
     return _prefetched(items, upcoming, executor)
 
@@ -58,7 +58,7 @@ def _prefetched(items: Iterator[T], upcoming: Future[T], executor: Executor) -> 
 
 
 def ahead(items: Iterable[T], count: int) -> Iterator[T]:
-    """Yield the items, with `count` of them taken ahead: what taking one starts goes on meanwhile."""
+    """Yield the items, always taking `count` of them ahead, so that work which taking an item starts goes on."""
     taken: deque[T] = deque()
     for item in items:
         taken.append(item)
@@ -67,30 +67,47 @@ def ahead(items: Iterable[T], count: int) -> Iterator[T]:
     yield from taken
 
 
-class OrderedPrefetcher(Generic[T, R]):
-    """Runs `get` for items ahead of their turn, at most `objects` of them and `size` bytes at once.
+class PrefetchQueue(Generic[ItemT, R]):
+    """A queue whose first items are started ahead of their turn, at most `max_items` and `max_bytes` at once.
 
-    `size_of` tells an item's bytes. An item larger than all that is allowed has its turn alone.
+    `start` starts the work on an item and returns a handle of it, such as a future. An item larger than
+    `max_bytes` is started when it is the first.
     """
 
-    def __init__(
-        self, executor: Executor, get: Callable[[T], R], size_of: Callable[[T], int], objects: int, size: int
-    ) -> None:
-        self._executor = executor
-        self._get = get
-        self._size_of = size_of
-        self._objects = objects
-        self._size = size
+    def __init__(self, start: Callable[[ItemT], R], max_items: int, max_bytes: int) -> None:
+        self._start = start
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+        self._waiting: deque[ItemT] = deque()
+        self._started: deque[tuple[ItemT, R]] = deque()
+        self._bytes = 0
 
-    def in_order(self, items: Iterable[T]) -> Iterator[tuple[T, Future[R]]]:
-        """Yield each item with its result, in the order of `items`; waiting is left to the caller."""
-        pending: deque[tuple[T, Future[R]]] = deque()
-        held = 0
-        for item in items:
-            size = self._size_of(item)
-            while pending and (len(pending) >= self._objects or held + size > self._size):
-                held -= self._size_of(pending[0][0])
-                yield pending.popleft()
-            pending.append((item, self._executor.submit(self._get, item)))
-            held += size
-        yield from pending
+    def __len__(self) -> int:
+        """Return the number of items, started or not."""
+        return len(self._waiting) + len(self._started)
+
+    @property
+    def has_room(self) -> bool:
+        """Tell whether every item is started, so that another one may be, too."""
+        return not self._waiting
+
+    def add(self, item: ItemT) -> None:
+        """Put the item behind the others."""
+        self._waiting.append(item)
+        self._start_waiting()
+
+    def pop(self) -> tuple[ItemT, R]:
+        """Take out the first item, with its handle; waiting is left to the caller."""
+        item, handle = self._started.popleft()
+        self._bytes -= item.size
+        self._start_waiting()
+        return item, handle
+
+    def _start_waiting(self) -> None:
+        while self._waiting and len(self._started) < self._max_items:
+            size = self._waiting[0].size
+            if self._started and self._bytes + size > self._max_bytes:
+                return
+            item = self._waiting.popleft()
+            self._bytes += size
+            self._started.append((item, self._start(item)))

@@ -47,14 +47,20 @@ class StopRequest:
         if not self._shields:
             self.check()
 
-    def wait(self, seconds: float) -> None:
-        """Sleep; a signal that asks to stop raises Interrupted at once, also within `deferred`."""
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let a request raise Interrupted at once within the block, although `deferred` is around it."""
         shields, self._shields = self._shields, 0
         try:
             self.check()
-            time.sleep(seconds)
+            yield
         finally:
             self._shields = shields
+
+    def wait(self, seconds: float) -> None:
+        """Sleep; a signal that asks to stop raises Interrupted at once, also within `deferred`."""
+        with self.interruptible():
+            time.sleep(seconds)
 
     def check(self) -> None:
         """Raise Interrupted when a signal has asked to stop."""

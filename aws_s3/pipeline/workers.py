@@ -1,12 +1,21 @@
-"""Processes that download and read objects side by side, while their messages keep the objects' order.
+"""Processes that fetch and decode items side by side, while the encoded events keep the items' order.
 
-Object i goes to process i modulo their number; each downloads ahead with its threads and writes encoded
-messages to its pipe; the caller reads the pipes in the order of the objects. A full pipe stops its
-process, so memory stays bounded by the pipes and by the objects handed out.
+    caller ──Item──> tasks pipe ──> worker: threads fetch ahead, the main thread decodes in order
+       ^                                                                  │
+       └──── Events… · Done | Failed, between them LogLine, Counted <── results pipe
 
-The first process is forked before the caller has any thread, and does nothing until there is work: a
-small run never needs it. It forks the others, then becomes a worker itself. They end with the caller,
-however that ends, and hold none of its files.
+Item i goes to worker i modulo their number, and the caller reads the results pipes in the order of the
+items. A full results pipe stops its worker, so memory stays bounded by the pipes and by the items handed
+out.
+
+    caller ──fork, before it has threads──> first worker ──fork, at the first item──> other workers
+
+The first worker does nothing until the first item: a small run never needs more. Workers end with the
+caller, however the caller ends, and hold none of its files.
+
+Neither `multiprocessing` nor `concurrent.futures` serves: both return a result as a whole, whereas an
+object's events may exceed the memory; both fork or spawn when the caller already has threads and locks,
+or import everything again; and their workers outlive a caller that is killed, or print what signals raise.
 """
 
 import fcntl
@@ -17,35 +26,68 @@ import queue
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import count
-from typing import IO, Any, Generic, NoReturn, TypeVar
+from typing import IO, Any, Generic, NamedTuple, NoReturn, TypeAlias, TypeVar
 
 from aws_s3.errors import CollectorError
 from aws_s3.pipeline.decode import Batches
-from aws_s3.pipeline.loading import Loader, messages_of
+from aws_s3.pipeline.prefetch import PrefetchQueue
+from aws_s3.pipeline.source import Item, ItemReader
 from aws_s3.pipeline.stats import EventCounts
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Item)
 
-_MESSAGES, _DONE, _FAILED, _LOGGED, _COUNTED = range(5)
-"""What comes back from a worker: a batch of messages, an object's last, an error, a log line, an `EventCounts`."""
-
-_OBJECTS_EACH = 64
+_ITEMS_EACH = 64
 _BUSY = 32
-"""Tasks with which a worker has enough to do for a while: further ones are handed over several at a time."""
+"""Tasks that keep a worker busy for a while: further tasks are handed over several at a time."""
 _TASKS_AT_ONCE = 16
 _PIPE_SIZE = 1 << 20
 _BUFFER = 1 << 16
 _START = "start"
 
 
+# The messages that a worker writes to its results pipe. Tuples with names: they pickle faster than dataclasses.
+
+
+class Events(NamedTuple):
+    """A batch of an item's encoded events, with more to come."""
+
+    batch: bytes
+
+
+class Done(NamedTuple):
+    """An item's last batch, often its only one; empty if the item has no events."""
+
+    batch: bytes
+
+
+class Failed(NamedTuple):
+    """An item's failure, in the place of its further events."""
+
+    error: CollectorError
+
+
+class LogLine(NamedTuple):
+    """The attributes of a log record, for the caller's handlers."""
+
+    record: dict[str, Any]
+
+
+class Counted(NamedTuple):
+    """The counts of an item's discarded and truncated events."""
+
+    counts: EventCounts
+
+
+Result: TypeAlias = Events | Done | Failed | LogLine | Counted
+
+
 @dataclass(frozen=True)
 class _Pipes:
-    """The two ways between the caller and one worker, for pickled objects."""
+    """The two pipes between the caller and one worker, for pickled objects."""
 
     tasks_in: IO[bytes]
     tasks_out: IO[bytes]
@@ -55,14 +97,14 @@ class _Pipes:
     @classmethod
     def open(cls) -> "_Pipes":
         made = cls(*_pipe(), *_pipe())
-        # A worker that is ahead by a few objects need not be woken for each of them. Where the system
-        # refuses, pipes are as large as they are.
+        # A larger pipe lets a worker run ahead by a few objects, instead of being woken for each of them.
+        # Where the system refuses, the pipe keeps its size.
         with suppress(OSError, AttributeError):
             fcntl.fcntl(made.results_out.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
         return made
 
     def close_callers(self) -> None:
-        # What could not be written to a worker that is gone would be tried again.
+        # Closing flushes tasks that were not written; the worker may be gone.
         with suppress(OSError):
             self.tasks_out.close()
         self.results_in.close()
@@ -73,19 +115,19 @@ class _Pipes:
 
 
 def _pipe() -> tuple[IO[bytes], IO[bytes]]:
-    """Return both ends of a pipe; what is written to it arrives at once with `flush`."""
+    """Return both ends of a pipe; written data arrives with `flush`."""
     receiving, sending = os.pipe()
     return os.fdopen(receiving, "rb", _BUFFER), os.fdopen(sending, "wb", _BUFFER)
 
 
 def _put(pipe: IO[bytes], value: Any) -> None:
-    """Write the value in one go: each write wakes who reads."""
+    """Write the value with one system call: each call wakes the reader."""
     pickle.dump(value, pipe, pickle.HIGHEST_PROTOCOL)
     pipe.flush()
 
 
 class _Worker(Generic[T]):
-    """The caller's side of a worker: items go to it in their order, and come back as messages in it."""
+    """The caller's side of a worker: items go to the worker in order, and come back as events in that order."""
 
     def __init__(self, pipes: _Pipes) -> None:
         self._pipes = pipes
@@ -93,20 +135,21 @@ class _Worker(Generic[T]):
         self._at_work = 0
 
     def add(self, item: T) -> None:
-        """Give it one more item. Each write wakes it, and an item alone takes three times as long to pickle."""
+        """Give the worker one more item.
+
+        Each write wakes the worker, and pickling an item alone takes three times as long as among others.
+        """
         self._waiting.append(item)
         if self._at_work < _BUSY or len(self._waiting) >= _TASKS_AT_ONCE:
-            self.hand_over()
+            self._hand_over()
 
-    def messages(self, reading: EventCounts) -> Batches:
-        """Return the next item's messages. They raise CollectorError when the worker has gone, and as reading did."""
-        if not self._at_work:
-            self.hand_over()
+    def batches(self, counts: EventCounts) -> Batches:
+        """Yield the next item's events. Raises CollectorError if the worker is gone, else the item's failure."""
+        self._hand_over()
         self._at_work -= 1
-        return _received(self._pipes.results_in, reading)
+        return _received(self._pipes.results_in, counts)
 
-    def hand_over(self) -> None:
-        """Let it have all that was added."""
+    def _hand_over(self) -> None:
         if not self._waiting:
             return
         _checked(lambda: _put(self._pipes.tasks_out, self._waiting))
@@ -115,82 +158,85 @@ class _Worker(Generic[T]):
 
 
 class WorkerPool(Generic[T]):
-    """`size` worker processes; they begin to work with the first call of `load`.
+    """`size` worker processes, a `Loading`. They begin to work with the first item.
 
-    To be made before the process has any other thread. `bytes_ahead` bounds what is downloaded and not
-    yet read, over all of them.
+    To be made before the process has any other thread. `max_bytes` bounds the bytes that are fetched and
+    not yet decoded, over all workers.
     """
 
-    def __init__(self, size: int, loader: Loader[T], threads: Callable[[], Executor], bytes_ahead: int) -> None:
+    def __init__(self, size: int, reader: ItemReader[T], threads: Callable[[], Executor], max_bytes: int) -> None:
         self._pipes = [_Pipes.open() for _ in range(size)]
-        self._size_of = loader.size_of
-        self._reading = loader.reading
-        self._bytes_ahead = bytes_ahead
+        self._counts = reader.counts
+        self._queue: PrefetchQueue[T, _Worker[T]] = PrefetchQueue(self._assign, _ITEMS_EACH * size, max_bytes)
+        self._workers: deque[_Worker[T]] = deque()
         with _no_signals():
             self._first = os.fork()
             if self._first == 0:
-                _run_first(self._pipes, loader, threads)
+                _run_first(self._pipes, reader, threads)
         for pipes in self._pipes:
             pipes.close_workers()
 
-    def load(self, items: Iterable[T]) -> Iterator[tuple[T, Batches]]:
-        """Yield each item with its messages, in order. What is not taken of an item's messages is lost.
+    def __len__(self) -> int:
+        """Return the number of items that were added and not taken."""
+        return len(self._queue)
 
-        Raises CollectorError when a process was killed; the messages raise what reading the item raised.
-        """
-        _checked(lambda: _put(self._pipes[0].tasks_out, _START))
-        workers = [_Worker[T](pipes) for pipes in self._pipes]
-        pending: deque[tuple[T, _Worker[T]]] = deque()
-        held = 0
-        for number, item in enumerate(items):
-            size = self._size_of(item)
-            while pending and (len(pending) >= _OBJECTS_EACH * len(workers) or held + size > self._bytes_ahead):
-                held -= self._size_of(pending[0][0])
-                yield from _taken(*pending.popleft(), self._reading)
-            worker = workers[number % len(workers)]
-            worker.add(item)
-            pending.append((item, worker))
-            held += size
-        for worker in workers:
-            worker.hand_over()
-        for item, worker in pending:
-            yield from _taken(item, worker, self._reading)
+    @property
+    def has_room(self) -> bool:
+        """Tell whether another item may be added now."""
+        return self._queue.has_room
+
+    def add(self, item: T) -> None:
+        """Put the item behind the others. Raises CollectorError if a worker was killed."""
+        if not self._workers:
+            _checked(lambda: _put(self._pipes[0].tasks_out, _START))
+            self._workers.extend(map(_Worker, self._pipes))
+        self._queue.add(item)
+
+    @contextmanager
+    def take(self) -> Iterator[tuple[T, Batches]]:
+        """Take the first item out, with its encoded events, which raise CollectorError if its worker was killed."""
+        item, worker = self._queue.pop()
+        batches = worker.batches(self._counts)
+        yield item, batches
+        # Errors of an abandoned item do not matter; a dead worker is detected on the next read.
+        with suppress(CollectorError):
+            deque(batches, maxlen=0)
 
     def close(self) -> None:
-        """Let the processes end, and wait for it."""
+        """Let the processes end, and wait for their end."""
         for pipes in self._pipes:
             pipes.close_callers()
         with suppress(ChildProcessError):
             os.waitpid(self._first, 0)
 
-
-def _taken(item: T, worker: _Worker[T], reading: EventCounts) -> Iterator[tuple[T, Batches]]:
-    """Yield the item with its messages, then read what the caller left of them."""
-    messages = worker.messages(reading)
-    yield item, messages
-    # How an object ends that the caller gave up is of no interest; a process that has gone shows again.
-    with suppress(CollectorError):
-        deque(messages, maxlen=0)
+    def _assign(self, item: T) -> _Worker[T]:
+        worker = self._workers[0]
+        self._workers.rotate(-1)
+        worker.add(item)
+        return worker
 
 
-def _received(results: IO[bytes], reading: EventCounts) -> Batches:
+def _received(results: IO[bytes], counts: EventCounts) -> Batches:
     while True:
-        kind, content = _checked(lambda: pickle.load(results))
-        if kind == _LOGGED:
-            record = logging.makeLogRecord(content)
-            logging.getLogger(record.name).handle(record)
-        elif kind == _COUNTED:
-            reading.add(content)
-        elif kind == _FAILED:
-            raise content
-        elif content:
-            yield content
-        if kind == _DONE:
-            return
+        result: Result = _checked(lambda: pickle.load(results))
+        match result:
+            case Events(batch):
+                yield batch
+            case Done(batch):
+                if batch:
+                    yield batch
+                return
+            case Failed(error):
+                raise error
+            case LogLine(attributes):
+                record = logging.makeLogRecord(attributes)
+                logging.getLogger(record.name).handle(record)
+            case Counted(more):
+                counts.add(more)
 
 
 def _checked(use: Callable[[], Any]) -> Any:
-    """Use a pipe; a worker that has gone is a failure of the run."""
+    """Use a pipe; a worker that is gone is a failure of the run."""
     try:
         return use()
     except (EOFError, OSError, pickle.UnpicklingError) as error:
@@ -202,7 +248,7 @@ def _checked(use: Callable[[], Any]) -> Any:
 
 @contextmanager
 def _no_signals() -> Iterator[None]:
-    """Hold signals back: what their handlers raise in the midst of a fork, Python prints and forgets."""
+    """Block signals: an exception that a handler raises in the midst of a fork is printed and lost."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
         yield
@@ -210,8 +256,8 @@ def _no_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _run_first(pipes: Sequence[_Pipes], loader: Loader[T], threads: Callable[[], Executor]) -> NoReturn:
-    """Wait until there is work, fork the other workers, and be one; never return."""
+def _run_first(pipes: Sequence[_Pipes], reader: ItemReader[T], threads: Callable[[], Executor]) -> NoReturn:
+    """Wait for the first item, fork the other workers, and be a worker; never return."""
     try:
         _detach()
         for each in pipes:
@@ -221,14 +267,14 @@ def _run_first(pipes: Sequence[_Pipes], loader: Loader[T], threads: Callable[[],
         for each in pipes:
             if each is not mine:
                 each.close_workers()
-        _work(mine, children, loader, threads())
+        _work(mine, children, reader, threads())
     finally:
-        # Nothing of the caller's may run in a worker: no handler, no flush.
+        # A worker must not run the caller's exit handlers, nor flush the caller's buffers.
         os._exit(0)
 
 
 def _detach() -> None:
-    """Leave signals and streams to the caller: a worker ends when its pipe does."""
+    """Leave signals and streams to the caller: a worker ends when its tasks pipe does."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -238,7 +284,7 @@ def _detach() -> None:
 
 
 def _fork_others(pipes: Sequence[_Pipes]) -> tuple[_Pipes, list[int]]:
-    """Return the pipes of the process that this is now, and its children."""
+    """Fork a worker for each further pair of pipes; return this process's own pair, and its children."""
     children = []
     for other in pipes[1:]:
         child = os.fork()
@@ -248,65 +294,73 @@ def _fork_others(pipes: Sequence[_Pipes]) -> tuple[_Pipes, list[int]]:
     return pipes[0], children
 
 
-def _work(pipes: _Pipes, children: Sequence[int], loader: Loader[T], executor: Executor) -> None:
-    """Answer the tasks in their order, until the caller closes the pipe or is gone."""
+def _work(pipes: _Pipes, children: Sequence[int], reader: ItemReader[T], executor: Executor) -> None:
+    """Answer the tasks in order, until the caller closes the pipe or is gone."""
     results = _Results(pipes.results_out)
     results.take_logs()
-    pending: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    pending: queue.SimpleQueue[tuple[T, Future[IO[bytes]]]] = queue.SimpleQueue()
 
     def receive() -> None:
         try:
             while True:
                 for item in pickle.load(pipes.tasks_in):
-                    pending.put((item, executor.submit(loader.get, item)))
+                    pending.put((item, executor.submit(reader.fetch, item)))
         except (EOFError, OSError, pickle.UnpicklingError):
             for child in children:
                 os.waitpid(child, 0)
             os._exit(0)
 
     threading.Thread(target=receive, daemon=True).start()
-    for _ in count():
+    while True:
         item, content = pending.get()
-        results.answer(messages_of(item, content, loader), loader.reading)
+        results.answer(decoded(reader, item, content), reader.counts)
+
+
+def decoded(reader: ItemReader[T], item: T, content: Future[IO[bytes]]) -> Batches:
+    """Yield the item's encoded events; the first batch waits for the content."""
+    with content.result() as body:
+        yield from reader.decode(item, body)
 
 
 class _Results(logging.Handler):
-    """The way back to the caller: messages, what ended them, and lines for the terminal."""
+    """The worker's side of the results pipe."""
 
     def __init__(self, pipe: IO[bytes]) -> None:
         super().__init__()
         self._pipe = pipe
 
     def take_logs(self) -> None:
-        """Send what is logged in this process to the caller's handlers."""
+        """Send the log lines of this process to the caller's handlers."""
         logging.getLogger("aws_s3").handlers = [self]
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send the record, whichever thread logs it."""
-        self._send(_LOGGED, {**record.__dict__, "exc_info": None})
+        self._send(LogLine({**record.__dict__, "exc_info": None}))
 
-    def answer(self, messages: Batches, reading: EventCounts) -> None:
-        """Send an object's messages, then how it ended; that goes with the last of them, often the only ones.
+    def answer(self, batches: Batches, counts: EventCounts) -> None:
+        """Send an item's events, the counts made meanwhile, then the item's end.
 
-        What was counted in `reading` comes before that.
+        The end goes with the last batch, often the only one: an item takes one write.
         """
-        ending: tuple[int, Any] = (_DONE, b"")
+        last = b""
+        end: Done | Failed
         try:
-            for batch in messages:
-                if ending[1]:
-                    self._send(_MESSAGES, ending[1])
-                ending = (_DONE, batch)
+            for batch in batches:
+                if last:
+                    self._send(Events(last))
+                last = batch
+            end = Done(last)
         except CollectorError as error:
-            ending = (_FAILED, error)
+            end = Failed(error)
         except Exception as error:
-            ending = (_FAILED, CollectorError(f"Unknown error: {type(error).__name__}: {error}"))
-        if reading:
-            self._send(_COUNTED, reading.take())
-        self._send(*ending)
+            end = Failed(CollectorError(f"Unknown error: {type(error).__name__}: {error}"))
+        if counts:
+            self._send(Counted(counts.take()))
+        self._send(end)
 
-    def _send(self, kind: int, content: Any) -> None:
+    def _send(self, result: Result) -> None:
         self.acquire()
         try:
-            _put(self._pipe, (kind, content))
+            _put(self._pipe, result)
         finally:
             self.release()

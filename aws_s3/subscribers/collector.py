@@ -1,179 +1,221 @@
-"""The queue's loop: receive → objects → download → messages → sink → deletion from the queue.
+"""The collection of one queue: its messages, the objects that they name, the meaning of a failure, the deletion.
 
-It knows interfaces and no kind of content. It alone decides what a failure means for the rest of the run.
+It knows interfaces and no kind of content. `pipeline.run` fetches, decodes and delivers the objects.
 """
 
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Executor, Future, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import IO, TypeVar
+from enum import Enum, auto
+from typing import TypeVar
 
-from aws_s3.aws.s3 import Bucket, S3Object
 from aws_s3.aws.sqs import Message, Queue
 from aws_s3.errors import ObjectError, UnavailableError
-from aws_s3.pipeline.decode import ObjectDecoder, messages_in
 from aws_s3.pipeline.delivery import Delivery
-from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.levels import DEBUG_2
+from aws_s3.pipeline.run import run_source
 from aws_s3.pipeline.signals import StopRequest
+from aws_s3.pipeline.source import Loading
 from aws_s3.pipeline.stats import RunStats
-from aws_s3.pipeline.window import Window
 from aws_s3.settings import SubscriberJob
 from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.notifications import NotifiedObject, UnknownNotification, notified_objects
+from aws_s3.subscribers.reader import QueueObject
 from aws_s3.subscribers.visibility import InFlightMessages
 
 log = logging.getLogger(__name__)
 
 K = TypeVar("K")
-T = TypeVar("T")
 V = TypeVar("V")
 
+RECEIVES_AT_ONCE = 4
 _FEW_OBJECTS = 10
-_OBJECTS_AHEAD = 32
-_BYTES_AHEAD = 64 << 20
-_USUAL_SIZE = 4 << 20
-"""Bytes that an object is taken to have when its message does not tell."""
+"""Objects in hand below which more messages are asked for."""
 
-_UNKNOWN_SIZE = -1
+_FULL = 10
+"""The most messages of one receive: after so many there may be more."""
+
 _REMEMBERED = 100_000
-_SLICE = 0.2
 _LAST_RECEIVE = 0.5
 _PAUSE = 1.0
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a collection works with. `store` returns the bucket of a name."""
+    """The parts that a collection works with. `loading` fetches and decodes objects; `receives` asks for messages."""
 
     queue: Queue
-    store: Callable[[str], Bucket]
     delivery: Delivery
     receives: Executor
-    downloads: Executor
+    loading: Loading[QueueObject]
     stop_request: StopRequest
     stats: RunStats = field(default_factory=RunStats)
 
 
+class Outcome(Enum):
+    """The outcome of a message so far."""
+
+    ACCEPTED = auto()
+    """Every object that was read so far was accepted."""
+
+    UNREADABLE = auto()
+    """An object failed, and reading it again would not help."""
+
+    UNAVAILABLE = auto()
+    """An object failed that may be there when the message comes back."""
+
+    def with_failure(self, error: ObjectError) -> "Outcome":
+        """Return the outcome after one more failure: one object that may come is enough to try again."""
+        if isinstance(error, UnavailableError) and not error.gone:
+            return Outcome.UNAVAILABLE
+        return Outcome.UNREADABLE if self is Outcome.ACCEPTED else self
+
+
 @dataclass
 class _Task:
-    """A message in work: how many of its objects are not finished, and what became of the others.
-
-    `sent`: events of it were; `failed`: an object did; `hopeful`: one that may be had another time.
-    """
+    """A message in work. `unfinished`: the number of its objects that have not had their turn."""
 
     message: Message
     unfinished: int
-    sent: bool = False
-    failed: bool = False
-    hopeful: bool = False
+    outcome: Outcome = Outcome.ACCEPTED
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """An object to collect. `token` is the same for the same writing of the same object."""
+class QueueCollector:
+    """Collects the objects that one queue's messages name, as a Source of the pipeline.
 
-    task: _Task
-    object: NotifiedObject
-    token: tuple[str, ...]
-
-    @property
-    def size(self) -> int:
-        """Its bytes, as far as is known."""
-        return _USUAL_SIZE if self.object.size is None else self.object.size
-
-
-class Subscription:
-    """Collects what one queue's messages name.
-
-    A message is deleted when all of its objects were accepted. One whose object fails stays in the
-    queue; when it comes back, the objects of it that were accepted are not sent again by this run, and
-    it is tried again unless that would not help.
+    A message is deleted when all of its objects were accepted. A message whose object fails stays in the
+    queue; when it comes back, its accepted objects are not sent again by this run, and the others are
+    tried again unless that would not help.
     """
 
-    def __init__(self, job: SubscriberJob, subscriber: ObjectFormat, context: Context) -> None:
+    def __init__(self, job: SubscriberJob, object_format: ObjectFormat, context: Context) -> None:
         self._job = job
-        self._subscriber = subscriber
+        self._format = object_format
         self._context = context
         self._queue = context.queue
-        self._leases = InFlightMessages(context.queue)
         self._stats = context.stats
-        rules = EventRules(job.discard, context.delivery.limit, self._stats.reading)
-        self._reader = ObjectDecoder(subscriber, job.skip_on_error, rules, subscriber.discards)
-        self._window: Window[_Wanted, IO[bytes]] = Window(
-            context.downloads, self._get, lambda wanted: wanted.size, _OBJECTS_AHEAD, _BYTES_AHEAD
-        )
-        self._upcoming: Future[list[Message]] | None = None
+        self._in_flight = InFlightMessages(context.queue)
+        self._receives: deque[Future[list[Message]]] = deque()
+        self._may_hold_more = False
+        self._is_empty = False
+        self._pending: deque[QueueObject] = deque()
         self._tasks: dict[str, _Task] = {}
-        self._accepted: _Memory[tuple[str, ...], None] = _Memory()
-        self._failed: _Memory[str, bool] = _Memory()
-        self._code = 0
+        self._accepted: _Recent[tuple[str, ...], None] = _Recent()
+        self._failed: _Recent[str, Outcome] = _Recent()
+        self._midway = ExitStack()
+        self._is_midway = False
+        self._exit_code = 0
         self._counts = _Counts()
-        self._ended = False
-        self._midway = False
 
     def run(self) -> int:
         """Collect until the queue is empty; return 0, or the exit code of the first failure.
 
-        Raises what ends the whole run, Interrupted too. Before that, what was accepted is deleted, and
-        what was not begun is shown to other collectors.
+        Raises the error that ends the whole run, Interrupted too. Before that, messages whose objects
+        were accepted are deleted, and all others are shown to other collectors.
         """
         with self._context.stop_request.deferred():
             self._context.delivery.sink.connect()
-            with self._leases:
-                self._collect_all()
-            self._leases.check()
+            with self._in_flight:
+                self._collect()
+            self._in_flight.check()
         return self._finish()
 
-    def _collect_all(self) -> None:
+    def _collect(self) -> None:
         try:
-            self._loop()
+            with self._context.stop_request.interruptible():
+                run_source(self, self._context.loading, self._context.delivery)
         finally:
-            # What a receive under way still brings is not begun: others may have it at once.
-            wait([self._upcoming] if self._upcoming else (), timeout=_LAST_RECEIVE)
+            # Messages that a receive under way still brings are not begun: other collectors may have them at once.
+            wait(self._receives, timeout=_LAST_RECEIVE)
 
-    def _loop(self) -> None:
-        while True:
-            self._leases.check()
-            if not self._ended and self._upcoming is None and len(self._window) < _FEW_OBJECTS:
-                self._upcoming = self._context.receives.submit(self._receive)
-            if self._upcoming and (self._upcoming.done() or not self._window):
-                with self._stats.listing:
-                    messages = self._result(self._upcoming)
-                self._upcoming = None
-                self._admit(messages)
-            elif self._window:
-                self._collect(*self._window.pop())
-            else:
-                return
+    def poll(self, *, block: bool) -> QueueObject | None:
+        """Return the next object that a message names; with `block`, wait for messages."""
+        self._in_flight.check()
+        self._ask_for_messages()
+        while not self._pending and self._receives and (block or self._receives[0].done()):
+            with self._stats.listing:
+                messages = self._receives[0].result()
+            self._receives.popleft()
+            self._may_hold_more = len(messages) >= _FULL
+            self._admit(messages, is_idle=block)
             self._stats.notify()
+            self._in_flight.check()
+            self._ask_for_messages()
+        return self._pending.popleft() if self._pending else None
+
+    def wants(self, item: QueueObject) -> bool:
+        """Tell whether no other message brought the same writing of the object meanwhile."""
+        if item.token not in self._accepted:
+            return True
+        self._finish_object(item)
+        return False
+
+    def begin(self, item: QueueObject) -> int:
+        """Let signals wait until the message is done with: nothing records a part of it, which would be sent again."""
+        del item
+        if not self._is_midway:
+            self._is_midway = True
+            self._midway.enter_context(self._context.stop_request.deferred())
+        return 0
+
+    def accepted(self, item: QueueObject, count: int, *, complete: bool) -> None:
+        """Delete the message with its last object; it stays where the run ends midway."""
+        if not complete:
+            return
+        self._stats.collected(item.object.size or 0)
+        log.debug("+++ Sent %d events of %s to Analysisd", count, item.object.key)
+        self._accepted[item.token] = None
+        self._finish_object(item)
+
+    def failed(self, item: QueueObject, error: ObjectError) -> None:
+        """Leave the message in the queue; its other objects are still sent."""
+        task = self._tasks[item.message_id]
+        task.outcome = task.outcome.with_failure(error)
+        self._stats.count(error)
+        if not self._job.skip_on_error:
+            self._exit_code = self._exit_code or error.exit_code
+        log.error(
+            "%s. The message stays in queue %s (delivery %d).",
+            str(error).rstrip("."),
+            self._queue.name,
+            task.message.receives,
+        )
+        self._finish_object(item)
+
+    def _ask_for_messages(self) -> None:
+        """Keep one receive under way, several while receives come back full."""
+        if self._is_empty or len(self._pending) >= _FEW_OBJECTS:
+            return
+        while len(self._receives) < (RECEIVES_AT_ONCE if self._may_hold_more else 1):
+            self._receives.append(self._context.receives.submit(self._receive))
 
     def _receive(self) -> list[Message]:
         messages = self._queue.receive()
-        self._leases.add(messages)
+        self._in_flight.add(messages)
         return messages
 
-    def _admit(self, messages: Sequence[Message]) -> None:
-        """Take the messages in, unless they end the run: there are none, or only such as failed before."""
+    def _admit(self, messages: Sequence[Message], *, is_idle: bool) -> None:
+        """Take the messages in. None, or only messages that failed before: the queue is empty, and the run ends."""
         all_failed = all(message.id in self._failed for message in messages)
         if all_failed and not self._job.follow:
-            self._ended = True
+            self._is_empty = True
             for message in messages:
-                self._leases.release(message.id)
+                self._in_flight.release(message.id)
             return
         begun = [self._take(message) for message in messages]
-        if messages and all_failed and not any(begun) and not self._window:
+        if messages and all_failed and not any(begun) and is_idle:
             # The queue may show them again at once.
-            self._pause()
+            self._context.stop_request.wait(_PAUSE)
 
     def _take(self, message: Message) -> bool:
-        """Begin to work on a message; False when there is nothing to be done about it."""
+        """Begin to work on a message; False if there is nothing to do about it."""
         if message.id in self._tasks:
             return False
-        if self._failed.get(message.id) is False:  # reading it again would not help
-            self._leases.release(message.id)
+        if self._failed.get(message.id) is Outcome.UNREADABLE:
+            self._in_flight.release(message.id)
             return False
         try:
             self._begin(message, notified_objects(message.body))
@@ -183,22 +225,22 @@ class Subscription:
         return True
 
     def _begin(self, message: Message, notified: Sequence[NotifiedObject]) -> None:
-        # Of two records about the same writing of an object, one is enough.
-        wanted = {_token(message, item): item for item in notified if self._accepts(item)}
-        missing = {token: item for token, item in wanted.items() if token not in self._accepted}
+        # Two records about the same writing of an object are sent once.
+        wanted = {_token(message, each): each for each in notified if self._accepts(each)}
+        missing = {token: each for token, each in wanted.items() if token not in self._accepted}
         self._stats.known += len(wanted) - len(missing)
         self._stats.listed += len(missing)
         if not missing:
             log.debug("Message %s names nothing that is still to be read, and is deleted", message.id)
-            self._leases.done(message.id)
+            self._in_flight.done(message.id)
             return
-        task = self._tasks[message.id] = _Task(message, len(missing))
-        for token, item in missing.items():
-            log.log(DEBUG_2, "++ Found new log: %s", item.key)
-            self._window.add(_Wanted(task, item, token))
+        self._tasks[message.id] = _Task(message, len(missing))
+        for token, each in missing.items():
+            log.log(DEBUG_2, "++ Found new log: %s", each.key)
+            self._pending.append(QueueObject(message.id, each, token))
 
     def _accepts(self, notified: NotifiedObject) -> bool:
-        if self._subscriber.accepts(notified):
+        if self._format.accepts(notified):
             self._counts.accepted += 1
             return True
         self._counts.passed_over += 1
@@ -206,8 +248,8 @@ class Subscription:
         return False
 
     def _leave_unknown(self, message: Message, error: UnknownNotification) -> None:
-        self._failed[message.id] = False
-        self._leases.release(message.id)
+        self._failed[message.id] = Outcome.UNREADABLE
+        self._in_flight.release(message.id)
         log.warning(
             "Message %s is no notification of S3, EventBridge or SNS: %s. It stays in queue %s for its redrive policy.",
             message.id,
@@ -215,94 +257,35 @@ class Subscription:
             self._queue.name,
         )
 
-    def _get(self, wanted: _Wanted) -> IO[bytes]:
-        notified = wanted.object
-        size = _UNKNOWN_SIZE if notified.size is None else notified.size
-        return self._context.store(notified.bucket).get(S3Object(notified.key, size, ""))
-
-    def _collect(self, wanted: _Wanted, download: Future[IO[bytes]]) -> None:
-        task = wanted.task
-        try:
-            with self._stats.downloading:
-                content = self._result(download)
-            with content as body:
-                if wanted.token not in self._accepted:
-                    self._send(wanted, body)
-        except ObjectError as error:
-            self._fail(task, error)
-        else:
-            self._accepted[wanted.token] = None
+    def _finish_object(self, item: QueueObject) -> None:
+        task = self._tasks[item.message_id]
         task.unfinished -= 1
-        self._midway = task.sent and task.unfinished > 0
         if not task.unfinished:
-            self._settle(task)
+            self._finish_message(task)
+            self._is_midway = False
+            self._midway.close()
 
-    def _send(self, wanted: _Wanted, body: IO[bytes]) -> None:
-        key = wanted.object.key
-        before = self._context.delivery.accepted
-        messages = self._reader.messages(key, body, self._subscriber.envelope(wanted.object))
-        for batch in self._stats.downloading.around(messages):
-            wanted.task.sent = True
-            self._context.delivery.send(messages_in(batch))
-        self._stats.collected(wanted.object.size or 0)
-        log.debug("+++ Sent %d events of %s to Analysisd", self._context.delivery.accepted - before, key)
-
-    def _fail(self, task: _Task, error: ObjectError) -> None:
-        task.failed = True
-        self._stats.count(error)
-        task.hopeful |= isinstance(error, UnavailableError) and not error.gone
-        if not self._job.skip_on_error:
-            self._code = self._code or error.exit_code
-        log.error(
-            "%s. The message stays in queue %s (delivery %d).",
-            str(error).rstrip("."),
-            self._queue.name,
-            task.message.receives,
-        )
-
-    def _settle(self, task: _Task) -> None:
+    def _finish_message(self, task: _Task) -> None:
         message_id = task.message.id
         del self._tasks[message_id]
-        if task.failed:
-            self._failed[message_id] = task.hopeful
-            self._leases.release(message_id)
-        else:
+        if task.outcome is Outcome.ACCEPTED:
             self._failed.pop(message_id, None)
-            self._leases.done(message_id)
-
-    def _result(self, future: Future[T]) -> T:
-        """Return the future's result, or raise Interrupted when a signal asks to stop."""
-        while not future.done():
-            self._check()
-            wait([future], timeout=_SLICE)
-        self._check()
-        return future.result()
-
-    def _pause(self) -> None:
-        until = time.monotonic() + _PAUSE
-        while time.monotonic() < until:
-            self._check()
-            time.sleep(_SLICE)
-
-    def _check(self) -> None:
-        """Raise Interrupted when a signal asks to stop, but not within a message.
-
-        What was sent of it would be sent again.
-        """
-        if not self._midway:
-            self._context.stop_request.check()
+            self._in_flight.done(message_id)
+        else:
+            self._failed[message_id] = task.outcome
+            self._in_flight.release(message_id)
 
     def _finish(self) -> int:
         if self._failed:
             log.warning(
-                "%d messages stay in queue %s: what they name could not be read. Its redrive policy decides "
-                "what becomes of them.",
+                "%d messages stay in queue %s: their objects could not be read. The queue's redrive policy decides "
+                "about them.",
                 len(self._failed),
                 self._queue.name,
             )
         if self._counts.passed_over and not self._counts.accepted:
             log.warning("None of the objects was of the type asked for. Check --type and the queue.")
-        return self._code or next((failure.exit_code for failure in self._leases.failures), 0)
+        return self._exit_code or next((failure.exit_code for failure in self._in_flight.failures), 0)
 
 
 @dataclass
@@ -313,8 +296,8 @@ class _Counts:
     passed_over: int = 0
 
 
-class _Memory(dict[K, V]):
-    """What was learnt last: a process that runs for months must not grow."""
+class _Recent(dict[K, V]):
+    """A dict of the newest 100,000 keys, for processes that run for months. Items are set with `[]` only."""
 
     def __setitem__(self, key: K, value: V) -> None:
         super().__setitem__(key, value)
@@ -322,5 +305,6 @@ class _Memory(dict[K, V]):
             del self[next(iter(self))]
 
 
-def _token(message: Message, item: NotifiedObject) -> tuple[str, ...]:
-    return (item.bucket, item.key, item.version or message.id)
+def _token(message: Message, notified: NotifiedObject) -> tuple[str, ...]:
+    """Return what is the same for the same writing of the same object."""
+    return (notified.bucket, notified.key, notified.version or message.id)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import datetime
 from functools import cache, partial
 
@@ -13,6 +13,8 @@ from aws_s3.aws.sqs import SqsQueue
 from aws_s3.errors import Interrupted, UnknownRegionError
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.pipeline.delivery import Delivery
+from aws_s3.pipeline.event_rules import EventRules
+from aws_s3.pipeline.loading import open_loading, share
 from aws_s3.pipeline.pacing import pacing
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.signals import StopRequest
@@ -22,12 +24,14 @@ from aws_s3.settings import Settings, SubscriberJob
 from aws_s3.subscribers import SUBSCRIBERS
 from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.bucket_type import LogTypeFormat
-from aws_s3.subscribers.collector import Context, Subscription
+from aws_s3.subscribers.collector import RECEIVES_AT_ONCE, Context, QueueCollector
+from aws_s3.subscribers.reader import QueueReader
 
 log = logging.getLogger(__name__)
 
 _TERMINATED = 143
 _PATIENCE = 20.0
+_OBJECTS_AHEAD = 32
 
 
 def collect_queue(
@@ -45,42 +49,44 @@ def collect_queue(
 
 
 def _collect(settings: Settings, job: SubscriberJob, stop_request: StopRequest, stats: RunStats) -> int:
-    subscriber = _subscriber(job)
+    object_format = _object_format(job)
     if unknown := set(job.regions) - known_regions():
         raise UnknownRegionError(f"Unknown region: {', '.join(sorted(unknown))}. Check --regions.")
     address = QueueAddress.parse(job.queue)
     region = address.region or next(iter(job.regions), "")
     session = Session(settings.access, (region,) if region else ())
-    queue = SqsQueue(session.client("sqs", region or None, log_source=False), address)
-    s3 = session.client("s3")
-    with (
-        closing(open_sink(settings.output, _Patience(stop_request).check)) as sink,
-        pacing(settings.output, settings.max_events, stop_request, stats) as pacer,
-    ):
+    sqs, s3 = session.client("sqs", region or None, log_source=False), session.client("s3")
+    workers, downloads = share(session.downloads, settings.workers)
+    with ExitStack() as opened:
+        sink = opened.enter_context(closing(open_sink(settings.output, _Patience(stop_request).check)))
+        # One S3Bucket for each bucket: each finds out about its bucket's region.
+        bucket = cache(partial(S3Bucket, s3, downloads=downloads))
+        rules = EventRules(job.discard, sink.limit, stats.reading)
+        reader = QueueReader(bucket, object_format, job.skip_on_error, rules)
+        loading = opened.enter_context(open_loading(reader, downloads, workers, _OBJECTS_AHEAD))
+        pacer = opened.enter_context(pacing(settings.output, settings.max_events, stop_request, stats))
         context = Context(
-            queue=queue,
-            # One for each bucket: each learns where its bucket is.
-            store=cache(partial(S3Bucket, s3, downloads=session.downloads)),
+            loading=loading,
+            queue=SqsQueue(sqs, address),
             delivery=Delivery(sink, stop_request, stats, pacer),
-            receives=DaemonExecutor(1, "receive"),
-            downloads=DaemonExecutor(session.downloads.max_concurrent_requests, "download"),
+            receives=DaemonExecutor(RECEIVES_AT_ONCE, "receive"),
             stop_request=stop_request,
             stats=stats,
         )
-        return Subscription(job, subscriber, context).run()
+        return QueueCollector(job, object_format, context).run()
 
 
-def _subscriber(job: SubscriberJob) -> ObjectFormat:
-    """Return what reads the objects. Raises MissingExtraError before any message is received."""
+def _object_format(job: SubscriberJob) -> ObjectFormat:
+    """Return the format of the objects. Raises MissingExtraError before any message is received."""
     if job.type is not None:
         return LogTypeFormat(LOG_TYPES[job.type](), job.account_alias)
     return SUBSCRIBERS[job.name]()
 
 
 class _Patience:
-    """Lets what is being sent go to its end when a signal asks to stop, but not wait for ever.
+    """After a signal, lets the object being sent be finished, but gives up on a receiver that takes nothing for 20 s.
 
-    Half an object would be sent again: nothing records how far it came.
+    Nothing records a part of an object: the next run would send it again.
     """
 
     def __init__(self, stop_request: StopRequest) -> None:

@@ -12,7 +12,9 @@ from typing import IO, Any
 
 import pytest
 
-from aws_s3.buckets.reader import Reader
+from aws_s3.aws.s3 import S3Object
+from aws_s3.buckets.object_source import WorkItem
+from aws_s3.buckets.reader import BucketReader
 from aws_s3.codec.json_and_lines import text_lines
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.errors import CollectorError, DecompressError, ParseError, StorageError
@@ -23,13 +25,14 @@ from aws_s3.log_types.vpcflow import VpcFlow
 from aws_s3.pipeline import decode as content_module
 from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.settings import DiscardRule
+from tests.harness.fakes import MemoryStore
 
 KEY = "AWSLogs/123456789012/CloudTrail/us-east-1/2021/06/10/log.json.gz"
 PARTITION = Partition("AWSLogs/123456789012/CloudTrail/us-east-1/", SLASHED, "123456789012", "us-east-1")
 LIMIT = 65_268
 
 
-class NonBlockingWriter(LogType):
+class JsonLines(LogType):
     """A type of JSON lines, of which some are broken."""
 
     name = "lines"
@@ -55,16 +58,22 @@ def reader(
     skip_on_error: bool = False,
     discard: DiscardRule | None = None,
     limit: int | None = LIMIT,
-) -> Reader:
-    return Reader(bucket or CloudTrail(), "acme-logs", "alias", skip_on_error, EventRules(discard, limit))
+) -> BucketReader:
+    return BucketReader(
+        MemoryStore(), bucket or CloudTrail(), "acme-logs", "alias", skip_on_error, EventRules(discard, limit)
+    )
 
 
-def read(by: Reader, content: bytes, key: str = KEY) -> list[Any]:
+def item(key: str) -> WorkItem:
+    return WorkItem(PARTITION, S3Object(key, 1, "etag"))
+
+
+def read(by: BucketReader, content: bytes, key: str = KEY) -> list[Any]:
     return [json.loads(message)["aws"] for message in messages(by, content, key)]
 
 
-def messages(by: Reader, content: bytes, key: str = KEY) -> list[bytes]:
-    return b"".join(by.messages(key, PARTITION, io.BytesIO(content))).splitlines()
+def messages(by: BucketReader, content: bytes, key: str = KEY) -> list[bytes]:
+    return b"".join(by.decode(item(key), io.BytesIO(content))).splitlines()
 
 
 def trail(*records: Any) -> bytes:
@@ -101,7 +110,7 @@ def test_an_object_becomes_messages_in_its_order() -> None:
 
 @both_ways
 def test_only_types_that_carry_it_have_the_account() -> None:
-    assert read(reader(NonBlockingWriter()), b'{"id":1}', "log") == [
+    assert read(reader(JsonLines()), b'{"id":1}', "log") == [
         {"log_info": {"aws_account_alias": "alias", "log_file": "log", "s3bucket": "acme-logs"}, "id": 1}
     ]
 
@@ -109,7 +118,7 @@ def test_only_types_that_carry_it_have_the_account() -> None:
 @both_ways
 def test_one_event_may_become_none_or_several() -> None:
     content = b'{"id":1,"times":0}\n{"id":2,"times":3}\n'
-    assert [event["id"] for event in read(reader(NonBlockingWriter()), content, "log")] == [2, 2, 2]
+    assert [event["id"] for event in read(reader(JsonLines()), content, "log")] == [2, 2, 2]
 
 
 @both_ways
@@ -148,14 +157,14 @@ def test_an_object_that_is_broken_is_an_error_before_its_first_message(
     content: bytes, key: str, kind: type[CollectorError], message: str, skip_on_error: bool
 ) -> None:
     with pytest.raises(kind) as raised:
-        reader(skip_on_error=skip_on_error).messages(key, PARTITION, io.BytesIO(content))
+        reader(skip_on_error=skip_on_error).decode(item(key), io.BytesIO(content))
     assert str(raised.value).startswith(message)
 
 
 @both_ways
 def test_an_object_that_breaks_at_its_end_sends_nothing() -> None:
     with pytest.raises(ParseError, match=r"^Failed to parse file log: broken here$"):
-        reader(NonBlockingWriter()).messages("log", PARTITION, io.BytesIO(b'{"id":1}\n' * 1000 + b"broken object\n"))
+        reader(JsonLines()).decode(item("log"), io.BytesIO(b'{"id":1}\n' * 1000 + b"broken object\n"))
 
 
 @both_ways
@@ -167,13 +176,13 @@ def test_an_object_without_the_field_has_no_messages() -> None:
 @pytest.mark.parametrize("line", [b"broken", b"broken, kept"])
 def test_a_broken_record_breaks_the_object(line: bytes) -> None:
     with pytest.raises(ParseError, match=f"^Failed to parse file log: {line.decode()}$"):
-        reader(NonBlockingWriter()).messages("log", PARTITION, io.BytesIO(b'{"id":1}\n' + line))
+        reader(JsonLines()).decode(item("log"), io.BytesIO(b'{"id":1}\n' + line))
 
 
 @both_ways
 def test_with_skip_on_error_a_broken_record_is_told_and_passed_over(caplog: pytest.LogCaptureFixture) -> None:
     content = b'{"id":1}\nbroken\nbroken, kept\n{"id":2}\n'
-    found = read(reader(NonBlockingWriter(), skip_on_error=True), content, "log")
+    found = read(reader(JsonLines(), skip_on_error=True), content, "log")
     assert [event.get("id", event.get("kept")) for event in found] == [1, "broken, kept", 2]
     assert caplog.messages == ["A record of log is broken: broken", "A record of log is broken: broken, kept"]
     assert {record.levelname for record in caplog.records} == {"ERROR"}
@@ -182,7 +191,7 @@ def test_with_skip_on_error_a_broken_record_is_told_and_passed_over(caplog: pyte
 @both_ways
 def test_a_broken_record_that_is_kept_can_be_discarded() -> None:
     rule = DiscardRule("kept", re.compile("broken"))
-    assert read(reader(NonBlockingWriter(), skip_on_error=True, discard=rule), b"broken, kept\n", "log") == []
+    assert read(reader(JsonLines(), skip_on_error=True, discard=rule), b"broken, kept\n", "log") == []
 
 
 @both_ways
@@ -228,18 +237,18 @@ def test_a_disk_that_is_full_is_not_the_object_s_fault(monkeypatch: pytest.Monke
     monkeypatch.setattr("aws_s3.codec.compression.IN_MEMORY", 0)
     monkeypatch.setattr("tempfile.tempdir", "/dev/null/missing")
     with pytest.raises(StorageError, match="temporary file"):
-        reader().messages(KEY, PARTITION, io.BytesIO(trail({"eventID": "1"})))
+        reader().decode(item(KEY), io.BytesIO(trail({"eventID": "1"})))
 
 
 @both_ways
 def test_the_content_is_closed_after_the_last_message() -> None:
     content = io.BytesIO(b'{"Records": [{"eventID": "1"}]}')
-    list(reader().messages("log", PARTITION, content))
+    list(reader().decode(item("log"), content))
     assert content.closed
 
 
 def test_the_message_in_an_object_s_place_is_its_envelope_and_the_reason() -> None:
-    message = reader().error_message(KEY, PARTITION, ParseError(f"Failed to parse file {KEY}: not JSON"))
+    message = reader().error_event(item(KEY), ParseError(f"Failed to parse file {KEY}: not JSON"))
     assert json.loads(message) == {
         "integration": "aws",
         "aws": {
@@ -248,10 +257,7 @@ def test_the_message_in_an_object_s_place_is_its_envelope_and_the_reason() -> No
         },
         "error_msg": f"Failed to parse file {KEY}: not JSON",
     }
-    assert (
-        "aws_account_id"
-        not in json.loads(reader(NonBlockingWriter()).error_message("log", PARTITION, ParseError("x")))["aws"]
-    )
+    assert "aws_account_id" not in json.loads(reader(JsonLines()).error_event(item("log"), ParseError("x")))["aws"]
 
 
 def test_lines_are_the_same_messages_whether_they_are_read_by_column_or_not() -> None:
@@ -270,7 +276,9 @@ LARGE = """
 import gzip, io, json, resource, sys, zlib
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.log_types.layout import SLASHED, Partition
-from aws_s3.buckets.reader import Reader
+from aws_s3.aws.s3 import S3Object
+from aws_s3.buckets.object_source import WorkItem
+from aws_s3.buckets.reader import BucketReader
 from aws_s3.pipeline.event_rules import EventRules
 
 def peak():
@@ -284,8 +292,8 @@ for _ in range(15_000):
 body += packer.compress(b'{"eventID": "last"}]}') + packer.flush()
 before = peak()
 partition = Partition("p/", SLASHED, "123456789012", "us-east-1")
-reader = Reader(CloudTrail(), "b", "", False, EventRules(limit=65_000))
-messages = reader.messages("p/k.gz", partition, io.BytesIO(body))
+reader = BucketReader(None, CloudTrail(), "b", "", False, EventRules(limit=65_000))
+messages = reader.decode(WorkItem(partition, S3Object("p/k.gz", 1, "")), io.BytesIO(body))
 count = size = 0
 for batch in messages:
     count += batch.count(b"\\n")

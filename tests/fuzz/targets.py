@@ -18,11 +18,12 @@ from botocore.awsrequest import AWSResponse
 
 from aws_s3.aws.config_file import ConfigFile, TransferConfig
 from aws_s3.aws.queue_address import QueueAddress
-from aws_s3.aws.s3 import S3Bucket
+from aws_s3.aws.s3 import S3Bucket, S3Object
 from aws_s3.aws.service_api import ServiceApi
 from aws_s3.aws.session import Session
 from aws_s3.aws.sqs import SqsQueue
-from aws_s3.buckets.reader import Reader
+from aws_s3.buckets.object_source import WorkItem
+from aws_s3.buckets.reader import BucketReader
 from aws_s3.cli.terminal import printable
 from aws_s3.codec.messages import HEADER, LARGEST
 from aws_s3.errors import CollectorError, ConfigFileError, MalformedError
@@ -37,6 +38,7 @@ from aws_s3.state.log_streams import Group
 from aws_s3.state.read_ranges import TimeRange
 from aws_s3.subscribers import SUBSCRIBERS
 from aws_s3.subscribers.notifications import NotifiedObject, UnknownNotification, notified_objects
+from tests.harness.fakes import MemoryStore
 
 _LIMIT = LARGEST - len(HEADER)
 _KEY = "AWSLogs/123456789012/Service/eu-west-1/2021/06/10/fl-name.log"
@@ -69,12 +71,15 @@ def _refuse(name: str) -> None:
 
 def bucket_object(kind: str, key: str, data: bytes) -> None:
     """Read an object of a bucket type: messages come of it, or it is malformed."""
+    item = WorkItem(_PARTITION, S3Object(key, len(data), ""))
     for skip_on_error in (False, True):
-        reader = Reader(LOG_TYPES[kind](), "acme-logs", "", skip_on_error, EventRules(limit=_LIMIT))
+        reader = BucketReader(
+            MemoryStore(), LOG_TYPES[kind](), "acme-logs", "", skip_on_error, EventRules(limit=_LIMIT)
+        )
         try:
-            _checked(b"".join(reader.messages(key, _PARTITION, io.BytesIO(data))).splitlines())
+            _checked(b"".join(reader.decode(item, io.BytesIO(data))).splitlines())
         except MalformedError as error:
-            _checked([reader.error_message(key, _PARTITION, error)])
+            _checked([reader.error_event(item, error)])
 
 
 def queue_object(kind: str, data: bytes) -> None:

@@ -1,7 +1,7 @@
 """Collecting in this process: the real parts of a run around a bucket in memory and a list of messages."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from aws_s3.buckets.collector import Collector, Context
-from aws_s3.buckets.reader import Reader
-from aws_s3.buckets.worklist import Wanted
+from aws_s3.buckets.reader import BucketReader
 from aws_s3.log_types.base import LogType
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.event_rules import EventRules
-from aws_s3.pipeline.loading import Loader, load
+from aws_s3.pipeline.loading import LocalLoading
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
 from aws_s3.pipeline.stats import RunStats
@@ -101,21 +100,18 @@ class Collection:
         job = replace(self.job, **changes)
         stats = RunStats()
         with closing(self.state(job)) as state, closing(Locks(self.folder / "lock")) as locks:
+            rules = EventRules(job.discard, sink.limit)
+            reader = BucketReader(
+                self.store, self.bucket, job.source.bucket, job.account_alias, job.skip_on_error, rules
+            )
             context = Context(
-                store=self.store,
-                reader=Reader(
-                    self.bucket,
-                    job.source.bucket,
-                    job.account_alias,
-                    job.skip_on_error,
-                    EventRules(job.discard, sink.limit),
-                ),
+                bucket=self.store,
+                reader=reader,
                 state=state,
                 locks=locks,
                 delivery=Delivery(sink, self.stop_request, stats),
                 listings=AtOnce(),
-                load=self._load(job, sink),
-                stop_request=self.stop_request,
+                loading=LocalLoading(reader, AtOnce, self.objects_ahead, 1 << 20),
                 account=self.account,
                 known_regions=lambda: frozenset({REGION, "eu-west-1"}),
                 stats=stats,
@@ -127,17 +123,6 @@ class Collection:
         """Open the state as a run with these options does."""
         keep_days = None if job.reparse else job.lookback_days
         return BucketState(self.folder, self.bucket, job.source, self.now, keep_days)
-
-    def _load(self, job: BucketJob, sink: ListSink) -> Callable[[Iterable[Wanted]], Iterator[Any]]:
-        reader = Reader(
-            self.bucket, job.source.bucket, job.account_alias, job.skip_on_error, EventRules(job.discard, sink.limit)
-        )
-        loader = Loader[Wanted](
-            get=lambda wanted: self.store.get(wanted.object),
-            read=lambda wanted, body: reader.messages(wanted.object.key, wanted.partition, body),
-            size_of=lambda wanted: wanted.object.size,
-        )
-        return lambda items: load(items, loader, AtOnce(), self.objects_ahead, 1 << 20)
 
 
 def trail_key(name: str, day: date = DAY, region: str = REGION, account: str = ACCOUNT, base: str = "AWSLogs/") -> str:

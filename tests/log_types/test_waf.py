@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aws_s3.buckets.reader import Reader
+from aws_s3.aws.s3 import S3Object
+from aws_s3.buckets.object_source import WorkItem
+from aws_s3.buckets.reader import BucketReader
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.errors import ParseError
 from aws_s3.log_types.layout import Account, AnyFolder, Partition, Region
 from aws_s3.log_types.waf import Waf
 from aws_s3.pipeline.event_rules import EventRules
+from tests.harness.fakes import MemoryStore
 
 KEY = "waf/2021/06/10/01/stream-1-2021-06-10-01-15-00-rand"
 DELIVERED = (
@@ -179,9 +182,9 @@ def test_record_without_headers_is_broken_and_kept(written: dict[str, Any]) -> N
 
 
 def messages(body: str, *, skip_on_error: bool) -> list[Any]:
-    reader = Reader(Waf(), "bucket", "", skip_on_error, EventRules())
-    partition = Partition("waf/", Waf.layouts[1].dates)
-    found = b"".join(reader.messages(KEY, partition, io.BytesIO(body.encode()))).splitlines()
+    reader = BucketReader(MemoryStore(), Waf(), "bucket", "", skip_on_error, EventRules())
+    item = WorkItem(Partition("waf/", Waf.layouts[1].dates), S3Object(KEY, len(body), ""))
+    found = b"".join(reader.decode(item, io.BytesIO(body.encode()))).splitlines()
     return [json.loads(message)["aws"] for message in found]
 
 

@@ -1,41 +1,28 @@
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_s3.pipeline.prefetch import DaemonExecutor, OrderedPrefetcher, ahead, prefetch
+from aws_s3.pipeline.prefetch import DaemonExecutor, PrefetchQueue, ahead, prefetch
 from tests import ROOT
 from tests.harness.collecting import AtOnce
 
 HANG = """
 import threading, time
-from aws_s3.pipeline.prefetch import DaemonExecutor, OrderedPrefetcher, prefetch
+from aws_s3.pipeline.prefetch import DaemonExecutor, prefetch
 executor = DaemonExecutor(4, "test")
-downloads = OrderedPrefetcher(executor, lambda item: threading.Event().wait(), lambda item: 1, 10, 10)
-next(downloads.in_order(range(20)))
+for _ in range(4):
+    executor.submit(threading.Event().wait)
 prefetch(iter(threading.Event().wait, None), executor)
 time.sleep(0.1)
 print("done")
 """
-
-
-class Counting(AtOnce):
-    """Counts what was submitted."""
-
-    def __init__(self) -> None:
-        self.submitted = 0
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        self.submitted += 1
-        return super().submit(fn, *args, **kwargs)
 
 
 def test_hanging_download_does_not_keep_the_process_from_ending() -> None:
@@ -111,49 +98,59 @@ def test_ahead_takes_so_many_before_it_gives_the_first(number: int) -> None:
     assert list(given_out) == [1, 2, 3, 4]
 
 
-def test_results_come_in_order_whatever_the_threads_do() -> None:
-    def get(item: int) -> int:
-        time.sleep((item * 7 % 5) / 1000)
-        return item * 10
+@dataclass(frozen=True)
+class Sized:
+    """An item of so many bytes."""
 
-    downloads: OrderedPrefetcher[int, int] = OrderedPrefetcher(DaemonExecutor(8, "test"), get, lambda item: 1, 20, 20)
-    assert [(item, result.result(120)) for item, result in downloads.in_order(range(100))] == [
-        (item, item * 10) for item in range(100)
-    ]
+    number: int
+    size: int = 1
 
 
-def test_exception_stays_with_its_item() -> None:
-    downloads: OrderedPrefetcher[int, int] = OrderedPrefetcher(AtOnce(), lambda item: 12 // item, lambda item: 1, 5, 5)
-    results = [result for _, result in downloads.in_order([3, 0, 4])]
-    assert [result.exception() is None for result in results] == [True, False, True]
-    assert results[2].result() == 3
+@dataclass
+class Started:
+    """Starts items at once, and remembers how many."""
+
+    count: int = 0
+
+    def __call__(self, item: Sized) -> int:
+        self.count += 1
+        return item.number * 10
 
 
-@given(st.lists(st.integers(0, 30), max_size=40), st.integers(1, 8), st.integers(1, 40))
-def test_no_more_is_ahead_than_allowed(sizes: list[int], objects: int, budget: int) -> None:
-    executor = Counting()
-    downloads: OrderedPrefetcher[int, int] = OrderedPrefetcher(
-        executor, lambda item: item, lambda item: sizes[item], objects, budget
-    )
-    given_out = 0
-    for expected, (item, result) in enumerate(downloads.in_order(range(len(sizes)))):
-        assert item == expected == result.result()
-        held = range(given_out, executor.submitted)
-        assert len(held) <= objects
-        assert len(held) == 1 or sum(sizes[held_item] for held_item in held) <= budget
-        given_out += 1
-    assert given_out == executor.submitted == len(sizes)
+def test_items_come_in_order_with_their_handles() -> None:
+    queue: PrefetchQueue[Sized, int] = PrefetchQueue(Started(), 20, 20)
+    for number in range(100):
+        queue.add(Sized(number))
+    assert [(item.number, handle) for item, handle in popped(queue)] == [(n, n * 10) for n in range(100)]
 
 
-def test_what_was_given_out_makes_room_for_more() -> None:
-    executor = Counting()
-    downloads: OrderedPrefetcher[int, int] = OrderedPrefetcher(executor, lambda item: item, lambda item: 1, 100, 10)
-    ahead_each_time = [executor.submitted - item for item, _ in downloads.in_order(range(50))]
-    assert ahead_each_time == [10] * 41 + list(range(9, 0, -1))
+def popped(queue: PrefetchQueue[Sized, int]) -> Iterator[tuple[Sized, int]]:
+    while len(queue):
+        yield queue.pop()
 
 
-def test_endless_items_are_taken_as_needed_only() -> None:
-    executor = Counting()
-    downloads: OrderedPrefetcher[int, int] = OrderedPrefetcher(executor, lambda item: item, lambda item: 1, 7, 100)
-    next(downloads.in_order(count()))
-    assert executor.submitted == 7
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=40), st.integers(1, 8), st.integers(1, 40))
+def test_as_many_are_started_as_fit_and_no_more(sizes: list[int], max_items: int, max_bytes: int) -> None:
+    started = Started()
+    queue: PrefetchQueue[Sized, int] = PrefetchQueue(started, max_items, max_bytes)
+    for number, size in enumerate(sizes):
+        queue.add(Sized(number, size))
+    for taken in range(len(sizes)):
+        ahead = sizes[taken : started.count]
+        assert 1 <= len(ahead) <= max_items
+        assert len(ahead) == 1 or sum(ahead) <= max_bytes
+        more = sizes[taken : started.count + 1]
+        assert started.count == len(sizes) or len(more) > max_items or sum(more) > max_bytes
+        assert len(queue) == len(sizes) - taken
+        assert queue.has_room == (started.count == len(sizes))
+        queue.pop()
+    assert started.count == len(sizes)
+
+
+def test_filled_while_it_has_room_one_item_waits() -> None:
+    started = Started()
+    queue: PrefetchQueue[Sized, int] = PrefetchQueue(started, 7, 100)
+    items = (Sized(number) for number in count())
+    while queue.has_room:
+        queue.add(next(items))
+    assert (started.count, len(queue)) == (7, 8)

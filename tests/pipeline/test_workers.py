@@ -5,8 +5,9 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -15,8 +16,10 @@ import pytest
 
 from aws_s3.errors import CollectorError, ParseError, StorageError, UnavailableError
 from aws_s3.pipeline.decode import Batches, batches
-from aws_s3.pipeline.loading import Loader, load
+from aws_s3.pipeline.loading import LocalLoading
 from aws_s3.pipeline.prefetch import DaemonExecutor
+from aws_s3.pipeline.source import Loading
+from aws_s3.pipeline.stats import EventCounts
 from aws_s3.pipeline.workers import WorkerPool
 from tests.faults.ground import end_soon, seconds_to_end
 from tests.harness.command import wait_until
@@ -62,31 +65,60 @@ def threads() -> DaemonExecutor:
     return DaemonExecutor(4, "download")
 
 
-def loader(
-    get: Callable[[int], IO[bytes]], read: Callable[[int, IO[bytes]], Iterator[bytes]], size: int
-) -> Loader[int]:
-    return Loader(get, lambda number, body: batches(read(number, body)), lambda _: size)
+@dataclass(frozen=True)
+class Numbered:
+    """An item."""
+
+    number: int
+    size: int = 1000
+
+
+@dataclass
+class Numbers:
+    """An ItemReader of two functions."""
+
+    get: Callable[[int], IO[bytes]] = get
+    read: Callable[[int, IO[bytes]], Iterator[bytes]] = read
+    counts: EventCounts = field(default_factory=EventCounts)
+
+    def fetch(self, item: Numbered) -> IO[bytes]:
+        return self.get(item.number)
+
+    def decode(self, item: Numbered, content: IO[bytes]) -> Batches:
+        return batches(self.read(item.number, content))
 
 
 @contextmanager
-def crew(
+def pool(
     size: int,
     get: Callable[[int], IO[bytes]] = get,
     read: Callable[[int, IO[bytes]], Iterator[bytes]] = read,
     bytes_ahead: int = BIG,
-) -> Iterator["WorkerPool[int]"]:
-    """Give a crew of `size`; each object counts as 1,000 bytes."""
-    with closing(WorkerPool(size, loader(get, read, 1000), threads, bytes_ahead)) as made:
+) -> Iterator["WorkerPool[Numbered]"]:
+    """Give a pool of `size` workers; each item counts as 1,000 bytes."""
+    with closing(WorkerPool(size, Numbers(get, read), threads, bytes_ahead)) as made:
         yield made
 
 
+def load(loading: Loading[Numbered], numbers: Iterable[int]) -> Loaded:
+    """Load the items as the pipeline does; what the caller leaves of an item's events is dropped."""
+    remaining = map(Numbered, numbers)
+    while True:
+        while loading.has_room and (item := next(remaining, None)):
+            loading.add(item)
+        if not len(loading):
+            return
+        with loading.take() as (item, messages):
+            yield item.number, messages
+
+
 def loads(size: int) -> Loaded:
-    """Load 300 objects: in this process, or in `size` others."""
+    """Load 300 items: in this process, or in `size` workers."""
     if size == 1:
-        yield from load(range(300), loader(get, read, 1), threads(), 50, BIG)
+        yield from load(LocalLoading(Numbers(), threads, 50, BIG), range(300))
         return
-    with crew(size) as working:
-        yield from working.load(range(300))
+    with pool(size) as working:
+        yield from load(working, range(300))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -119,8 +151,8 @@ def test_a_mistake_in_a_worker_is_told_and_the_next_object_comes() -> None:
         yield body.read()
 
     mistake = "Unknown error: KeyError: 'a mistake'"
-    with crew(2, read=mistaken) as working:
-        assert [taken(messages) for _, messages in working.load(range(3))] == [[b"0"], mistake, [b"2"]]
+    with pool(2, read=mistaken) as working:
+        assert [taken(messages) for _, messages in load(working, range(3))] == [[b"0"], mistake, [b"2"]]
 
 
 def test_a_failure_among_those_given_up_ends_nothing() -> None:
@@ -132,8 +164,8 @@ def test_a_failure_among_those_given_up_ends_nothing() -> None:
     def one(number: int, body: IO[bytes]) -> Iterator[bytes]:
         yield body.read()
 
-    with crew(2, get=expired, read=one) as working:
-        assert [taken(messages) for number, messages in working.load(range(4)) if number != 1] == [
+    with pool(2, get=expired, read=one) as working:
+        assert [taken(messages) for number, messages in load(working, range(4)) if number != 1] == [
             [b"0"],
             [b"2"],
             [b"3"],
@@ -145,8 +177,8 @@ def test_a_large_object_comes_whole() -> None:
         yield from (b"%06d" % index * 1000 for index in range(1000))
         raise ParseError("The rest is broken.")
 
-    with crew(2, read=large) as working:
-        for _, messages in working.load(range(3)):
+    with pool(2, read=large) as working:
+        for _, messages in load(working, range(3)):
             received: list[bytes] = []
             with pytest.raises(ParseError, match="The rest is broken"):
                 for batch in messages:
@@ -166,8 +198,8 @@ def test_what_a_worker_logs_comes_with_its_object(caplog: pytest.LogCaptureFixtu
     handler, logger = caplog.handler, logging.getLogger("aws_s3")
     logger.addHandler(handler)
     try:
-        with crew(2, read=logging_read) as working:
-            for number, messages in working.load(range(6)):
+        with pool(2, read=logging_read) as working:
+            for number, messages in load(working, range(6)):
                 list(messages)
                 assert caplog.messages[-1] == f"{number}: is odd"
     finally:
@@ -188,8 +220,8 @@ def counting(path: Path) -> Callable[[int], IO[bytes]]:
 
 def test_no_more_bytes_are_fetched_ahead_than_allowed(tmp_path: Path) -> None:
     count = tmp_path / "count"
-    with crew(3, get=counting(count), bytes_ahead=20_000) as working:
-        loaded = working.load(range(500))
+    with pool(3, get=counting(count), bytes_ahead=20_000) as working:
+        loaded = load(working, range(500))
         for number in range(100):
             next(loaded)
             assert not count.exists() or count.stat().st_size <= number + 22
@@ -206,8 +238,8 @@ def test_no_more_messages_are_made_ahead_than_the_pipes_hold(tmp_path: Path) -> 
             more(0)
             yield b"x" * 100_000
 
-    with crew(2, read=endless) as working:
-        _, messages = next(working.load(range(10)))
+    with pool(2, read=endless) as working:
+        _, messages = next(load(working, range(10)))
         next(messages)
         time.sleep(0.3)
         made = count.stat().st_size
@@ -223,8 +255,8 @@ def children() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
 
 
-def test_a_crew_without_work_is_one_process_that_sleeps() -> None:
-    with crew(8):
+def test_a_pool_without_work_is_one_process_that_sleeps() -> None:
+    with pool(8):
         [idle] = children()
         wait_until(lambda: idle.status() == psutil.STATUS_SLEEPING)
         before = idle.cpu_times()
@@ -234,11 +266,11 @@ def test_a_crew_without_work_is_one_process_that_sleeps() -> None:
     assert children() == []
 
 
-def test_nothing_is_left_of_a_crew_that_is_closed_at_work() -> None:
+def test_nothing_is_left_of_a_pool_that_is_closed_at_work() -> None:
     open_before = open_files()
     for _ in range(3):
-        with crew(3, read=lambda number, body: iter([b"x" * 100_000] * 1000)) as working:
-            _, messages = next(working.load(range(100)))
+        with pool(3, read=lambda number, body: iter([b"x" * 100_000] * 1000)) as working:
+            _, messages = next(load(working, range(100)))
             next(messages)
             wait_until(lambda: len(children()) == 3)
             began = time.monotonic()
@@ -247,14 +279,14 @@ def test_nothing_is_left_of_a_crew_that_is_closed_at_work() -> None:
     assert open_files() == open_before
 
 
-def test_a_crew_ends_while_its_downloads_hang() -> None:
+def test_a_pool_ends_while_its_downloads_hang() -> None:
     def hanging(number: int) -> IO[bytes]:
         if number > 2:
             time.sleep(600)
         return io.BytesIO(b"")
 
-    with crew(3, get=hanging) as working:
-        next(working.load(range(100)))
+    with pool(3, get=hanging) as working:
+        next(load(working, range(100)))
         began = time.monotonic()
     assert time.monotonic() - began < 60
     assert children() == []
@@ -262,8 +294,8 @@ def test_a_crew_ends_while_its_downloads_hang() -> None:
 
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_a_worker_that_is_killed_is_told(which: int) -> None:
-    with crew(3) as working:
-        loaded = working.load(range(10_000))
+    with pool(3) as working:
+        loaded = load(working, range(10_000))
         next(loaded)
         wait_until(lambda: len(children()) == 3)
         sorted(children(), key=lambda worker: worker.pid)[which].kill()
@@ -280,22 +312,29 @@ def taken_or_lost(messages: Batches) -> None:
         list(messages)
 
 
-def test_a_crew_that_is_killed_before_there_is_work_is_told() -> None:
-    with crew(2) as working:
+def test_a_pool_that_is_killed_before_there_is_work_is_told() -> None:
+    with pool(2) as working:
         [idle] = children()
         idle.kill()
         wait_until(lambda: idle.status() == psutil.STATUS_ZOMBIE)
         with pytest.raises(CollectorError, match=r"^A worker process ended unexpectedly"):
-            next(working.load(range(10)))
+            next(load(working, range(10)))
 
 
 PROGRAM = """
 import io, sys, time
 from aws_s3.pipeline.prefetch import DaemonExecutor
-from aws_s3.pipeline.loading import Loader
+from aws_s3.pipeline.stats import EventCounts
 from aws_s3.pipeline.workers import WorkerPool, _put as put
-loader = Loader(lambda number: {get}, lambda number, body: iter([b"x" * 100_000] * 1000), lambda number: 1)
-crew = WorkerPool(3, loader, lambda: DaemonExecutor(4, "download"), 1 << 30)
+from collections import namedtuple
+Item = namedtuple("Item", "size")
+class Reader:
+    counts = EventCounts()
+    def fetch(self, item):
+        return {get}
+    def decode(self, item, body):
+        return iter([b"x" * 100_000] * 1000)
+pool = WorkerPool(3, Reader(), lambda: DaemonExecutor(4, "download"), 1 << 30)
 {work}
 print("ready", flush=True)
 time.sleep(600)
@@ -306,8 +345,8 @@ time.sleep(600)
     ("get", "work", "count"),
     [
         ("io.BytesIO()", "", 1),
-        ("io.BytesIO()", "item, messages = next(crew.load(range(100))); next(messages)", 3),
-        ("time.sleep(600)", "put(crew._pipes[0].tasks_out, 'start'); put(crew._pipes[0].tasks_out, [1])", 3),
+        ("io.BytesIO()", "[pool.add(Item(1)) for _ in range(100)]; taken = pool.take(); next(taken.__enter__()[1])", 3),
+        ("time.sleep(600)", "put(pool._pipes[0].tasks_out, 'start'); put(pool._pipes[0].tasks_out, [Item(1)])", 3),
     ],
     ids=["idle", "at work", "downloads hang"],
 )
@@ -328,13 +367,14 @@ FORK = """
 import io, os, signal
 from aws_s3.errors import Interrupted
 from aws_s3.pipeline.signals import StopRequest
-from aws_s3.pipeline.loading import Loader
 from aws_s3.pipeline.workers import WorkerPool
+class Reader:
+    counts = None
 parent = os.getpid()
 os.register_at_fork(after_in_parent=lambda: os.kill(parent, signal.SIGTERM))
 StopRequest().install()
 try:
-    WorkerPool(2, Loader(io.BytesIO, lambda item, body: iter(body), len), None, 1)
+    WorkerPool(2, Reader(), None, 1)
 except Interrupted:
     print("interrupted")
 """

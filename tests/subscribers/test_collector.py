@@ -23,16 +23,18 @@ from aws_s3.aws.sqs import Message, SqsQueue
 from aws_s3.errors import CredentialsError, Interrupted, QueueMissingError, SinkConnectError, SinkSendError
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.pipeline.delivery import Delivery
+from aws_s3.pipeline.event_rules import EventRules
+from aws_s3.pipeline.loading import LocalLoading
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import SubscriberJob
-from aws_s3.subscribers import collector as module
 from aws_s3.subscribers.any_object import AnyObject
 from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.bucket_type import LogTypeFormat
-from aws_s3.subscribers.collector import Context, Subscription
+from aws_s3.subscribers.collector import Context, QueueCollector
+from aws_s3.subscribers.reader import QueueReader
 from tests.harness.command import wait_until
 from tests.harness.emulator import ACCOUNT, Emulator
 
@@ -75,6 +77,7 @@ class Lab:
     stop_request: StopRequest = field(default_factory=StopRequest)
     subscriber: ObjectFormat = field(default_factory=AnyObject)
     read: list[str] = field(default_factory=list)
+    bytes_ahead: int = 64 << 20
 
     def __post_init__(self) -> None:
         self.sqs = self.emulator.client("sqs")
@@ -107,20 +110,26 @@ class Lab:
             self.notify(key)
 
     def run(self, job: SubscriberJob = JOB) -> int:
-        return self.subscription(job).run()
+        return self.collector(job).run()
 
-    def subscription(self, job: SubscriberJob = JOB) -> Subscription:
+    def collector(self, job: SubscriberJob = JOB) -> QueueCollector:
         stats = RunStats()
+        rules = EventRules(job.discard, self.sink.limit, stats.reading)
+        reader = QueueReader(
+            lambda bucket: self.store(bucket),  # noqa: PLW0108 (a test may replace it later)
+            self.subscriber,
+            job.skip_on_error,
+            rules,
+        )
         context = Context(
             queue=self.queue,
-            store=lambda bucket: self.store(bucket),  # noqa: PLW0108 (a test may replace it later)
             delivery=Delivery(self.sink, self.stop_request, stats),
             receives=DaemonExecutor(1, "receive"),
-            downloads=DaemonExecutor(4, "download"),
+            loading=LocalLoading(reader, lambda: DaemonExecutor(4, "download"), 32, self.bytes_ahead),
             stop_request=self.stop_request,
             stats=stats,
         )
-        return Subscription(job, self.subscriber, context)
+        return QueueCollector(job, self.subscriber, context)
 
     def store(self, bucket: str) -> "RememberingStore":
         return RememberingStore(self.s3, bucket, self.read)
@@ -552,8 +561,8 @@ def test_follow_waits_for_more_until_sigterm(lab: Lab) -> None:
     assert lab.left() == []
 
 
-def test_objects_are_downloaded_side_by_side_but_not_all_at_once(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BYTES_AHEAD", 4 * module._USUAL_SIZE)
+def test_objects_are_downloaded_side_by_side_but_not_all_at_once(lab: Lab) -> None:
+    lab.bytes_ahead = 16 << 20  # of which a message that tells no size counts for 4 MiB
     ahead: list[int] = []
 
     class Slow(RememberingStore):

@@ -12,7 +12,7 @@ class _Watcher(MetaPathFinder):
     """Waits for one module to be imported, so that nothing is imported for its sake."""
 
     def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name != "aws_s3.buckets.run":
+        if name != "aws_s3.pipeline.loading":
             return None
         sys.meta_path.remove(self)
         spec = find_spec(name)
@@ -21,7 +21,7 @@ class _Watcher(MetaPathFinder):
 
         def changed(module: ModuleType) -> None:
             execute(module)
-            vars(module)["_FEW_OBJECTS"] = 1
+            vars(module)["_FEW_ITEMS"] = 1
 
         spec.loader.exec_module = changed  # type: ignore[method-assign]
         return spec

@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from aws_s3.buckets.worklist import Inventory, Wanted, Worklist
+from aws_s3.buckets.new_objects import NewObjects
+from aws_s3.buckets.object_source import AlreadyProcessed, Found, ListingContext, ListingFailed, Origin, WorkItem
 from aws_s3.errors import (
     ClockError,
     CollectorError,
@@ -39,7 +40,7 @@ def partition(region: str = REGION) -> Partition:
 
 
 class Desk:
-    """A worklist with what it needs, and what it told."""
+    """An object source with its parts, and what it yielded beside objects."""
 
     def __init__(self, folder: Path, state: BucketState) -> None:
         self.folder = folder
@@ -50,20 +51,25 @@ class Desk:
         self.asked = StartRequest(NOW.date(), date(2021, 6, 1))
         self.bucket = CloudTrail()
 
-    def worklist(self, *, remove: bool = False) -> Worklist:
+    def source(self, *, remove: bool = False) -> NewObjects:
         # Locks end with the process: it needs to open only one such file.
-        inventory = Inventory(
-            self.store,
-            self.state,
-            Locks(self.folder / "lock"),
-            AtOnce(),
-            self.removed.extend if remove else None,
-        )
-        return Worklist(self.bucket, inventory, self.asked, self.failures.append)
+        context = ListingContext(self.store, self.state, Locks(self.folder / "lock"), AtOnce())
+        return NewObjects(self.bucket, context, self.asked, removes=remove)
+
+    def items(self, found: Iterable[Found]) -> Iterator[WorkItem]:
+        """Yield the objects; keep the rest."""
+        for each in found:
+            match each:
+                case WorkItem():
+                    yield each
+                case ListingFailed(error):
+                    self.failures.append(error)
+                case AlreadyProcessed(keys):
+                    self.removed += keys
 
     def keys(self, *partitions: Partition, remove: bool = False) -> list[str]:
-        worklist = self.worklist(remove=remove)
-        return [wanted.object.key for wanted in worklist.objects(partitions or (partition(),))]
+        found = self.source(remove=remove).objects(partitions or (partition(),))
+        return [item.object.key for item in self.items(found)]
 
     def process(self, key: str) -> None:
         self.state.begin(partition(), StartDay(date(2021, 6, 1), floor=date(2021, 6, 1)))
@@ -101,16 +107,16 @@ def test_what_is_done_is_passed_over(desk: Desk) -> None:
 def test_objects_that_wait_come_first_and_once(desk: Desk) -> None:
     desk.store.objects |= trail("a") | trail("z") | trail("m")
     desk.schedule_retry(trail_key("z"), trail_key("m"))
-    wanted = list(desk.worklist().objects([partition()]))
-    assert [(one.object.key, one.again) for one in wanted] == [
-        (trail_key("m"), True),
-        (trail_key("z"), True),
-        (trail_key("a"), False),
+    wanted = list(desk.items(desk.source().objects([partition()])))
+    assert [(one.object.key, one.origin) for one in wanted] == [
+        (trail_key("m"), Origin.RETRY),
+        (trail_key("z"), Origin.RETRY),
+        (trail_key("a"), Origin.NEW),
     ]
 
 
 def test_a_run_tries_so_many_again_over_all_partitions(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aws_s3.buckets.worklist._RETRIES_A_RUN", 3)
+    monkeypatch.setattr("aws_s3.buckets.new_objects._RETRIES_A_RUN", 3)
     keys = [trail_key(name, region=region) for region in (OTHER, REGION) for name in "ab"]
     desk.schedule_retry(*keys)
     assert desk.keys(partition(OTHER), partition()) == keys[:3]
@@ -120,18 +126,18 @@ def test_reparse_leaves_those_that_wait_to_their_turn(desk: Desk) -> None:
     desk.asked = replace(desk.asked, reparse=True)
     desk.store.objects |= trail("a") | trail("z")
     desk.schedule_retry(trail_key("z"))
-    wanted = list(desk.worklist().objects([partition()]))
-    assert [(one.object.key, one.again, one.settled) for one in wanted] == [
-        (trail_key("a"), False, False),
-        (trail_key("z"), False, True),
+    wanted = list(desk.items(desk.source().objects([partition()])))
+    assert [(one.object.key, one.origin) for one in wanted] == [
+        (trail_key("a"), Origin.NEW),
+        (trail_key("z"), Origin.REPARSE),
     ]
 
 
 def test_floor_is_known_before_the_first_listing(desk: Desk) -> None:
     asked = desk.store.lists
-    objects = desk.worklist().objects([partition()])
+    objects = desk.source().objects([partition()])
     desk.store.failures[partition().prefix] = StorageError("no")
-    assert list(objects) == []
+    assert list(desk.items(objects)) == []
     assert len(asked) == 1
     assert desk.state.checkpoint(partition()) == PartitionCheckpoint(floor=date(2021, 6, 1))
 
@@ -140,7 +146,7 @@ def test_partitions_are_listed_ahead(desk: Desk) -> None:
     partitions = [partition(f"us-east-{number}") for number in range(40)]
     for one in partitions:
         desk.store.objects |= trail("a", region=one.region)
-    objects = desk.worklist().objects(partitions)
+    objects = desk.source().objects(partitions)
     next(objects)
     assert len(desk.store.lists) == 33
     assert len(list(objects)) == 39
@@ -164,40 +170,40 @@ def test_failure_that_all_partitions_share_ends_it(desk: Desk, failure: Collecto
 def test_partition_that_was_stopped_gives_no_more(desk: Desk) -> None:
     for name in "abc":
         desk.store.objects |= trail(name) | trail(name, region=OTHER)
-    worklist = desk.worklist()
-    given_out: list[Wanted] = []
-    for wanted in worklist.objects([partition(OTHER), partition()]):
+    source = desk.source()
+    given_out: list[WorkItem] = []
+    for wanted in desk.items(source.objects([partition(OTHER), partition()])):
         given_out.append(wanted)
         if wanted.partition == partition(OTHER):
-            worklist.stop(wanted.partition)
+            source.stop(wanted.partition)
     assert [one.object.key for one in given_out] == [trail_key("a", region=OTHER), *(trail_key(n) for n in "abc")]
-    assert worklist.is_stopped(partition(OTHER)) and not worklist.is_stopped(partition())
+    assert source.is_stopped(partition(OTHER)) and not source.is_stopped(partition())
 
 
 def test_partition_that_another_run_holds_is_passed_over(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="aws_s3")
     desk.store.objects |= trail("a") | trail("b", region=OTHER)
-    worklist = desk.worklist()
+    source = desk.source()
     with holder(desk.folder / "lock", desk.state.lock_name(partition(OTHER))):
-        keys = [wanted.object.key for wanted in worklist.objects([partition(OTHER), partition()])]
+        keys = [item.object.key for item in desk.items(source.objects([partition(OTHER), partition()]))]
     assert keys == [trail_key("a")]
-    assert worklist.left_out
+    assert source.is_partial
     assert [line for line in lines(caplog, logging.INFO) if f"{ACCOUNT}/{OTHER}" in line]
     assert desk.state.checkpoint(partition(OTHER)) == PartitionCheckpoint()
 
 
 def test_whole_run_leaves_nothing_out(desk: Desk) -> None:
-    worklist = desk.worklist()
-    assert list(worklist.objects([partition()])) == []
-    assert not worklist.left_out
+    source = desk.source()
+    assert list(source.objects([partition()])) == []
+    assert not source.is_partial
 
 
 def test_start_behind_a_gap_leaves_something_out(desk: Desk) -> None:
     desk.state.begin(partition(), StartDay(DAY, floor=DAY))
     desk.asked = replace(desk.asked, reparse=True, only_logs_after=DAY + timedelta(1))
-    worklist = desk.worklist()
-    assert list(worklist.objects([partition()])) == []
-    assert worklist.left_out
+    source = desk.source()
+    assert list(source.objects([partition()])) == []
+    assert source.is_partial
 
 
 def test_processed_objects_that_are_still_there_are_told_to_be_removed(desk: Desk) -> None:

@@ -1,0 +1,59 @@
+"""The objects that a queue's messages name as encoded events."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO
+
+from aws_s3.aws.s3 import Bucket, S3Object
+from aws_s3.pipeline.decode import Batches, ObjectDecoder
+from aws_s3.pipeline.event_rules import EventRules
+from aws_s3.pipeline.stats import EventCounts
+from aws_s3.subscribers.base import ObjectFormat
+from aws_s3.subscribers.notifications import NotifiedObject
+
+_USUAL_SIZE = 4 << 20
+"""The bytes that an object is taken to have when its message does not say."""
+
+_UNKNOWN_SIZE = -1
+
+
+@dataclass(frozen=True)
+class QueueObject:
+    """An object to collect. `token` is the same for the same writing of the same object."""
+
+    message_id: str
+    object: NotifiedObject
+    token: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Its bytes, as far as they are known."""
+        return _USUAL_SIZE if self.object.size is None else self.object.size
+
+
+@dataclass(frozen=True)
+class QueueReader:
+    """Fetches and decodes the objects: the pipeline's ItemReader, in whichever process.
+
+    `bucket` returns the bucket of a name. `skip_on_error` decides about single bad records only.
+    """
+
+    bucket: Callable[[str], Bucket]
+    object_format: ObjectFormat
+    skip_on_error: bool
+    rules: EventRules
+
+    @property
+    def counts(self) -> EventCounts:
+        """The discarded and truncated events."""
+        return self.rules.counts
+
+    def fetch(self, item: QueueObject) -> IO[bytes]:
+        """Return the object's content as stored. Raises UnavailableError."""
+        size = _UNKNOWN_SIZE if item.object.size is None else item.object.size
+        return self.bucket(item.object.bucket).get(S3Object(item.object.key, size, ""))
+
+    def decode(self, item: QueueObject, content: IO[bytes]) -> Batches:
+        """Return the object's encoded events. Raises MalformedError before the first event."""
+        decoder = ObjectDecoder(self.object_format, self.skip_on_error, self.rules, self.object_format.discards)
+        return decoder.messages(item.object.key, content, self.object_format.envelope(item.object))
