@@ -18,11 +18,12 @@ from aws_s3.cli.terminal import (
     printable,
 )
 from aws_s3.config.combinations import check_job
-from aws_s3.config.command_line import home_of_program, parse
+from aws_s3.config.command_line import parse
 from aws_s3.errors import CollectorError, Interrupted, UsageError
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob, ConfiguredJob, Purpose, ServiceJob, Settings, StatusJob, SubscriberJob
+from aws_s3.wazuh.home import WazuhHome
 
 if TYPE_CHECKING:
     from aws_s3.cli.metrics import Report
@@ -121,7 +122,7 @@ class Application:
 
     def _write_usage_error(self, error: UsageError) -> None:
         """Write the error to stderr; Wazuh's daemon shows its user only the text after `aws.py: error:`."""
-        is_under_daemon = self._stdin_was_closed and home_of_program() is not None
+        is_under_daemon = self._stdin_was_closed and WazuhHome.of_program() is not None
         program = "aws.py" if is_under_daemon else "aws-s3"
         text = printable(str(error)).rstrip(".?")
         mark = "?" if str(error).endswith("?") else "."

@@ -14,9 +14,15 @@ SOURCES = ("--bucket", "--service", "--subscriber", "--config", "--status")
 
 _BESIDE_CONFIG = {
     *("--config", "--daemon", "--debug", "--output", "--wazuh-home", "--state-dir", "--workers", "--lookback-days"),
-    "--metrics-file",
+    *("--metrics-file", "--max-eps", "--no-pacing"),
 }
 """The options that hold for every block of a file."""
+
+NOT_IN_FILE = {
+    *(*SOURCES, "--queue", "--wazuh-home", "--daemon", "--json", "--help", "--version", "--print-completion"),
+    *("--dry-run", "--print-iam-policy", "--retry-failed", "--reparse", "--inspect", "--check", "--forget", "--limit"),
+}
+"""The options that say what a run does: those of a home's file are for all of its runs."""
 
 
 @dataclass(frozen=True)

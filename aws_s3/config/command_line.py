@@ -2,12 +2,12 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from aws_s3.config.combinations import check_combination
-from aws_s3.config.options import DEFAULT_HOME, DEFAULT_TYPE, TYPE_ALIASES, OptionParser, build_parser
+from aws_s3.config.combinations import NOT_IN_FILE, check_combination
+from aws_s3.config.options import DEFAULT_TYPE, TYPE_ALIASES, OptionParser, build_parser
+from aws_s3.config.options_file import Line, read_options
 from aws_s3.config.spelling import Spelling
 from aws_s3.errors import UsageError
 from aws_s3.settings import (
@@ -23,6 +23,7 @@ from aws_s3.settings import (
     StatusJob,
     SubscriberJob,
 )
+from aws_s3.wazuh.home import WazuhHome
 
 
 def parse(arguments: Sequence[str]) -> Settings:
@@ -34,16 +35,54 @@ def parse(arguments: Sequence[str]) -> Settings:
     spelling = Spelling(arguments, parser.actions)
     try:
         _check_text(arguments)
-        options = _parsed(parser, spelling)
+        options = _with_file(_parsed(parser, spelling), spelling, parser)
         check_combination(options, spelling.written)
     except UsageError as error:
         raise UsageError(error.message, *(spelling.written.get(name, name) for name in error.options)) from None
     return _settings(options)
 
 
-def _parsed(parser: OptionParser, spelling: Spelling) -> argparse.Namespace:
+def _with_file(options: argparse.Namespace, spelling: Spelling, parser: OptionParser) -> argparse.Namespace:
+    """Return the options with those of the home's file, over which the command line's win.
+
+    The file is for all runs of the home: an option of it that does not go with the command line is left out.
+    Raises UsageError for one that is wrong, with its line.
+    """
+    lines = _of_file(_home(options).options_file, parser)
+    while lines:
+        words = [word for line in lines for word in line.words]
+        in_file = Spelling(words, parser.actions)
+        options = _parsed(parser, spelling, _parsed(parser, in_file))
+        try:
+            check_combination(options, {*spelling.written, *in_file.written})
+        except UsageError as error:
+            fitting = [line for line in lines if not {*Spelling(line.words, parser.actions).written} & {*error.options}]
+            if len(fitting) < len(lines):
+                lines = fitting
+                options = _parsed(parser, spelling)
+                continue
+        break
+    return options
+
+
+def _of_file(path: Path, parser: OptionParser) -> list[Line]:
+    """Return the lines of the file, each of which the parser takes. Raises UsageError for another one."""
+    lines = read_options(path)
+    for line in lines:
+        spelling = Spelling(line.words, parser.actions)
+        try:
+            _check_text(line.words)
+            if unfit := NOT_IN_FILE.intersection(spelling.written):
+                raise UsageError("{} belongs on the command line", min(unfit))
+            _parsed(parser, spelling)
+        except UsageError as error:
+            raise UsageError(f"{path}, line {line.number}: {error.with_names(spelling.written)}") from None
+    return lines
+
+
+def _parsed(parser: OptionParser, spelling: Spelling, values: argparse.Namespace | None = None) -> argparse.Namespace:
     try:
-        options, unknown = parser.parse_known_args(spelling.words)
+        options, unknown = parser.parse_known_args(spelling.words, values)
     except argparse.ArgumentError as error:
         name = next(
             action.option_strings[-1]
@@ -84,17 +123,22 @@ def _check_text(arguments: Sequence[str]) -> None:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    home = options.wazuh_home or _default_home()
+    home = _home(options)
     return Settings(
         job=_job(options),
         access=_access(options),
-        output=options.output or Output("unix", home / "queue" / "sockets" / "queue"),
-        state_dir=options.state_dir or home / "wodles" / "aws",
+        output=options.output or Output("unix", home.events),
+        state_dir=options.state_dir or home.module_folder,
         debug=options.debug,
         workers=options.workers or len(os.sched_getaffinity(0)),
         purpose=options.purpose,
         metrics_file=options.metrics_file,
+        max_events=options.max_events,
     )
+
+
+def _home(options: argparse.Namespace) -> WazuhHome:
+    return WazuhHome(options.wazuh_home) if options.wazuh_home else WazuhHome.of_this_machine()
 
 
 def _job(options: argparse.Namespace) -> Job:
@@ -170,18 +214,3 @@ def _access(options: argparse.Namespace) -> Access:
         sts_endpoint=options.sts_endpoint,
         service_endpoint=options.service_endpoint,
     )
-
-
-def _default_home() -> Path:
-    """Return WAZUH_HOME, or the folder above `wodles/` that the program runs from, or /var/ossec."""
-    named = os.environ.get("WAZUH_HOME")
-    return Path(named) if named else home_of_program() or DEFAULT_HOME
-
-
-def home_of_program() -> Path | None:
-    """Return the folder above `wodles/` that the program runs from, None if it runs from elsewhere."""
-    for program in (Path(sys.argv[0]), Path(__file__)):
-        for folder in program.absolute().parents:
-            if folder.name == "wodles":
-                return folder.parent
-    return None

@@ -11,13 +11,13 @@ from aws_s3.errors import MissingExtraError, UsageError
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.settings import Purpose, ServiceName, SubscriberName
 from aws_s3.wazuh.extras import needs
+from aws_s3.wazuh.home import DEFAULT
 
 SERVICES = tuple(sorted(name.value for name in ServiceName))
 SUBSCRIBERS = tuple(sorted(name.value for name in SubscriberName))
 DEFAULT_TYPE = "cloudtrail"
 TYPE_ALIASES = {"vpc": "vpcflow"}
 TYPES = tuple(sorted([*LOG_TYPES, *TYPE_ALIASES]))
-DEFAULT_HOME = Path("/var/ossec")
 
 _SHELLS = ("bash", "zsh", "tcsh")
 _COMPLETED = {"type": TYPES, "service": SERVICES, "subscriber": SUBSCRIBERS, "print_completion": _SHELLS}
@@ -230,7 +230,15 @@ def _add_output(parser: OptionParser) -> None:
     group.add_argument(
         "--output", type=values.output, metavar="WHERE", help="stdout, file:PATH or unix:PATH instead of Wazuh"
     )
-    group.add_argument("--wazuh-home", type=Path, metavar="DIR", help=f"Wazuh's folder ($WAZUH_HOME, {DEFAULT_HOME})")
+    group.add_argument(
+        "--max-eps", dest="max_events", type=values.number(0, 1_000_000), metavar="N",
+        help="events sent a second, 0 for no limit (as many as Wazuh has room for)",
+    )  # fmt: skip
+    group.add_argument(
+        "--no-pacing", dest="max_events", action="store_const", const=0,
+        help="send as fast as possible, which Wazuh answers by dropping events: the same as --max-eps 0",
+    )  # fmt: skip
+    group.add_argument("--wazuh-home", type=Path, metavar="DIR", help=f"Wazuh's folder ($WAZUH_HOME, {DEFAULT})")
     group.add_argument("--state-dir", type=Path, metavar="DIR", help="folder of the state files (HOME/wodles/aws)")
     group.add_argument(
         "--metrics-file", type=Path, metavar="PATH", help="write Prometheus metrics to NAME.prom when the run ends"

@@ -26,11 +26,16 @@ class WazuhHome:
         """Return the home that WAZUH_HOME names, else the one whose `wodles/` holds the program, else /var/ossec."""
         if named := os.environ.get("WAZUH_HOME"):
             return cls(Path(named))
+        return cls.of_program() or cls(DEFAULT)
+
+    @classmethod
+    def of_program(cls) -> "WazuhHome | None":
+        """Return the home that the program runs in: it lies below the `wodles/` of one. None if it lies elsewhere."""
         for program in (Path(sys.argv[0]), Path(__file__)):
             for folder in program.absolute().parents:
                 if folder.name == "wodles":
                     return cls(folder.parent)
-        return cls(DEFAULT)
+        return None
 
     @classmethod
     def of_socket(cls, path: Path) -> "WazuhHome | None":
