@@ -1,27 +1,42 @@
 # Everything is set up in .venv: nothing but Python and git is needed. `make help` lists the targets.
 
 PYTHON ?= python3
-WAZUH_HOME ?= /var/ossec
+WAZUH_HOME ?= $(or $(WAZUH_AGENT_HOME),/var/ossec)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PROGRAM := $(VENV)/.program
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The replays wait more than they work: more processes than cores.
 PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
-.PHONY: run install uninstall test quick lint format conformance minimum bench fuzz man audit clean help
+.PHONY: run install uninstall wheelhouse pyz test quick lint format conformance minimum bench fuzz man audit clean help
 
-run: $(READY) ## Collect sample objects of a local emulator; with ARGS="-b my-bucket …", run aws-s3 on real ones.
+# Collecting needs the program only, the sample an emulator of AWS as well.
+run: $(if $(strip $(ARGS)),$(PROGRAM),$(READY)) ## Collect from a local emulator; ARGS="-b my-bucket …": from AWS.
 ifeq ($(strip $(ARGS)),)
 	@$(BIN)/python -m tests.sample
 else
 	@$(BIN)/aws-s3 $(ARGS)
 endif
 
-install: ## Put the program where Wazuh runs it: WAZUH_HOME=/var/ossec EXTRAS=fast,metrics
-	@$(PYTHON) -m aws_s3.wazuh install "$(WAZUH_HOME)" --extras "$(EXTRAS)"
+install: ## Put the program where Wazuh runs it: WAZUH_HOME=/var/ossec EXTRAS=metrics WHEELHOUSE=dist/wheelhouse
+	@$(PYTHON) -m aws_s3.wazuh "$(WAZUH_HOME)" --extras "$(EXTRAS)" $(if $(WHEELHOUSE),--wheelhouse "$(WHEELHOUSE)")
 
-uninstall: ## Take it away again, and put back what was there.
-	@$(PYTHON) -m aws_s3.wazuh uninstall "$(WAZUH_HOME)"
+uninstall: ## Take it away again, and put back the program that was there.
+	@$(PYTHON) -m aws_s3.wazuh "$(WAZUH_HOME)" --uninstall
+
+wheelhouse: ## Gather all that an installation without a network needs: dist/wheelhouse, for EXTRAS=fast
+	@$(PYTHON) -m pip wheel --quiet --disable-pip-version-check --wheel-dir dist/wheelhouse '.[$(or $(EXTRAS),fast)]'
+	@echo 'On a machine with the same Python: make install WHEELHOUSE=dist/wheelhouse'
+
+pyz: $(READY) ## Make one file that runs with any Python from 3.10 on: dist/aws-s3.pyz
+	@rm -rf build/pyz && mkdir -p build/pyz dist
+	@$(PIP) --no-compile --target build/pyz/lib \
+	    '.[completion,metrics,progress]'
+	@if find build/pyz/lib -name '*.so' | grep .; then echo 'These libraries need one Python version' >&2; exit 1; fi
+	@cp aws_s3/wazuh/pyz.py build/pyz/__main__.py
+	@$(BIN)/python -m zipapp build/pyz --python '/usr/bin/env python3' --compress --output dist/aws-s3.pyz
 
 test: lint ## Check everything: lint, format, types, and all tests with coverage.
 	$(BIN)/mypy
@@ -51,7 +66,7 @@ bench: $(READY) ## Measure how fast it is, beside a plain loop; ROWS="small ALB"
 	@$(BIN)/python -m tests.bench $(ROWS)
 
 fuzz: $(READY) ## Fuzz what comes from outside for SECONDS=60 each, on Python 3.11 or later; WORDS="zip keys" picks targets.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	@$(PIP) --editable '.[fuzz]'
 	@$(BIN)/python -m tests.fuzz $(or $(SECONDS),60) $(WORDS)
 
 man: $(READY) ## Write the man page: build/aws-s3.1
@@ -60,7 +75,7 @@ man: $(READY) ## Write the man page: build/aws-s3.1
 	    --description 'collects AWS logs and hands every event to Wazuh' --output build/aws-s3.1
 
 audit: $(READY) ## Look for known vulnerabilities of what is installed; needs the network.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@$(PIP) pip-audit
 	@$(BIN)/pip-audit --skip-editable
 
 clean: ## Remove what was set up and built.
@@ -71,7 +86,13 @@ help: ## List the targets.
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 $(READY): pyproject.toml $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@echo 'Installing aws-s3, a local AWS and the tools of its developers into $(VENV): about 600 MB …' >&2
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(PROGRAM)
+
+$(PROGRAM): pyproject.toml $(BIN)/python
+	@echo 'Installing aws-s3 and its libraries into $(VENV): about 50 MB …' >&2
+	@$(PIP) --editable '.[fast,progress]'
 	@touch $@
 
 $(BIN)/python:

@@ -1,5 +1,6 @@
 """What is handed out: a source archive, the wheel made from it, and that wheel in an empty environment."""
 
+import os
 import re
 import subprocess
 import sys
@@ -27,7 +28,10 @@ def test_archives_hold_the_package_and_the_wheel_runs_in_an_empty_environment(
     )
     assert not re.search("deprecat", built.stdout, re.IGNORECASE)
     holds_the_package_and_nothing_else(tmp_path)
-    runs(installed(tmp_path / f"{NAME}-py3-none-any.whl", tmp_path / "environment"), emulator)
+    wheel = tmp_path / f"{NAME}-py3-none-any.whl"
+    command = installed(wheel, tmp_path / "environment")
+    runs(command, emulator)
+    installs_into_a_home(command.with_name("aws-s3-install"), wheel, tmp_path)
 
 
 def holds_the_package_and_nothing_else(built: Path) -> None:
@@ -60,3 +64,23 @@ def runs(command: Path, emulator: Emulator) -> None:
         run = subprocess.run([command, *options], env=home.environment, cwd=home.path, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
     assert '"id":"1"' in run.stdout
+
+
+def installs_into_a_home(installer: Path, wheel: Path, folder: Path) -> None:
+    """From the wheels of a folder, without a network; then from the installed package, which is all there is."""
+    program = folder / "home/wodles/aws/aws-s3"
+    program.parent.mkdir(parents=True)
+    pip = [str(installer.with_name("python")), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "wheel", "--wheel-dir", folder / "wheels", f"{wheel}[fast]"], check=True)
+    nowhere = {**os.environ, "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_CONFIG_FILE": os.devnull}
+    for options, environment, told in (
+        (["--wheelhouse", folder / "wheels"], nowhere, "extras fast."),
+        (["--extras", "progress"], {**os.environ}, "extras fast (as before), progress."),
+    ):
+        ended = subprocess.run(
+            [installer, program.parents[2], *options], env=environment, capture_output=True, text=True
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ended.stdout == f"Installed {program}: version {aws_s3.__version__}, {told}\n"
+        version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+        assert version.stdout == f"aws-s3 {aws_s3.__version__}\n"
