@@ -32,7 +32,7 @@ def archive(tmp_path: Path) -> Path:
 
 def start(archive: Path, **environment: str) -> "subprocess.Popen[str]":
     pipe = subprocess.PIPE
-    command = [sys.executable, archive, "-b", "x"]
+    command = [sys.executable, str(archive), "-b", "x"]
     return subprocess.Popen(command, env={**os.environ, **environment}, stdout=pipe, stderr=pipe, encoding="utf-8")
 
 
@@ -76,7 +76,7 @@ def test_single_file_collects(emulator: Emulator, tmp_path: Path) -> None:
         environment = {"AWS_S3_CACHE": str(tmp_path), **home.environment}
         environment.pop("PYTHONPATH", None)
         options = ["-b", "acme-logs", "-t", "custom", "-s", "2021-JUN-10", "--output", "stdout", "--workers", "2"]
-        command = [sys.executable, "-I", ROOT / "dist/aws-s3.pyz"]
+        command = [sys.executable, "-I", str(ROOT / "dist/aws-s3.pyz")]
         ended = subprocess.run([*command, *options], env=environment, cwd="/", capture_output=True, text=True)
         assert (ended.returncode, ended.stderr, ended.stdout.count("\n")) == (0, "", 300)
         version = subprocess.run([*command, "--version"], env=environment, cwd="/", capture_output=True, text=True)

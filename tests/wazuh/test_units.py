@@ -56,7 +56,7 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
 @pytest.mark.parametrize("path", list(FOLDER.glob("*.service")), ids=lambda path: path.name)
 def test_a_service_may_do_little(path: Path) -> None:
-    analyze = ["systemd-analyze", "security", "--offline=true", "--threshold=39", path]
+    analyze = ["systemd-analyze", "security", "--offline=true", "--threshold=39", str(path)]
     judged = subprocess.run(analyze, capture_output=True, text=True)
     if "unrecognized option" in judged.stderr:
         pytest.skip("this systemd judges running services only")
