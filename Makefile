@@ -35,7 +35,9 @@ pyz: $(READY) ## Make one file that runs with any Python from 3.10 on: dist/aws-
 	@$(PIP) --no-compile --target build/pyz/lib \
 	    '.[completion,metrics,progress]'
 	@if find build/pyz/lib -name '*.so' | grep .; then echo 'These libraries need one Python version' >&2; exit 1; fi
-	@cp aws_s3/wazuh/pyz.py build/pyz/__main__.py
+	@cp aws_s3/wazuh/pyz.py build/pyz/
+	@printf '%s\n' 'import sys' 'if sys.version_info < (3, 10):' \
+	    '    sys.exit("ERROR: Python 3.10 or newer is needed.")' 'import pyz' 'sys.exit(pyz.main())' > build/pyz/__main__.py
 	@$(BIN)/python -m zipapp build/pyz --python '/usr/bin/env python3' --compress --output dist/aws-s3.pyz
 
 test: lint ## Check everything: lint, format, types, and all tests with coverage.

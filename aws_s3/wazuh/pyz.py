@@ -1,4 +1,4 @@
-"""The beginning of aws-s3.pyz, which holds this file as its `__main__.py` and all packages below `lib/`.
+"""The beginning of aws-s3.pyz, whose `__main__.py` calls `main`, and which holds all packages below `lib/`.
 
 botocore reads its data from a folder, so the packages are unpacked once: to $AWS_S3_CACHE, else to
 $XDG_CACHE_HOME/aws-s3, else to ~/.cache/aws-s3, each archive into a folder named for its contents.
@@ -8,11 +8,10 @@ import os
 import sys
 from hashlib import sha256
 from pathlib import Path
+from runpy import run_module
 from shutil import rmtree
 from tempfile import mkdtemp
 from zipfile import ZipFile
-
-_OLDEST = (3, 10)
 
 
 def unpacked(archive: Path) -> Path:
@@ -40,19 +39,13 @@ def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aws-s3"
 
 
-def main() -> None:
-    """Run the command line with the packages of the archive."""
-    if sys.version_info < _OLDEST:
-        sys.exit(f"ERROR: Python 3.10 or newer is needed, and this is {sys.version.split()[0]}.")
+def main() -> int:
+    """Run the command line with the packages of the archive; return 1 after an ERROR line."""
     try:
         packages = unpacked(Path(sys.argv[0]))
     except (OSError, RuntimeError) as error:
-        sys.exit(f"ERROR: Cannot unpack {sys.argv[0]}: {error}. Name a folder that can be written: AWS_S3_CACHE=/path")
+        print(f"ERROR: Cannot unpack {sys.argv[0]}: {error}. Name a folder that can be written: AWS_S3_CACHE=/path")
+        return 1
     sys.path[0] = str(packages)
-    from aws_s3.__main__ import run
-
-    run()
-
-
-if __name__ == "__main__":
-    main()
+    run_module("aws_s3", run_name="__main__", alter_sys=True)
+    return 0

@@ -14,7 +14,8 @@ from tests import ROOT
 from tests.harness.command import new_home, put_all
 from tests.harness.emulator import Emulator
 
-MAIN = "import sys, aws_s3\ndef run():\n    print(aws_s3.__file__, *sys.argv[1:])\n    sys.exit(7)\n"
+PACKAGE = "import sys, aws_s3\nprint(aws_s3.__file__, *sys.argv[1:])\nsys.exit(7)\n"
+MAIN = "import sys, pyz\nsys.exit(pyz.main())\n"
 
 
 @pytest.fixture
@@ -23,8 +24,9 @@ def archive(tmp_path: Path) -> Path:
     package = tmp_path / "content/lib/aws_s3"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
-    (package / "__main__.py").write_text(MAIN)
-    (tmp_path / "content/__main__.py").write_text(Path(aws_s3.wazuh.pyz.__file__).read_text())
+    (package / "__main__.py").write_text(PACKAGE)
+    (tmp_path / "content/__main__.py").write_text(MAIN)
+    (tmp_path / "content/pyz.py").write_text(Path(aws_s3.wazuh.pyz.__file__).read_text())
     made = tmp_path / "aws-s3.pyz"
     zipapp.create_archive(tmp_path / "content", made)
     return made
@@ -63,8 +65,8 @@ def test_folder_is_in_the_users_cache_where_none_is_named(
 def test_folder_that_cannot_be_written_is_told(archive: Path) -> None:
     process = start(archive, AWS_S3_CACHE="/dev/null/x")
     output, errors = process.communicate(timeout=120)
-    assert (process.returncode, output) == (1, "")
-    assert errors.startswith(f"ERROR: Cannot unpack {archive}: ") and "AWS_S3_CACHE=" in errors
+    assert (process.returncode, errors) == (1, "")
+    assert output.startswith(f"ERROR: Cannot unpack {archive}: ") and "AWS_S3_CACHE=" in output
 
 
 @pytest.mark.slow
