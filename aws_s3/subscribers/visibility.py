@@ -1,6 +1,6 @@
-"""The messages that this process has received: kept from other collectors while it works on them.
+"""The messages in flight: received by this process, invisible to other collectors, not deleted yet.
 
-A thread of its own renews the invisibility of those in work, and deletes those that are done.
+A thread extends the visibility timeout of messages in work, and deletes the messages that are done.
 """
 
 import logging
@@ -20,13 +20,13 @@ _ATTEMPTS = 3
 
 
 class InFlightMessages:
-    """Which messages are in work, and which are done and to be deleted. Any thread may call any method.
+    """The messages in work, and the done messages that are still to be deleted. Any thread may call any method.
 
-    Its thread lives as long as the block that it is the context of. At the block's end what is done is
-    deleted, and others may receive at once what was in work.
+    The thread lives as long as the context. At the end of the context done messages are deleted, and
+    messages in work become visible to other collectors at once.
 
-    A done message is deleted within a second. Its deletion is tried three times; what then is left is
-    in `failures`, as QueueError.
+    A done message is deleted within a second. Its deletion is tried three times; `failures` holds a
+    QueueError for each message that could not be deleted.
     """
 
     def __init__(self, queue: Queue) -> None:
@@ -36,56 +36,57 @@ class InFlightMessages:
         self._in_work: dict[str, Message] = {}
         self._done: dict[str, Message] = {}
         self._attempts: dict[str, int] = {}
-        self._renewable = True
+        self._may_extend = True
         self._error: Exception | None = None
-        self._hurry = threading.Event()
-        self._closing = False
-        self._thread = threading.Thread(target=self._work, name="leases", daemon=True)
+        self._wake = threading.Event()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._work, name="visibility", daemon=True)
 
     def __enter__(self) -> "InFlightMessages":
         self._thread.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._closing = True
-        self._hurry.set()
+        self._is_closing = True
+        self._wake.set()
         self._thread.join()
 
     def add(self, messages: Iterable[Message]) -> None:
-        """Keep the messages from others; of one received again, the last receipt is what counts."""
+        """Keep the messages invisible. On redelivery the newest receipt handle replaces the old one."""
         with self._lock:
             for message in messages:
                 group = self._done if message.id in self._done else self._in_work
                 group[message.id] = message
 
     def done(self, message_id: str) -> None:
-        """Have the message deleted soon."""
+        """Delete the message soon."""
         with self._lock:
             if message := self._in_work.pop(message_id, None):
                 self._done[message_id] = message
             if len(self._done) >= _BATCH:
-                self._hurry.set()
+                self._wake.set()
 
     def release(self, message_id: str) -> None:
-        """Give the message back to its queue, which shows it again when its invisibility ends."""
+        """Leave the message to its queue, which shows it again when the visibility timeout ends."""
         with self._lock:
             self._in_work.pop(message_id, None)
 
     def check(self) -> None:
-        """Raise what keeps messages from being deleted: going on would only repeat their events."""
+        """Raise the failure that keeps messages from being deleted: going on would only repeat their events."""
         if self._error is not None:
             raise self._error
 
     def _work(self) -> None:
         tick = max(min(_LONGEST_TICK, self._queue.visibility / 3), _SHORTEST_TICK)
-        renewal = time.monotonic()
+        # Messages come with the whole timeout: the first extension is due after a third of it.
+        extension = time.monotonic() + self._queue.visibility / 3 - tick
         try:
-            while not self._closing:
-                self._hurry.wait(tick)
-                self._hurry.clear()
-                if time.monotonic() >= renewal:
-                    renewal = time.monotonic() + self._queue.visibility / 3 - tick
-                    self._renew(self._queue.visibility)
+            while not self._is_closing:
+                self._wake.wait(tick)
+                self._wake.clear()
+                if time.monotonic() >= extension:
+                    extension = time.monotonic() + self._queue.visibility / 3 - tick
+                    self._extend(self._queue.visibility)
                 self._delete_done()
             while self._done:
                 self._delete_done()
@@ -95,26 +96,26 @@ class InFlightMessages:
         finally:
             self._release()
 
-    def _renew(self, seconds: int) -> None:
-        """Put off the end of the invisibility of all that is in work, or done and not deleted yet."""
+    def _extend(self, seconds: int) -> None:
+        """Keep all messages invisible for `seconds` from now: those in work, and those not deleted yet."""
         with self._lock:
             messages = [*self._in_work.values(), *self._done.values()]
-        if not messages or not self._renewable:
+        if not messages or not self._may_extend:
             return
         try:
             for message_id, reason in self._queue.keep_invisible(messages, seconds).items():
-                log.debug("Message %s cannot be kept invisible: %s", message_id, reason)
+                log.debug("The visibility timeout of message %s cannot be extended: %s", message_id, reason)
         except CredentialsError as error:
-            self._renewable = False
+            self._may_extend = False
             log.warning(
-                "Messages that take longer than the visibility time-out of queue %s (%d s) may be processed "
+                "Messages that take longer than the visibility timeout of queue %s (%d s) may be processed "
                 "twice: allow sqs:ChangeMessageVisibility. %s",
                 self._queue.name,
                 seconds,
                 error,
             )
         except CollectorError as error:
-            log.warning("Messages could not be kept invisible, which is tried again: %s", error)
+            log.warning("Could not extend the visibility timeout; it is tried again. %s", error)
 
     def _delete_done(self) -> None:
         with self._lock:
@@ -140,18 +141,19 @@ class InFlightMessages:
 
     def _fail(self, message_id: str, reason: str) -> None:
         failure = QueueError(
-            f"Message {message_id} of queue {self._queue.name} could not be deleted, so that its events may be "
+            f"Message {message_id} of queue {self._queue.name} could not be deleted, so its events may be "
             f"sent again: {reason}"
         )
         log.error("%s", failure)
         self.failures.append(failure)
 
     def _release(self) -> None:
+        """Show the messages in work to other collectors at once."""
         with self._lock:
             in_work = list(self._in_work.values())
             self._in_work.clear()
-        if in_work and self._renewable:
+        if in_work and self._may_extend:
             try:
                 self._queue.keep_invisible(in_work, 0)
             except CollectorError as error:
-                log.debug("Messages could not be shown to others at once: %s", error)
+                log.debug("Messages stay invisible to other collectors until their timeout ends: %s", error)
