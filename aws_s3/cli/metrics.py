@@ -39,6 +39,8 @@ _HELP = {
     "aws_s3_run_listing_seconds": "Seconds that the last run waited for listings, or for messages of the queue.",
     "aws_s3_run_downloading_seconds": "Seconds that the last run waited for objects or pages to be fetched and read.",
     "aws_s3_run_sending_seconds": "Seconds that the last run spent sending events; much of it: the receiver is slow.",
+    "aws_s3_run_waiting_seconds": "Seconds that the last run waited until Wazuh had room for events.",
+    "aws_s3_run_dropped_events": "Events that Wazuh took during the last run and dropped, as far as it tells.",
     "aws_s3_run_duration_seconds": "Seconds that the last run took.",
     _EXIT_CODE: "Exit code of the last run; 0 is success, 143 SIGTERM.",
     _LAG: "Seconds between the UTC day of the newest object collected so far, or the newest event, and the last run.",
@@ -83,6 +85,8 @@ class RunMetrics:
             "aws_s3_run_listing_seconds": stats.listing.seconds,
             "aws_s3_run_downloading_seconds": stats.downloading.seconds,
             "aws_s3_run_sending_seconds": stats.sending.seconds,
+            "aws_s3_run_waiting_seconds": stats.waiting.seconds,
+            "aws_s3_run_dropped_events": stats.dropped,
             "aws_s3_run_duration_seconds": max(ended - began, 0),
         }
         return cls(labels_of(job), figures, exit_code, ended, stats.newest)

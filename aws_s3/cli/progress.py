@@ -99,7 +99,9 @@ class _Bar:
     def _set(self) -> None:
         self._meter.total = self._stats.listed or None
         self._meter.bar_format = _FORMAT if self._stats.listed else _FORMAT_WITHOUT_TOTAL
-        self._meter.set_postfix_str(f"{self._stats.events} events", refresh=False)
+        waited = self._stats.waiting.seconds
+        wait = f", waited {waited:.0f} s for Wazuh" if waited >= 1 else ""
+        self._meter.set_postfix_str(f"{self._stats.events} events{wait}", refresh=False)
 
 
 class _Screen:

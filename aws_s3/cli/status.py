@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime, timezone
 
 from aws_s3.cli.tables import print_report, shortened, table
 from aws_s3.cli.terminal import printable
 from aws_s3.settings import Settings, StatusJob
 from aws_s3.state.overview import FailedStatus, Overview, PartitionStatus, SourceStatus, overview
+from aws_s3.wazuh.home import WazuhHome
+from aws_s3.wazuh.ledger import Entries, read_entries
 
 _NAME = 34
 _KEY = 42
@@ -17,11 +19,12 @@ _KEY = 42
 
 def show_status(settings: Settings, job: StatusJob, today: date) -> int:
     """Print the status; `today` is the UTC day. Raises StateError for a state file that cannot be read."""
-    found = overview(settings.state_dir)
+    found, waits = overview(settings.state_dir), _waits(settings)
     if job.as_json:
-        text = json.dumps(asdict(found), indent=2, ensure_ascii=False)
+        wait = {"seconds": round(waits.waited, 1), "seconds_of_last_run": round(waits.last_wait, 1)}
+        text = json.dumps({**asdict(found), "waiting_for_wazuh": wait}, indent=2, ensure_ascii=False)
     else:
-        text = "\n".join(map(printable, _lines(found, settings, today)))
+        text = "\n".join(map(printable, [*_lines(found, settings, today), *_of_waits(waits)]))
     print_report(text)
     return 0
 
@@ -38,6 +41,22 @@ def _lines(found: Overview, settings: Settings, today: date) -> Iterator[str]:
     if found.scans:
         yield "Inspector"
         yield from table(("account", "region", "last scan"), [(s.account, s.region, s.last_scan) for s in found.scans])
+
+
+def _waits(settings: Settings) -> Entries:
+    """Return the ledger of the home that events go to; an empty one where no run ever waited."""
+    path = settings.output.path
+    home = WazuhHome.of_socket(path) if settings.output.kind == "unix" and path else None
+    return (read_entries(home) if home else None) or Entries()
+
+
+def _of_waits(waits: Entries) -> Iterator[str]:
+    if waits.waited >= 1:
+        ended = datetime.fromtimestamp(waits.ended, timezone.utc)
+        yield (
+            f"Runs waited {waits.waited:.0f} s for Wazuh so far, "
+            f"{waits.last_wait:.0f} s of it in the run that ended {ended:%Y-%m-%dT%H:%M:%SZ}"
+        )
 
 
 def _of_source(status: SourceStatus, today: date) -> Iterator[str]:

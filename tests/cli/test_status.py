@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from aws_s3.wazuh.ledger import NAME, Entries
 from tests.buckets.test_run import BUCKET, SINCE, trail
 from tests.harness.command import COMMAND, Home, new_home, put_all
 from tests.harness.emulator import Emulator
@@ -156,3 +157,12 @@ def test_times_are_utc(home: Home, emulator: Emulator) -> None:
     told = json.loads(home.run("--status", "--json", environment={"TZ": "Asia/Tokyo"}).output)
     last = datetime.fromisoformat(told["sources"][0]["last_complete_run"])
     assert abs(datetime.now(timezone.utc) - last) < timedelta(hours=1)
+
+
+def test_time_that_runs_waited_for_wazuh_is_told(home: Home) -> None:
+    content = Entries(waited=93.4, last_wait=31.0, ended=1_700_000_000).to_bytes("")
+    (home.path / "wodles/aws" / NAME).write_bytes(content)
+    line = home.run("--status").output.splitlines()[-1]
+    assert line == "Runs waited 93 s for Wazuh so far, 31 s of it in the run that ended 2023-11-14T22:13:20Z"
+    told = json.loads(home.run("--status", "--json").output)
+    assert told["waiting_for_wazuh"] == {"seconds": 93.4, "seconds_of_last_run": 31.0}

@@ -2,7 +2,8 @@
 
 `python -m tests.faults [WORD …]`: with words, those scenarios only whose names contain one of them.
 With `--workers N`, each of a bucket's is played with N workers, which then have something to do also where
-objects are so few that the command would do without.
+objects are so few that the command would do without. With `--agent`, a Wazuh agent is behind the socket that
+drops what it has no room for: what it dropped is lost.
 """
 
 import argparse
@@ -19,21 +20,21 @@ _WIDTHS = "{:34} {:>7} {:>5} {:>6} {:>7} {:>7} {:>8} {:>8} {:>6}  {}"
 _HEADINGS = ("scenario", "workers", "runs", "kills", "events", "losses", "repeats", "of objs", "s", "held")
 
 
-def rows(words: Sequence[str], workers: int | None) -> Iterator[tuple[str, bool]]:
+def rows(words: Sequence[str], workers: int | None, *, behind_agent: bool) -> Iterator[tuple[str, bool]]:
     """Play, and yield a line for each scenario and number of workers, and whether the promise was held."""
     for scenario in [*SCENARIOS, *LONG]:
         if words and not any(word in scenario.name for word in words):
             continue
         if workers is None:
             for usual in scenario.workers:
-                yield _row(scenario, usual)
+                yield _row(scenario, usual, behind_agent=behind_agent)
         elif scenario not in services.SCENARIOS:
-            yield _row(scenario, workers, at_once=True)
+            yield _row(scenario, workers, at_once=True, behind_agent=behind_agent)
 
 
-def _row(scenario: Scenario, workers: int, *, at_once: bool = False) -> tuple[str, bool]:
+def _row(scenario: Scenario, workers: int, *, at_once: bool = False, behind_agent: bool) -> tuple[str, bool]:
     began = time.monotonic()
-    with new_ground(workers, at_once=at_once) as ground:
+    with new_ground(workers, at_once=at_once, behind_agent=behind_agent) as ground:
         try:
             scenario.play(ground)
             failure = ""
@@ -56,10 +57,11 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("words", nargs="*")
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--agent", action="store_true")
     asked = parser.parse_args()
     print(_WIDTHS.format(*_HEADINGS))
     broken = False
-    for line, held in rows(asked.words, asked.workers):
+    for line, held in rows(asked.words, asked.workers, behind_agent=asked.agent):
         print(line, flush=True)
         broken |= not held
     return int(broken)

@@ -20,7 +20,7 @@ import psutil
 from tests.faults.front import BUCKET, Front
 from tests.harness.command import COMMAND, wait_until
 from tests.harness.listener import Listener
-from tests.harness.receiver import mark_as_warned
+from tests.harness.receiver import Agent, mark_as_warned
 
 REGIONS = ("eu-west-1", "us-east-1")
 SECONDS_TO_END = 2.0
@@ -30,6 +30,9 @@ MANY = 240
 """Objects: enough for worker processes to be used."""
 
 FEW = 30
+_AGENT_HOLDS = 400
+"""Events: fewer than most scenarios send, so that runs have to wait."""
+
 SKIP = "--skip_on_error"
 
 _ACCOUNT = "123456789012"
@@ -62,9 +65,13 @@ class RunStats:
 
 
 class Ground:
-    """One bucket and one home; every run's arrivals are counted. `workers` is for each run."""
+    """One bucket and one home; every run's arrivals are counted. `workers` is for each run.
 
-    def __init__(self, home: Path, front: Front, workers: int, seed: int) -> None:
+    `behind_agent`: an agent is behind the socket, with a small buffer; only what it has room for arrives.
+    """
+
+    def __init__(self, home: Path, front: Front, workers: int, seed: int, *, behind_agent: bool = False) -> None:
+        self.behind_agent = behind_agent
         self.home = home
         self.front = front
         self.dice = Random(seed)
@@ -98,6 +105,12 @@ class Ground:
             keys.append(f"{key}Z.json.gz")
         return sorted(keys)
 
+    def listen(self) -> Listener | Agent:
+        """Put Wazuh's end of the socket there."""
+        if self.behind_agent:
+            return Agent(self.home, size=_AGENT_HOLDS, rate=1000, interval=0.5)
+        return Listener(self.socket)
+
     def run(self, *arguments: str, **how: Any) -> Ended:
         """Run the command to its end, with a listener."""
         return self.start(*arguments, **how).end()
@@ -105,14 +118,14 @@ class Ground:
     def start(
         self,
         *arguments: str,
-        listener: Listener | None = None,
+        listener: Listener | Agent | None = None,
         prefix: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         **how: Any,
     ) -> "Run":
         """Start the command; with a listener, unless the socket is there already."""
         if listener is None and not self.socket.exists():
-            listener = Listener(self.socket)
+            listener = self.listen()
         how = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **how}
         process = subprocess.Popen(
             [*prefix, *self.command, *arguments],
@@ -163,7 +176,7 @@ class Run:
 
     ground: Ground
     process: "subprocess.Popen[str]"
-    listener: Listener | None
+    listener: Listener | Agent | None
     earlier: list[bytes] = field(default_factory=list)
 
     def wait_for(self, messages: int) -> None:
@@ -180,7 +193,7 @@ class Run:
 
     def install(self) -> None:
         """Put the socket back."""
-        self.listener = Listener(self.ground.socket)
+        self.listener = self.ground.listen()
 
     def kill(self) -> None:
         """End the process as a power cut would."""
@@ -240,12 +253,12 @@ class Scenario:
 
 
 @contextmanager
-def new_ground(workers: int, seed: int = 8, *, at_once: bool = False) -> Iterator[Ground]:
+def new_ground(workers: int, seed: int = 8, *, at_once: bool = False, behind_agent: bool = False) -> Iterator[Ground]:
     """Give a ground with an empty bucket. `at_once`: workers are used from the first object on."""
     with (
         Front() as front,
         TemporaryDirectory(prefix="home") as folder,
-        closing(Ground(Path(folder), front, workers, seed)) as ground,
+        closing(Ground(Path(folder), front, workers, seed, behind_agent=behind_agent)) as ground,
     ):
         if at_once:
             ground.environment["PYTHONPATH"] = str(Path(__file__).parent / "at_once")

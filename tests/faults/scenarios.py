@@ -20,7 +20,6 @@ from tests.faults import disk, front, services
 from tests.faults.front import Answer, OssecSyntaxError, Request, after, fault, of, refusal, share
 from tests.faults.ground import FEW, MANY, SKIP, Ground, Run, Scenario, SlowListener, end_soon, is_told, seconds_to_end
 from tests.harness.command import wait_until
-from tests.harness.listener import Listener
 
 
 def passing(*faults: OssecSyntaxError) -> Callable[[Ground], None]:
@@ -352,7 +351,7 @@ def at_once(count: int, objects: int = MANY) -> Callable[[Ground], None]:
 
     def play(ground: Ground) -> None:
         ground.put(objects)
-        listener = Listener(ground.socket)
+        listener = ground.listen()
         runs = [ground.start() for _ in range(count)]
         runs[0].listener = listener
         for run in reversed(runs):

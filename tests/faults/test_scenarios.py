@@ -24,3 +24,16 @@ def test_workers_take_over_where_objects_are_few_too() -> None:
     with new_ground(3, at_once=True) as ground:
         scenario.play(ground)
         assert is_held(ground.stats(), scenario)
+
+
+BEHIND_AGENT = ("4 signals", "10 SIGKILL", "five runs at once", "listener away for 3 s", "everything at once")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", [row for row in SCENARIOS if row.name in BEHIND_AGENT], ids=lambda row: row.name)
+def test_nothing_is_lost_behind_the_socket_either(scenario: Scenario) -> None:
+    with new_ground(scenario.workers[0], behind_agent=True) as ground:
+        scenario.play(ground)
+        stats = ground.stats()
+    assert stats.losses == 0
+    assert is_held(stats, scenario), stats
