@@ -151,10 +151,11 @@ class Output:
 
 
 class Purpose(Enum):
-    """What to do with a job: collect, show what it would collect, or print the permissions that it needs."""
+    """What to do with a job: collect, show what it would collect or what its bucket holds, or print its permissions."""
 
     COLLECT = "collect"
     DRY_RUN = "dry_run"
+    INSPECT = "inspect"
     POLICY = "print_iam_policy"
 
 
@@ -173,5 +174,6 @@ class Settings:
     debug: int = 0
     workers: int = 1
     purpose: Purpose = Purpose.COLLECT
+    as_json: bool = False
     metrics_file: Path | None = None
     max_events: int | None = None

@@ -33,6 +33,15 @@ class S3Object:
         return self.storage_class in _ARCHIVES
 
 
+@dataclass(frozen=True)
+class Level:
+    """One page of the names right under a prefix: folders without their slash, objects, and whether more follow."""
+
+    folders: list[str]
+    objects: list[S3Object]
+    has_more: bool
+
+
 class Folders(Protocol):
     """The part of a bucket that discovery uses."""
 
@@ -82,10 +91,13 @@ class S3Bucket:
     def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
         """Yield the objects under `prefix` that sort after `start_after`, in key order, by the page."""
         for page in self._list(Prefix=prefix, StartAfter=start_after):
-            yield [
-                S3Object(item["Key"], item["Size"], item.get("ETag", ""), item.get("StorageClass", ""))
-                for item in page.get("Contents", ())
-            ]
+            yield _objects(page)
+
+    def level(self, prefix: str, start_after: str = "") -> Level:
+        """Return the first page of the folders and objects right under `prefix` that sort after `start_after`."""
+        page = next(self._list(Prefix=prefix, Delimiter="/", StartAfter=start_after))
+        folders = [folder["Prefix"][len(prefix) : -1] for folder in page.get("CommonPrefixes", ())]
+        return Level(folders, _objects(page), bool(page.get("IsTruncated")))
 
     def get(self, wanted: S3Object) -> IO[bytes]:
         """Return the object's content; one over 32 MB is a temporary file, which the caller closes."""
@@ -130,6 +142,13 @@ class S3Bucket:
             if not page.get("IsTruncated"):
                 return
             request["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def _objects(page: Mapping[str, Any]) -> list[S3Object]:
+    return [
+        S3Object(item["Key"], item["Size"], item.get("ETag", ""), item.get("StorageClass", ""))
+        for item in page.get("Contents", ())
+    ]
 
 
 def _is_listing(page: Mapping[str, Any]) -> bool:

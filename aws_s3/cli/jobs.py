@@ -23,6 +23,10 @@ def run_job(settings: Settings, stop_request: StopRequest, stats: RunStats) -> i
         from aws_s3.cli.dry_run import preview_bucket
 
         return preview_bucket(settings, job, stop_request, began)
+    if isinstance(job, BucketJob) and settings.purpose is Purpose.INSPECT:
+        from aws_s3.cli.inspect import inspect_bucket
+
+        return inspect_bucket(settings, job, began)
     return _collect(settings, job, stop_request, began, stats)
 
 

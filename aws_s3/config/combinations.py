@@ -63,7 +63,16 @@ _RULES = (
         "{} goes with {}",
         ("--dry-run", "--bucket"),
     ),
-    _Rule(lambda given: given.json and not given.status, "{} goes with {}", ("--json", "--status")),
+    _Rule(
+        lambda given: given.purpose is Purpose.INSPECT and given.bucket is None,
+        "{} goes with {}",
+        ("--inspect", "--bucket"),
+    ),
+    _Rule(
+        lambda given: given.json and not given.status and given.purpose is not Purpose.INSPECT,
+        "{} goes with {} or {}",
+        ("--json", "--status", "--inspect"),
+    ),
     _Rule(
         lambda given: given.metrics_file and (given.status or given.purpose is not Purpose.COLLECT),
         "{} goes with a collection",

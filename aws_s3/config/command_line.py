@@ -132,6 +132,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         debug=options.debug,
         workers=options.workers or len(os.sched_getaffinity(0)),
         purpose=options.purpose,
+        as_json=options.json,
         metrics_file=options.metrics_file,
         max_events=options.max_events,
     )

@@ -202,7 +202,11 @@ def _add_actions(parser: OptionParser) -> None:
         "--print-iam-policy", action="store_const", dest="purpose", const=Purpose.POLICY, default=Purpose.COLLECT,
         help="print the least IAM policy for the other options",
     )  # fmt: skip
-    group.add_argument("--json", action="store_true", help="with --status: print JSON, for programs")
+    group.add_argument(
+        "--inspect", action="store_const", dest="purpose", const=Purpose.INSPECT, default=Purpose.COLLECT,
+        help="with -b: show which logs the bucket holds, and the options that collect them",
+    )  # fmt: skip
+    group.add_argument("--json", action="store_true", help="with --status, --inspect: print JSON, for programs")
 
 
 def _add_access(parser: OptionParser) -> None:

@@ -5,7 +5,8 @@ Nothing here lists or reads anything.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 
@@ -44,7 +45,7 @@ _ANY_DATE = re.compile(
 class Reading:
     """Options that collect an object. `layout` is the pattern of `--layout`, empty where the type needs none.
 
-    `account` and `region` are those of the object's folders, empty where it lies in none.
+    `account` and `region` are those of the object's folders, empty where it lies in none; `day` is the object's.
     """
 
     type: str
@@ -54,6 +55,7 @@ class Reading:
     layout: str = ""
     account: str = ""
     region: str = ""
+    day: date = date.min
     rank: tuple[int, ...] = ()
 
     def options(self) -> list[str]:
@@ -92,19 +94,20 @@ def _by_type(key: str) -> Iterator[Reading]:
         bucket = kind()
         for layout in bucket.layouts:
             found = _pattern(layout).match(key)
-            if found and _is_of_type(bucket, layout, found, key):
-                yield _reading(name, layout, found)
+            if found and (day := _day(bucket, layout, found, key)):
+                yield replace(_reading(name, layout, found), day=day)
 
 
-def _is_of_type(bucket: LogType, layout: Layout, found: re.Match[str], key: str) -> bool:
+def _day(bucket: LogType, layout: Layout, found: re.Match[str], key: str) -> date | None:
+    """Return the day of the object, None unless the type accepts it under this path."""
     partition = _partition(layout, found)
-    if partition.day(key) is None or not bucket.accepts(key, partition):
-        return False
+    if not bucket.accepts(key, partition):
+        return None
     try:
         bucket.check_path(found["path"])
     except InvalidTypeError:
-        return False
-    return True
+        return None
+    return partition.day(key)
 
 
 def _reading(name: str, layout: Layout, found: re.Match[str]) -> Reading:
@@ -112,7 +115,7 @@ def _reading(name: str, layout: Layout, found: re.Match[str]) -> Reading:
     suffix, organization = _split_organization(named.get("between", ""))
     rank = (not layout.in_awslogs, 0 if layout.in_awslogs else found.end(), 2 if layout == Layout(SLASHED) else 0)
     account, region = named.get("account", ""), named.get("region", "")
-    return Reading(name, found["path"], suffix, organization, "", account, region, rank)
+    return Reading(name, found["path"], suffix, organization, account=account, region=region, rank=rank)
 
 
 def _split_organization(between: str) -> tuple[str, str]:
@@ -162,19 +165,12 @@ def _by_layout(key: str) -> Iterator[Reading]:
     """Yield the pattern of `--layout` for the first date in the key."""
     for found in _ANY_DATE.finditer(key):
         year, separator, month_name, month, day_name, day, end = found.groups()
-        if not _is_day(year, month, day) or (not separator and (month_name or day_name)):
+        if not separator and (month_name or day_name):
             continue
         dates = f"{{yyyy}}{separator}{month_name}{{mm}}{separator}{day_name}{{dd}}{end}"
-        yield _layout_reading(key, found.start(), dates)
-        return
-
-
-def _is_day(year: str, month: str, day: str) -> bool:
-    try:
-        date(int(year), int(month), int(day))
-    except ValueError:
-        return False
-    return True
+        with suppress(ValueError):
+            yield replace(_layout_reading(key, found.start(), dates), day=date(int(year), int(month), int(day)))
+            return
 
 
 def _layout_reading(key: str, start: int, dates: str) -> Reading:

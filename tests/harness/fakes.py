@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
 
-from aws_s3.aws.s3 import S3Object
+from aws_s3.aws.s3 import Level, S3Object
 from aws_s3.errors import CollectorError, StorageError, UnavailableError
 
 ARCHIVED = UnavailableError(StorageError("InvalidObjectState: it is in an archive."), archived=True)
@@ -45,6 +45,17 @@ class MemoryStore:
             if len(keys) <= self.page_size:
                 return
             start_after = keys[self.page_size - 1]
+
+    def level(self, prefix: str, start_after: str = "") -> Level:
+        self._ask(prefix, f"{start_after}/")
+        names: dict[str, str] = {}
+        for key in self._keys(prefix):
+            folder, slash, _ = key[len(prefix) :].partition("/")
+            if key > start_after:
+                names[f"{prefix}{folder}{slash}"] = folder if slash else ""
+        shown = dict(list(names.items())[: self.page_size])
+        objects = [self.entry(key) for key, folder in shown.items() if not folder]
+        return Level([folder for folder in shown.values() if folder], objects, len(names) > len(shown))
 
     def get(self, wanted: S3Object) -> IO[bytes]:
         if wanted.key in self.failures:

@@ -1,0 +1,253 @@
+"""What a bucket holds, found by listing folders and a few keys: the number of requests does not grow with the bucket.
+
+Of folders of one shape (accounts, regions, IDs) a few are looked into, and the others only named. In folders of
+dates, the first and the newest day are looked into, and no day between them.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Protocol
+
+from aws_s3.aws.s3 import Level, S3Object
+from aws_s3.log_types.layout import REGION_NAME
+from aws_s3.log_types.recognition import Reading, readings
+from aws_s3.log_types.strays import is_stray
+
+MOST_REQUESTS = 400
+
+_ACCOUNTS_LOOKED_INTO = 40
+_FOLDERS_LOOKED_INTO = 6
+_PAGES_OF_A_FOLDER = 20
+_AFTER_DIGITS = ":"
+_AFTER_ANY_KEY = "\U0010ffff"
+_DATED_FOLDER = re.compile(r"(?:[A-Za-z_]+=)?20\d\d(?:-?\d\d-?\d\d)?", re.ASCII)
+_NUMBERED_FOLDER = re.compile(r"(?:[A-Za-z_]+=)?(\d{1,2})", re.ASCII)
+_DATE = re.compile(r"(?<!\d)20\d\d([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)", re.ASCII)
+_ACCOUNT = re.compile(r"(?:[A-Za-z_-]+=)?(\d{12})", re.ASCII)
+_REGION = re.compile(rf"(?:[A-Za-z_-]+=)?({REGION_NAME.pattern})", re.ASCII)
+_DIGIT = re.compile(r"\d", re.ASCII)
+_WORDS_OF_A_NAME = 5
+
+
+class Levels(Protocol):
+    """The part of a bucket that an inspection uses; each call is a request."""
+
+    def level(self, prefix: str, start_after: str = "") -> Level:
+        """Return the first page of the folders and objects right under `prefix`."""
+
+    def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
+        """Yield the objects under `prefix` that sort after `start_after`, by the page."""
+
+
+@dataclass
+class FoundSource:
+    """Logs that one command line collects: `reading` has its options. Days are those that were looked into.
+
+    `storage_classes` are those other than STANDARD.
+    """
+
+    reading: Reading
+    example: str
+    accounts: set[str] = field(default_factory=set)
+    regions: set[str] = field(default_factory=set)
+    first: date = date.max
+    newest: date = date.min
+    storage_classes: set[str] = field(default_factory=set)
+
+    def add(self, reading: Reading, storage_class: str) -> None:
+        """Count in an object that was seen."""
+        self.add_place(reading.account, reading.region)
+        self.first = min(self.first, reading.day)
+        self.newest = max(self.newest, reading.day)
+        self.storage_classes |= {storage_class} - {"", "STANDARD"}
+
+    def add_place(self, account: str, region: str) -> None:
+        """Count in an account and a region; either may be empty."""
+        self.accounts |= {account} - {""}
+        self.regions |= {region} - {""}
+
+
+@dataclass
+class Inventory:
+    """The contents of a bucket. `strangers` are keys of no known layout, one of each shape of folder.
+
+    `not_seen` are the folders that no request was left for.
+    """
+
+    sources: list[FoundSource] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+    not_seen: list[str] = field(default_factory=list)
+    requests: int = 0
+
+
+@dataclass
+class _Visit:
+    """The contents of one folder: prefixes of folders, some of its objects, and the levels listed for dates."""
+
+    folders: list[str] = field(default_factory=list)
+    objects: list[S3Object] = field(default_factory=list)
+    levels: dict[str, Level] = field(default_factory=dict)
+    requests: int = 0
+
+
+class Inspection:
+    """Walks through one bucket. `today` is the UTC day; `progress` is called after each round of requests."""
+
+    def __init__(
+        self,
+        bucket: Levels,
+        executor: Executor,
+        today: date,
+        progress: Callable[[Inventory], None] | None = None,
+    ) -> None:
+        self._bucket = bucket
+        self._executor = executor
+        self._today = today
+        self._progress = progress
+        self._found = Inventory()
+        self._sources: dict[tuple[str, ...], FoundSource] = {}
+        self._strangers: dict[str, str] = {}
+        self._visits: Counter[str] = Counter()
+        self._by_shape: dict[str, set[tuple[str, ...]]] = {}
+        self._named_only: list[str] = []
+
+    def run(self, prefix: str = "") -> Inventory:
+        """Look at the keys that begin with `prefix`. Raises what listing raises."""
+        folders = [prefix]
+        while folders and self._found.requests < MOST_REQUESTS:
+            now, later = folders[:_FOLDERS_LOOKED_INTO], folders[_FOLDERS_LOOKED_INTO:]
+            visits = list(self._executor.map(self._visit, now))
+            folders = later + [folder for visit in visits for folder in self._taken_in(visit)]
+            self._found.sources = sorted(self._sources.values(), key=lambda source: source.reading.options())
+            if self._progress:
+                self._progress(self._found)
+        self._name_others()
+        self._found.not_seen = folders
+        self._found.strangers = sorted(self._strangers.values())
+        return self._found
+
+    def _visit(self, prefix: str) -> _Visit:
+        """Look into one folder, and where its folders are dates into the first and the newest day."""
+        visit, dated = _Visit(), list[str]()
+        for level in self._pages(prefix, visit):
+            visit.objects += _representatives(level.objects)
+            for name in level.folders:
+                (dated if _DATED_FOLDER.fullmatch(name) else visit.folders).append(f"{prefix}{name}/")
+        for day in self._day_folders(dated, visit):
+            visit.objects += _representatives(next(self._bucket.pages(day), []))
+            visit.requests += 1
+        return visit
+
+    def _pages(self, prefix: str, visit: _Visit) -> Iterator[Level]:
+        """Yield the pages of a folder. Where keys with a date fill a page, those up to their newest are left out."""
+        after = ""
+        for _ in range(_PAGES_OF_A_FOLDER):
+            level = self._bucket.level(prefix, after)
+            visit.requests += 1
+            yield level
+            if not level.has_more:
+                return
+            last_key = level.objects[-1].key if level.objects else ""
+            last_folder = f"{prefix}{level.folders[-1]}/{_AFTER_ANY_KEY}" if level.folders else ""
+            after = max(last_folder, last_key)
+            if after == last_key and (found := _DATE.search(last_key, len(prefix))):
+                after = last_key[: found.start()] + _AFTER_DIGITS
+                visit.objects += self._newest(last_key, found, visit)
+
+    def _newest(self, key: str, found: re.Match[str], visit: _Visit) -> list[S3Object]:
+        """Return an object of the newest day of the keys that begin as `key` does up to its date, by halving."""
+        start = key[: found.start()]
+        form = found[1].join(("%Y", "%m", "%d"))
+        newest: list[S3Object] = []
+        first, last = date(2006, 1, 1).toordinal(), self._today.toordinal()
+        while first <= last:
+            middle = (first + last) // 2
+            page = next(self._bucket.pages(start, f"{start}{date.fromordinal(middle):{form}}"), [])
+            visit.requests += 1
+            if dated := [item for item in page if item.key < start + _AFTER_DIGITS]:
+                newest, first = _representatives(dated), middle + 1
+            else:
+                last = middle - 1
+        return newest
+
+    def _day_folders(self, dated: Sequence[str], visit: _Visit) -> Iterable[str]:
+        """Return the folders of the first and the newest day, or the one folder of both."""
+        if not dated:
+            return ()
+        ends = ((0, dated[0]), (-1, dated[-1]))
+        return dict.fromkeys(self._day_folder(folder, visit, place) for place, folder in ends)
+
+    def _day_folder(self, folder: str, visit: _Visit, place: int) -> str:
+        """Return the folder of the first day (`place` 0) or the newest (-1) under the folder of a year or a day."""
+        for _ in ("months", "days"):
+            if folder not in visit.levels:
+                visit.levels[folder] = self._bucket.level(folder)
+                visit.requests += 1
+            names = visit.levels[folder].folders
+            numbers = {int(found[1]): name for name in names if (found := _NUMBERED_FOLDER.fullmatch(name))}
+            if not numbers:
+                break
+            folder = f"{folder}{numbers[sorted(numbers)[place]]}/"
+        return folder
+
+    def _taken_in(self, visit: _Visit) -> Iterator[str]:
+        """Count in what a visit saw; yield the folders to look into."""
+        self._found.requests += visit.requests
+        for item in visit.objects:
+            self._note(item)
+        for folder in visit.folders:
+            shape = _shape(folder)
+            self._visits[shape] += 1
+            if self._visits[shape] <= (_ACCOUNTS_LOOKED_INTO if shape.endswith("{account}/") else _FOLDERS_LOOKED_INTO):
+                yield folder
+            else:
+                self._named_only.append(folder)
+
+    def _note(self, item: S3Object) -> None:
+        best = next(iter(readings(item.key)), None)
+        folder = item.key.rpartition("/")[0] + "/"
+        if best is None:
+            self._strangers.setdefault(_shape(folder), item.key)
+            return
+        identity = tuple(best.options())
+        self._sources.setdefault(identity, FoundSource(best, item.key)).add(best, item.storage_class)
+        for end in (place + 1 for place, character in enumerate(folder) if character == "/"):
+            self._by_shape.setdefault(_shape(folder[:end]), set()).add(identity)
+
+    def _name_others(self) -> None:
+        """Give the accounts and regions of folders that are only named to the sources found in folders like them."""
+        for folder in self._named_only:
+            names = folder.split("/")
+            account = next((found[1] for name in names if (found := _ACCOUNT.fullmatch(name))), "")
+            region = next((found[1] for name in names if (found := _REGION.fullmatch(name))), "")
+            for identity in self._by_shape.get(_shape(folder), ()):
+                self._sources[identity].add_place(account, region)
+
+
+def _representatives(objects: Iterable[S3Object]) -> list[S3Object]:
+    """Return the first and the last object of each form of name and each storage class."""
+    first: dict[tuple[str, ...], S3Object] = {}
+    last: dict[tuple[str, ...], S3Object] = {}
+    for item in objects:
+        if not is_stray(item.key):
+            kind = (item.storage_class, *map(_mark, re.split("[_.]", item.key.rpartition("/")[2])[:_WORDS_OF_A_NAME]))
+            first.setdefault(kind, item)
+            last[kind] = item
+    return [*first.values(), *last.values()]
+
+
+def _shape(prefix: str) -> str:
+    """Return the prefix with a mark for each account, region, and name that holds a digit."""
+    return "/".join(map(_mark, prefix.split("/")))
+
+
+def _mark(name: str) -> str:
+    if _ACCOUNT.fullmatch(name):
+        return "{account}"
+    if _REGION.fullmatch(name):
+        return "{region}"
+    return "{any}" if _DIGIT.search(name) else name
