@@ -1,4 +1,4 @@
-"""Finding a source's partitions: walking the folder levels of its layouts (SPEC 3)."""
+"""Finding a source's partitions: walking the folder levels of its layouts."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -36,28 +36,28 @@ class _Folder:
 class Discovery:
     """Finds the partitions of one job. The folders of one level are listed side by side, by `executor`.
 
-    `known_regions` are those that botocore knows; others of the job's must be folders of the bucket.
+    `known_regions` are the regions that botocore knows; the job's other regions must be folders of the bucket.
     """
 
     def __init__(
         self,
         job: BucketJob,
-        bucket: LogType,
-        store: Folders,
+        log_type: LogType,
+        bucket: Folders,
         executor: Executor,
         known_regions: frozenset[str],
     ) -> None:
         self._job = job
+        self._log_type = log_type
         self._bucket = bucket
-        self._store = store
         self._executor = executor
         self._new_regions = set(job.regions) - known_regions
 
     def partitions(self) -> list[Partition]:
         """Return the partitions of every layout that applies.
 
-        Raises NoAccountsError where the type has nothing but account folders and none is there, and
-        UnknownRegionError for a region asked for that neither botocore nor the bucket knows.
+        Raises NoAccountsError if the type has only account folders and there is none, and UnknownRegionError
+        for a region of the job that neither botocore nor the bucket knows.
         """
         found = [partition for layout in self._layouts() for partition in self._walk(layout)]
         if missing := self._new_regions - {partition.region for partition in found}:
@@ -68,15 +68,15 @@ class Discovery:
         return found
 
     def _layouts(self) -> Iterator[Layout]:
-        """Yield the layouts that apply: under AWSLogs/ where the path holds it, else or also the others."""
-        layouts = self._bucket.layouts
+        """Yield the layouts that apply: those under AWSLogs/ where the path holds it, otherwise or also the others."""
+        layouts = self._log_type.layouts
         if len(layouts) == 1:
             yield from layouts
             return
         source = self._job.source
-        has_aws_logs = any(layout.in_awslogs for layout in layouts) and self._store.holds(source.path + AWS_LOGS)
+        has_aws_logs = any(layout.in_awslogs for layout in layouts) and self._bucket.holds(source.path + AWS_LOGS)
         for layout in layouts:
-            if layout.in_awslogs == has_aws_logs or (self._bucket.every_layout and not layout.in_awslogs):
+            if layout.in_awslogs == has_aws_logs or (self._log_type.every_layout and not layout.in_awslogs):
                 yield layout
 
     def _walk(self, layout: Layout) -> Iterator[Partition]:
@@ -102,10 +102,10 @@ class Discovery:
             names = self._regions(folder, level)
             return [replace(folder, prefix=f"{prefix}{name}/", region=name) for name in names]
         assert isinstance(level, AnyFolder)
-        return [replace(folder, prefix=f"{prefix}{name}/") for name in self._store.folders(prefix)]
+        return [replace(folder, prefix=f"{prefix}{name}/") for name in self._bucket.folders(prefix)]
 
     def _accounts(self, prefix: str) -> list[str]:
-        return [name for name in self._store.folders(prefix) if ACCOUNT_FOLDER.fullmatch(name)]
+        return [name for name in self._bucket.folders(prefix) if ACCOUNT_FOLDER.fullmatch(name)]
 
     def _regions(self, folder: _Folder, level: Region) -> list[str]:
         asked = self._job.regions
@@ -113,7 +113,7 @@ class Discovery:
             return [*asked, *level.also]
         listed = [
             name
-            for name in self._store.folders(folder.prefix)
+            for name in self._bucket.folders(folder.prefix)
             if name in level.also or (name in asked if asked else REGION_NAME.fullmatch(name))
         ]
         if not listed:
@@ -121,10 +121,10 @@ class Discovery:
         return listed
 
     def _tell_no_accounts(self, base: str) -> None:
-        if not self._job.source.organization and any(name.startswith("o-") for name in self._store.folders(base)):
+        if not self._job.source.organization and any(name.startswith("o-") for name in self._bucket.folders(base)):
             log.warning("%s holds the folder of an organization. Give its ID with --aws_organization_id.", base)
-        if not self._bucket.every_layout:
+        if not self._log_type.every_layout:
             raise NoAccountsError(
                 f"No logs found in '{base}'. Check the provided prefix and the location of the logs for the "
-                f"bucket type '{self._bucket.name}'"
+                f"bucket type '{self._log_type.name}'"
             )

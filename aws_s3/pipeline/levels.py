@@ -1,4 +1,4 @@
-"""The levels of `--debug` as logging knows them (SPEC 14): DEBUG is 1, and these are finer."""
+"""The levels of `--debug` as levels of logging: `--debug 1` is DEBUG, 2 and 3 are finer."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the process ends soon, with what was accepted recorded (SPEC 10)."""
+"""SIGINT and SIGTERM: the process ends soon, after recording the accepted events."""
 
 import signal
 import time
@@ -12,9 +12,9 @@ _EXIT_CODES = {signal.SIGINT: 2, signal.SIGTERM: 143}
 
 
 class StopRequest:
-    """Whether a signal asked to stop. Outside `deferred` the first signal raises Interrupted at once.
+    """A signal's request to stop. Outside `deferred` the first signal raises Interrupted at once.
 
-    Signals after it change nothing: what the first one set off, such as recording, is not cut short.
+    Later signals are ignored, so that work which the first signal caused, such as recording, is not cut short.
     """
 
     def __init__(self) -> None:
@@ -22,18 +22,18 @@ class StopRequest:
         self._shields = 0
 
     def install(self) -> None:
-        """Handle the signals from now on; only the main thread may. A terminal that goes away ends nothing."""
+        """Handle SIGINT and SIGTERM from now on, and ignore SIGHUP. Only the main thread may call this."""
         for number in _EXIT_CODES:
             signal.signal(number, self._handle)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        # Those that came before are taken now; a parent may have held them back, too.
+        # Signals that came before are delivered now; a parent may have blocked them, too.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _EXIT_CODES)
 
     def end(self) -> None:
-        """Let no signal do anything from now on: the run is over, and Python is about to end."""
+        """Ignore signals from now on: the run is over, and Python is about to end."""
         self._shields += 1
         for number in _EXIT_CODES:
-            # Python gives our handlers up before it ends, and then a signal would kill it.
+            # Python restores the default handlers before it ends: a signal would then kill the process.
             signal.signal(number, signal.SIG_IGN)
 
     @contextmanager

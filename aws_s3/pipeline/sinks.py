@@ -1,4 +1,4 @@
-"""Where events go: Wazuh's Unix datagram socket, a file, or stdout (SPEC 8)."""
+"""The destinations of events: Wazuh's Unix datagram socket, a file, or stdout."""
 
 import errno
 import os
@@ -29,35 +29,35 @@ _ADVICE = "Check that Wazuh is running, or give another home with --wazuh-home."
 
 
 class Sink(ABC):
-    """Takes encoded messages, in order. `limit` is the largest in bytes, None for any size."""
+    """Takes encoded events, in order. `limit` is the size of the largest event in bytes, None for any size."""
 
     limit: int | None
     accepted = 0
-    """How many of the messages that were given to `send_all` were accepted."""
+    """The number of events that `send_all` handed over."""
 
     @abstractmethod
     def connect(self) -> None:
-        """Find out whether anybody takes messages, before there are any."""
+        """Find out whether anything takes events, before there are any. Raises SinkConnectError."""
 
     @abstractmethod
     def send(self, message: bytes) -> None:
-        """Hand the message over; when this returns, it was accepted."""
+        """Hand the event over; it was accepted when this returns."""
 
     def send_all(self, messages: Sequence[bytes]) -> None:
-        """Hand the messages over; `accepted` counts them, also when the next one is refused."""
+        """Hand the events over; `accepted` counts each of them, also where a later event is refused."""
         for message in messages:
             self.send(message)
             self.accepted += 1
 
     @abstractmethod
     def close(self) -> None:
-        """Give up the connection or file."""
+        """Close the connection or file."""
 
 
 def open_sink(output: Output, check: Callable[[], None]) -> Sink:
-    """Return the sink of `output`; `check` is called while waiting, to raise what ends the wait.
+    """Return the sink of `output`. It calls `check` while it waits; `check` raises to end the wait.
 
-    Raises SinkConnectError when a file cannot be opened. A socket is connected to when it is used.
+    Raises SinkConnectError if a file cannot be opened. A socket is connected when it is first used.
     """
     if output.kind == "unix":
         assert output.path is not None
@@ -66,10 +66,10 @@ def open_sink(output: Output, check: Callable[[], None]) -> Sink:
 
 
 class UnixSink(Sink):
-    """A Unix datagram socket. A receiver that is slow is waited for; one that is gone, for `patience` seconds.
+    """A Unix datagram socket. It waits for a slow receiver, and `patience` seconds for a receiver that is gone.
 
-    Raises SinkConnectError (exit 11) when nobody listens, SinkSendError (13) when sending fails
-    otherwise. A message of which it was raised has not arrived.
+    Raises SinkConnectError (exit 11) if nothing listens, SinkSendError (13) if sending fails otherwise.
+    The event that was being sent has then not arrived.
     """
 
     limit = LARGEST - len(HEADER)
@@ -81,7 +81,7 @@ class UnixSink(Sink):
         self._socket: socket.socket | None = None
 
     def connect(self) -> None:
-        """Connect; while nobody listens, wait as for sending."""
+        """Connect; wait as for sending while nothing listens."""
         self._patiently(lambda: self._socket or self._connect())
 
     def send(self, message: bytes) -> None:
@@ -90,15 +90,15 @@ class UnixSink(Sink):
         self._patiently(lambda: self._send_connected(self._socket or self._connect(), data))
 
     def send_all(self, messages: Sequence[bytes]) -> None:
-        """Send the datagrams, as fast as they can be.
+        """Send the datagrams without a pause.
 
-        A receiver that waits for each is woken for each, and takes the processor away: that costs as
-        much as the sending.
+        Between single sends a waiting receiver would be woken for each datagram, and take the processor
+        away: that costs as much as the sending.
         """
         data = [HEADER + message for message in messages]
         begun = self.accepted
         while (sent := self.accepted - begun) < len(data):
-            # Of one that fails nothing has left: what it is, the patient way finds out.
+            # A failed send has sent nothing of its datagram: `send` finds out about the failure.
             with suppress(OSError):
                 if self._socket is not None:
                     for _ in map(self._socket.send, data[sent:]):
@@ -134,7 +134,7 @@ class UnixSink(Sink):
         try:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-            # Kept by the kernel: with a time-out of its own, Python asks before each message whether there is room.
+            # The kernel keeps this timeout. With settimeout, Python would poll the socket before each datagram.
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _WAIT_SLICE_TIMEVAL)
             self._socket.connect(os.fspath(self._path))
         except OSError as error:
@@ -163,9 +163,9 @@ class UnixSink(Sink):
 
 
 class LineSink(Sink):
-    """A file, appended to, or stdout: one message a line. A reader that is slow is waited for.
+    """A file, appended to, or stdout: one event a line. It waits for a slow reader.
 
-    Raises SinkConnectError (exit 11) when it cannot be opened, SinkSendError (13) when writing fails.
+    Raises SinkConnectError (exit 11) if it cannot be opened, SinkSendError (13) if writing fails.
     """
 
     limit = None
@@ -176,18 +176,18 @@ class LineSink(Sink):
         self._descriptor = _STDOUT
         if path:
             self._descriptor = self._open(path)
-        elif sys.stdout is None:  # so Python says that it was closed when the process began
+        elif sys.stdout is None:  # closed before the process began
             raise SinkConnectError("Cannot write to stdout: it is closed.")
-        # A write of more may wait for the reader with nothing to interrupt it; a file's lines stay whole.
+        # A larger write to a pipe may block, where no check interrupts it. Lines of a file are written whole.
         is_file = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         self._at_once = None if is_file else select.PIPE_BUF
 
     def connect(self) -> None:
-        """Do nothing: it was opened in the beginning."""
+        """Do nothing: the constructor opened the file."""
 
     def send(self, message: bytes) -> None:
-        """Write one line; it has left the process when this returns."""
-        # A log event of several lines could hold one that looks like another event; JSON is the same with spaces.
+        """Write one line; the process holds nothing of it back when this returns."""
+        # A line of a multi-line log event could look like another event. JSON means the same with spaces.
         line = b" ".join(message.splitlines()) + b"\n"
         try:
             while line:
@@ -214,14 +214,14 @@ class LineSink(Sink):
 
 
 def writable(descriptor: int, seconds: float) -> bool:
-    """Tell whether a write of up to PIPE_BUF bytes would not wait, or would fail; wait for it so long."""
+    """Wait up to `seconds` until a write of PIPE_BUF bytes would not block, or would fail; tell whether it is so."""
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     return bool(poll.poll(seconds * 1000))
 
 
 def _ends_within_a_line(path: Path) -> bool:
-    """Tell whether a run was stopped, by a kill or a full disk, while it wrote to the file."""
+    """Tell whether the file ends within a line: a kill or a full disk stopped a run that wrote to it."""
     if not path.is_file() or not path.stat().st_size:
         return False
     with path.open("rb") as file:

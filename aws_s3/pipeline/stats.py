@@ -1,4 +1,4 @@
-"""What a run has done so far: counted by its loops, read by the progress bar and the metrics."""
+"""The figures of a run: its loops count, the progress bar and the metrics read them."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ _DAY_SECONDS = 24 * 60 * 60
 
 @dataclass
 class Stopwatch:
-    """Adds up the seconds that its blocks take."""
+    """Adds up the seconds spent in its contexts."""
 
     seconds: float = 0.0
     _began: float = 0.0
@@ -28,7 +28,7 @@ class Stopwatch:
         self.seconds += perf_counter() - self._began
 
     def around(self, items: Iterable[T]) -> Iterator[T]:
-        """Yield the items; what counts is the time in which they are waited for."""
+        """Yield the items; the time that the caller waits for them counts."""
         began = perf_counter()
         for item in items:
             self.seconds += perf_counter() - began
@@ -39,9 +39,9 @@ class Stopwatch:
 
 @dataclass
 class EventCounts:
-    """What became of events that were read: `discarded` by the rule, `truncated` because they were too large.
+    """Events that were `discarded` by the user's rule, or `truncated` because they were too large.
 
-    It is filled where objects are read, which may be another process.
+    Counted in the process that decodes the objects.
     """
 
     discarded: int = 0
@@ -51,12 +51,12 @@ class EventCounts:
         return bool(self.discarded or self.truncated)
 
     def add(self, other: "EventCounts") -> None:
-        """Count what was counted elsewhere."""
+        """Add the counts of another process."""
         self.discarded += other.discarded
         self.truncated += other.truncated
 
     def take(self) -> "EventCounts":
-        """Return what was counted, and begin anew."""
+        """Return the counts, and reset them."""
         taken = EventCounts(self.discarded, self.truncated)
         self.discarded = self.truncated = 0
         return taken
@@ -91,26 +91,26 @@ class RunStats:
     observers: list[Callable[[], None]] = field(default_factory=list)
 
     def notify(self) -> None:
-        """Tell those that watch: after each object, page or receive."""
-        for watcher in self.observers:
-            watcher()
+        """Call the observers: after each object, page or receive."""
+        for observer in self.observers:
+            observer()
 
     def collected(self, size: int) -> None:
-        """Count an object of which all was accepted, of `size` bytes where that is known."""
+        """Count an object whose events were all accepted; `size` in bytes, negative if unknown."""
         self.objects += 1
         self.bytes += max(size, 0)
 
     def count(self, error: CollectorError) -> None:
-        """Count an object, or what else can be read alone, that failed."""
+        """Count an object, a stream or another part of a source that failed."""
         if isinstance(error, MalformedError):
             self.malformed += 1
         else:
             self.failed += 1
 
     def note_newest(self, moment: float) -> None:
-        """Remember how new what was collected is, in seconds since 1970."""
+        """Record the time of a collected event, in seconds since 1970."""
         self.newest = moment if self.newest is None else max(self.newest, moment)
 
     def note_newest_day(self, day: date) -> None:
-        """Remember the UTC day of an object that was collected."""
+        """Record the UTC day of a collected object."""
         self.note_newest((day.toordinal() - _EPOCH) * _DAY_SECONDS)

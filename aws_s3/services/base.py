@@ -1,4 +1,4 @@
-"""What a service is, and what it works with."""
+"""The contract of a service, and the parts that it works with."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -21,10 +21,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Context:
-    """What a service works with.
+    """The parts that a service works with.
 
-    `connect` gives the service's API in a region, at most so many requests a second; `account` asks
-    AWS for the caller's account, once; `fail` is told what does not end the run. `began` is UTC.
+    `connect(region, requests a second)` returns the service's API in the region; `account` asks AWS for the
+    caller's account, once; `fail` logs and counts a failure that does not end the run. `began` is UTC.
     """
 
     connect: Callable[[str, float], ServiceApi]
@@ -63,11 +63,7 @@ class Context:
 
 
 class Service(Protocol):
-    """Collects from one service's API.
-
-    A job that it cannot do is refused when it is made. `collect` raises what ends the region;
-    `finish` comes after the last one.
-    """
+    """Collects from one service's API. The constructor refuses a job that the service cannot do."""
 
     api: str
     """The service's name in botocore."""
@@ -78,7 +74,7 @@ class Service(Protocol):
     def __init__(self, job: ServiceJob, context: Context) -> None: ...
 
     def collect(self, region: str) -> None:
-        """Collect from a region."""
+        """Collect from a region. Raises the failure that ends the region."""
 
     def finish(self) -> None:
-        """Tell what only the whole run shows."""
+        """Report what only the run as a whole shows, after the last region."""

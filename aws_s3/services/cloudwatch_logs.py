@@ -1,4 +1,4 @@
-"""CloudWatch Logs: the events of log groups (SPEC 11)."""
+"""CloudWatch Logs: the events of log groups."""
 
 import logging
 
@@ -25,7 +25,7 @@ class CloudWatchLogs:
         self._missing: dict[str, list[str]] = {}
 
     def collect(self, region: str) -> None:
-        """Collect the groups in a region; one that cannot be read does not keep the others from it."""
+        """Collect the groups in a region; a group that cannot be read does not stop the others."""
         api = self._context.connect(region, REQUESTS_A_SECOND)
         for selection in self._job.log_groups:
             name, _, prefix = selection.partition(":")
@@ -41,7 +41,7 @@ class CloudWatchLogs:
                 self._context.fail(RequestError(str(error)))
 
     def finish(self) -> None:
-        """Tell which groups are in none of the regions: from some of them a group may well be missing."""
+        """Fail for the groups that no region has; a group may well be missing in some regions."""
         for name in sorted(self._missing.keys() - self._found):
             regions = ", ".join(dict.fromkeys(self._missing[name]))
             self._context.fail(

@@ -1,4 +1,4 @@
-"""Inspector v2: the findings updated since the last scan (SPEC 11)."""
+"""Inspector v2: the findings updated since the last scan."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ class Inspector:
         self._rules = context.rules(job)
 
     def collect(self, region: str) -> None:
-        """Collect what was updated in a region. The scan counts when all of it was sent."""
+        """Collect the findings updated in a region. The scan is recorded after all of them were sent."""
         target = ScanTarget(_SERVICE, self._context.account(), region)
         if not self._context.locks.acquire(" ".join(target.key)):
             log.info("Another run is working on the findings of %s: they are passed over", region)
@@ -57,34 +57,34 @@ class Inspector:
         self._state.complete(target, self._context.began, _exact(self._context.began - _OVERLAP))
 
     def finish(self) -> None:
-        """Nothing is left to tell."""
+        """Do nothing: each region is complete in itself."""
 
     def _start(self, target: ScanTarget) -> datetime:
-        """Return from when on findings are asked for; the existing module's scans are not looked behind."""
+        """Return the time from which on findings are asked for: never before a scan of Wazuh's own module."""
         day = self._job.only_logs_after
-        asked = datetime.combine(day, time(), timezone.utc) if day else None
+        since = datetime.combine(day, time(), timezone.utc) if day else None
         today = datetime.combine(self._context.began.date(), time(), timezone.utc)
         if self._job.reparse:
-            return asked or today
+            return since or today
         ours, theirs = self._state.last(target), self._state.last_of_wazuh(target)
-        scans = [scan for scan in (ours and ours - _OVERLAP, theirs, asked) if scan]
+        scans = [scan for scan in (ours and ours - _OVERLAP, theirs, since) if scan]
         if not ours and not theirs:
-            return asked or self._state.begin(target, today)
+            return since or self._state.begin(target, today)
         return max(scans)
 
     def _pages(self, api: ServiceApi, region: str, start: datetime) -> Iterator[Sequence[Finding]]:
         token = None
-        what = f"the findings of Inspector in {region}"
+        origin = f"the findings of Inspector in {region}"
         while True:
             page = api.call(
                 "list_findings",
-                what,
+                origin,
                 filterCriteria={"updatedAt": [{"startInclusive": start, "endInclusive": self._context.began}]},
                 maxResults=_FINDINGS_A_PAGE,
                 nextToken=token,
             )
             yield page.get("findings", [])
-            token = next_token(page, token, what)
+            token = next_token(page, token, origin)
             if not token:
                 return
 
@@ -106,12 +106,12 @@ def _version(finding: Finding) -> FindingVersion:
 
 
 def _exact(moment: datetime) -> str:
-    """Return a text that sorts as the moments do."""
+    """Return the moment in UTC as text that sorts like the moments."""
     return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
 
 
 def _with_texts(value: Any) -> Any:
-    """Return a copy in which moments are texts, UTC, as the existing module writes them."""
+    """Return a copy with moments as text in UTC, as Wazuh's own module writes them."""
     if isinstance(value, datetime):
         return str(value.astimezone(timezone.utc))
     if isinstance(value, dict):

@@ -15,10 +15,10 @@ _END: Any = object()
 def interleave(
     sources: Iterable[tuple[K, Iterator[V]]], executor: Executor, width: int
 ) -> Iterator[tuple[K, Future[V]]]:
-    """Yield the items of the sources with the source's key: one of each in turn, in its order.
+    """Yield the items of the sources, each with its source's key: one item of each source in turn, in order.
 
-    `width` sources are read at once, each one item ahead of what is taken. An item that cannot be
-    made is the last of its source: its future raises.
+    `width` sources are read at once, each one item ahead of the caller. A source ends with the item that
+    fails: the item's future raises.
     """
     waiting = iter(sources)
     reading: deque[tuple[K, Iterator[V], Future[V]]] = deque()

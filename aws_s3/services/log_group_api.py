@@ -1,4 +1,4 @@
-"""CloudWatch Logs' streams and events, as AWS gives them out."""
+"""The streams and events of CloudWatch Logs, as its API returns them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from aws_s3.state.log_streams import EventFingerprint, Group
 from aws_s3.state.read_ranges import LATE, TimeRange
 
 REQUESTS_A_SECOND = 25
-"""What AWS allows an account in a region, of GetLogEvents and of DescribeLogStreams each."""
+"""AWS's quota of GetLogEvents, and of DescribeLogStreams, for an account in a region."""
 
 _STREAMS_A_PAGE = 50
 _DIGEST_BYTES = 16
@@ -19,9 +19,10 @@ _DIGEST_BYTES = 16
 
 @dataclass(frozen=True)
 class LogStream:
-    """A stream as a listing shows it. Times are milliseconds since 1970; those of its events lag behind.
+    """A stream as a listing shows it. Times are milliseconds since 1970; those of the events lag behind.
 
-    `ingested`: when an event last came in; `quiet_since`: that, or the time of its newest event, if later.
+    `ingested` is the time at which the last event came in, None if none did; `quiet_since` that time, or the
+    time of the newest event if it is later.
     """
 
     name: str
@@ -31,7 +32,7 @@ class LogStream:
 
 
 class LogEvent(NamedTuple):
-    """An event; its digest is that of its message and the time it came in."""
+    """An event. Times are milliseconds since 1970; `digest` is that of `ingested` and `message`."""
 
     time: int
     ingested: int
@@ -40,13 +41,13 @@ class LogEvent(NamedTuple):
 
     @property
     def fingerprint(self) -> EventFingerprint:
-        """What tells it from other events of its stream, but for those that are the same in everything."""
+        """Identifies the event within its stream; exact duplicates share it."""
         return self.time, self.digest
 
 
 @dataclass(frozen=True)
 class Page:
-    """Events of a range, in the order of time. `token` stands for its end; `is_last` of its range."""
+    """Events of a range, in the order of time. `token` is AWS's position behind them; `is_last` of the range."""
 
     range: TimeRange
     events: Sequence[LogEvent]
@@ -55,7 +56,7 @@ class Page:
 
 
 class LogGroupApi:
-    """A log group in one region. Every method raises what `ServiceApi.ask` does."""
+    """A log group in one region. Every method raises the errors of `ServiceApi.call`."""
 
     def __init__(self, api: ServiceApi, group: Group) -> None:
         self._api = api
@@ -63,12 +64,12 @@ class LogGroupApi:
         self._what = f"log group {group.name} in {group.region}"
 
     def streams(self) -> list[LogStream]:
-        """Return the group's streams, all pages of them, by name."""
+        """Return the group's streams from all pages of the listing, by name."""
         with reading_answer(self._what):
             return [_stream(item) for page in self._listing() for item in page["logStreams"]]
 
     def account(self) -> str | None:
-        """Return the account of the group, for which no stream can be asked; None if it may not be known."""
+        """Return the account of a group without streams; None if the credentials may not ask for it."""
         try:
             answer = self._api.call("describe_log_groups", self._what, logGroupNamePrefix=self._group.name)
         except CollectorError:
@@ -80,8 +81,8 @@ class LogGroupApi:
     def pages(self, stream: LogStream, ranges: Sequence[TimeRange], began: int) -> Iterator[Page]:
         """Yield the stream's events in the ranges; each range ends with a page that `is_last`.
 
-        That is when AWS gives the same token again (pages may be empty before), or when the events are
-        newer than the run, which `began` in milliseconds: a busy stream would never end. Raises
+        AWS repeats the token at the end of a range; pages may be empty before. A page whose events came in
+        after the run `began` (milliseconds) ends its range, too: a busy stream would never end. Raises
         ExpiredTokenError, after which reading can go on by time.
         """
         for wanted in ranges:

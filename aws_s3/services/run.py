@@ -1,4 +1,4 @@
-"""Wiring: the parts of one collection from a service, and its regions one after the other."""
+"""Wiring: the parts of one collection from a service, and its regions in turn."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -76,7 +76,7 @@ def collect_service(
 
 
 def _regions(session: Session, job: ServiceJob, service: type[Service]) -> Sequence[str]:
-    """Return the regions asked for: by option, else that of the endpoint, profile or environment; or none."""
+    """Return the regions of the option, else the region of the endpoint, profile or environment; or none."""
     known = known_regions() if service.is_everywhere else session.service_regions(service.api)
     if unknown := set(job.regions).difference(known):
         raise UnknownRegionError(
@@ -91,7 +91,7 @@ def _regions(session: Session, job: ServiceJob, service: type[Service]) -> Seque
 
 
 def _collect(service: Service, regions: Sequence[str], fail: Fail) -> None:
-    """Collect the regions; one that cannot be read does not keep the others from it."""
+    """Collect the regions; a region that cannot be read does not stop the others."""
     for region in regions:
         log.debug('+++ Getting alerts from "%s" region.', region)
         try:
@@ -101,17 +101,17 @@ def _collect(service: Service, regions: Sequence[str], fail: Fail) -> None:
 
 
 def _collect_everywhere(service: Service, regions: Sequence[str], fail: Fail) -> None:
-    """Collect all regions of the partition, but for those that refuse the credentials: they are opted out of."""
-    log.info("No region is given, by --regions or the profile: all of them are looked at: %s", ", ".join(regions))
+    """Collect all regions of the AWS partition; pass over opt-in regions, which refuse the credentials."""
+    log.info("Neither --regions nor the profile gives a region: collecting from all of them: %s", ", ".join(regions))
     refusals: list[CollectorError] = []
 
-    def judge(error: CollectorError) -> None:
+    def pass_over_or_fail(error: CollectorError) -> None:
         if isinstance(error, CredentialsError) and not isinstance(error, DeniedError):
             refusals.append(error)
             log.info("%s The region is passed over.", error)
         else:
             fail(error)
 
-    _collect(service, regions, judge)
+    _collect(service, regions, pass_over_or_fail)
     if len(refusals) == len(regions):
         fail(refusals[-1])

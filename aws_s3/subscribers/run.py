@@ -1,4 +1,4 @@
-"""Wiring: the parts of one collection from a queue."""
+"""Wiring: the parts of one collection from a queue, opened before it and closed after it."""
 
 import logging
 import time

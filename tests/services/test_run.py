@@ -305,7 +305,7 @@ def test_all_regions_are_looked_at_where_none_is_given_but_for_those_opted_out_o
     front.fault = lambda call: refusal("UnrecognizedClientException") if call.region.startswith("ap-") else None
     ended = logs(home, "-d", "1", environment={"AWS_DEFAULT_REGION": ""})
     assert (ended.code, ended.errors, sorted(numbers(ended))) == (0, [], [0, 1])
-    assert "INFO: No region is given" in ended.output
+    assert "INFO: Neither --regions nor the profile gives a region" in ended.output
 
 
 def test_credentials_that_every_region_refuses_are_told(home: Home, front: Front) -> None:
