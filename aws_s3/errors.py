@@ -221,6 +221,10 @@ def _unavailable(cause: CollectorError, gone: bool, archived: bool) -> Unavailab
     return UnavailableError(cause, gone=gone, archived=archived)
 
 
+TERMINATED = 143
+"""The exit code after SIGTERM: 128 and the number of the signal."""
+
+
 class Interrupted(BaseException):
     """SIGINT or SIGTERM asks the process to stop (exit codes 2 and 143)."""
 

@@ -9,11 +9,10 @@ from typing import Protocol
 
 from aws_s3.config.ossec_conf import Block, Wodle
 from aws_s3.config.schedule import Schedule
-from aws_s3.errors import CollectorError, Interrupted
+from aws_s3.errors import TERMINATED, CollectorError, Interrupted
 
 log = logging.getLogger(__name__)
 
-_TERMINATED = 143
 _SLICE = timedelta(seconds=30)
 """The longest wait before the clock is read again: it may be set, or the system suspended, meanwhile."""
 
@@ -106,7 +105,7 @@ class Daemon:
             while not self._wodle.disabled:
                 self._wait()
         except Interrupted as request:
-            if request.exit_code != _TERMINATED:
+            if request.exit_code != TERMINATED:
                 raise
             log.info("%s", request)
         return 0

@@ -13,6 +13,7 @@ from aws_s3.cli.child_process import run_in_child
 from aws_s3.cli.daemon import Daemon, SystemClock
 from aws_s3.cli.metrics import RunMetrics, has_prometheus_client, write_textfile
 from aws_s3.config.ossec_conf import Block, Wodle, read_ossec_conf
+from aws_s3.errors import TERMINATED
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob, ConfiguredJob, Settings
 
@@ -21,7 +22,6 @@ log = logging.getLogger(__name__)
 Run = Callable[[Settings, RunStats], int]
 
 _FAILED = 1
-_TERMINATED = 143
 _PIPE_HOLDS = 1 << 16
 
 
@@ -87,7 +87,7 @@ def _run_block(block: Block, settings: Settings, run: Run) -> RunMetrics:
         code, metrics = _FAILED, None
     else:
         log.info("%s ended with exit code %d", block.name, code)
-    if code < 0 or code == _TERMINATED:
+    if code < 0 or code == TERMINATED:
         name = signal.Signals(-code).name if code < 0 else "SIGTERM"
         log.error(
             "The process of %s was ended by %s. The events that it sent are recorded; the next run goes on from there.",

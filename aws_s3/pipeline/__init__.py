@@ -1,4 +1,5 @@
-"""The way that all sources share: fetch ahead, decode, deliver, here or in worker processes.
+"""The way that all sources share: fetch ahead, decode, deliver, in this process or in worker processes.
 
-Begin with `decode`, which makes messages of one object, then `sinks`, where they go, then `workers`.
+Begin with `source`, the contracts and a picture of the way, then `run`, the loop. `loading` fetches and
+decodes with `decode` and `workers`; `delivery` sends with `pacing` and `sinks`.
 """

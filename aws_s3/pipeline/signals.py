@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from aws_s3.errors import Interrupted
+from aws_s3.errors import TERMINATED, Interrupted
 
-_EXIT_CODES = {signal.SIGINT: 2, signal.SIGTERM: 143}
+_EXIT_CODES = {signal.SIGINT: 2, signal.SIGTERM: TERMINATED}
 
 
 class StopRequest:

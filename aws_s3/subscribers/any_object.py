@@ -12,7 +12,7 @@ from aws_s3.codec.records import Event
 from aws_s3.errors import ParseError
 from aws_s3.pipeline.event_rules import discards, matches
 from aws_s3.settings import DiscardRule
-from aws_s3.subscribers.base import ObjectFormat
+from aws_s3.subscribers.base import ContentFormat
 
 _SOURCE = "custom"
 _JSON_LINES = re.compile(r"\.jsonl(\.gz)?\Z", re.IGNORECASE)
@@ -28,7 +28,7 @@ class TextLine(Event):
     """The event of a line of plain text, as `full_log`."""
 
 
-class AnyObject(ObjectFormat):
+class AnyObject(ContentFormat):
     """What is in an object is told by its name and its beginning."""
 
     name = "buckets"

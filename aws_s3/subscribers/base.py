@@ -1,5 +1,6 @@
-"""The contract of a subscriber: what is in the objects that a queue's messages name, and how it is sent."""
+"""The contract of an object format: the content of the objects that a queue's messages name, and its envelope."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -12,26 +13,40 @@ from aws_s3.settings import DiscardRule
 from aws_s3.subscribers.notifications import NotifiedObject
 
 
-class ObjectFormat(Decoder):
-    """One kind of content. It has no I/O. `name` is the value of `--subscriber`.
+class ObjectFormat(ABC):
+    """One kind of objects. It does no I/O."""
 
-    Making one raises MissingExtraError when it needs an optional dependency that is not installed.
+    @property
+    @abstractmethod
+    def decoder(self) -> Decoder:
+        """The decoder of the objects' content."""
+
+    def accepts(self, notified: NotifiedObject) -> bool:
+        """Tell whether the object is of this kind; other objects, such as folder markers, are passed over."""
+        return not notified.key.endswith("/")
+
+    def discards(self, rule: DiscardRule, event: Event) -> bool:
+        """Tell whether the user's rule discards the event, which is as it was parsed."""
+        return discards(rule, event)
+
+    def envelope(self, notified: NotifiedObject) -> Encoder:
+        """Return the encoder of the object's events: Wazuh's envelope, without an account alias."""
+        return Envelope({"log_file": notified.key, "s3bucket": notified.bucket})
+
+
+class ContentFormat(ObjectFormat, Decoder):
+    """An object format that decodes the content itself. `name` is the value of `--subscriber`.
+
+    The constructor raises MissingExtraError if an optional library is not installed.
     """
 
     name: ClassVar[str]
 
-    def accepts(self, notified: NotifiedObject) -> bool:
-        """Tell whether the object is one of this kind; the others, such as markers of folders, are passed over."""
-        return not notified.key.endswith("/")
-
-    def discards(self, rule: DiscardRule, event: Event) -> bool:
-        """Tell whether the rule keeps the event, as it was parsed, from being sent."""
-        return discards(rule, event)
+    @property
+    def decoder(self) -> Decoder:
+        """The format itself."""
+        return self
 
     def reshape(self, event: Event) -> Iterable[Event]:
         """Return the event as it is sent: without nulls."""
         return (without_nulls(event),)
-
-    def envelope(self, notified: NotifiedObject) -> Encoder:
-        """Return what stands around the events of the object: no alias."""
-        return Envelope({"log_file": notified.key, "s3bucket": notified.bucket})

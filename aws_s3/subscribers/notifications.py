@@ -1,4 +1,4 @@
-"""What a queue's messages say: which objects there are to read. Pure parsing.
+"""The objects that the messages of a queue name. Pure parsing.
 
 Formats: the S3 user guide ("Event message structure", "EventBridge event message structure"), the
 Security Lake user guide ("Managing data access for subscribers"), the SNS developer guide ("Parsing
@@ -16,7 +16,7 @@ _DEEPEST_WRAPPING = 4
 _TEST_EVENT = "s3:TestEvent"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-# Names of S3's events that bring no content: what they tell of is gone, or was there before.
+# Names of S3's events without new content: the object is gone, or was there before.
 _WITHOUT_CONTENT = (
     "IntelligentTiering",
     "LifecycleExpiration:",
@@ -41,14 +41,14 @@ _WITHOUT_CONTENT = (
 
 
 class UnknownNotification(ValueError):
-    """A message's body is of none of the known forms; the text says what is wrong with it."""
+    """A message's body has none of the known forms; the text gives the reason."""
 
 
 @dataclass(frozen=True)
 class NotifiedObject:
-    """An object that a message names. `size` in bytes, None where the message does not tell.
+    """An object that a message names. `size` in bytes, None if the message does not say.
 
-    `version` tells one writing of the object from another; empty where the message does not tell.
+    `version` tells one writing of the object from another; it is empty if the message does not say.
     """
 
     bucket: str
@@ -58,13 +58,13 @@ class NotifiedObject:
 
 
 def notified_objects(body: str) -> list[NotifiedObject]:
-    """Return the objects that a message names, in its order; none of a test event or of deletions.
+    """Return the objects that a message names, in its order; none for a test event or for deletions.
 
-    Known are S3's event notifications with any number of records, EventBridge's events (Security Lake
-    sends them too), and either of them inside an SNS notification. Keys are decoded as each form
-    needs it: S3 encodes them as in a URL's query, EventBridge does not.
+    The known forms are S3's event notifications with any number of records, EventBridge's events (Security
+    Lake sends them too), and both inside an SNS notification. S3 encodes keys as in a URL's query,
+    EventBridge does not.
 
-    Raises UnknownNotification for another body, also when only one of its records is of another form.
+    Raises UnknownNotification for another body, and for a body with a single record of another form.
     """
     message = _unwrapped(body)
     if message.get("Event") == _TEST_EVENT:
@@ -77,7 +77,7 @@ def notified_objects(body: str) -> list[NotifiedObject]:
 
 
 def _unwrapped(body: str) -> Mapping[str, Any]:
-    """Return the JSON object of the body, taken out of the SNS notifications around it."""
+    """Return the JSON object inside the SNS notifications that wrap it."""
     for _ in range(_DEEPEST_WRAPPING):
         try:
             message = json.loads(body)

@@ -55,5 +55,5 @@ class QueueReader:
 
     def decode(self, item: QueueObject, content: IO[bytes]) -> Batches:
         """Return the object's encoded events. Raises MalformedError before the first event."""
-        decoder = ObjectDecoder(self.object_format, self.skip_on_error, self.rules, self.object_format.discards)
+        decoder = ObjectDecoder(self.object_format.decoder, self.skip_on_error, self.rules, self.object_format.discards)
         return decoder.messages(item.object.key, content, self.object_format.envelope(item.object))

@@ -10,7 +10,7 @@ from aws_s3.aws.queue_address import QueueAddress
 from aws_s3.aws.s3 import S3Bucket
 from aws_s3.aws.session import Session, known_regions
 from aws_s3.aws.sqs import SqsQueue
-from aws_s3.errors import Interrupted, UnknownRegionError
+from aws_s3.errors import TERMINATED, Interrupted, UnknownRegionError
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.event_rules import EventRules
@@ -29,7 +29,6 @@ from aws_s3.subscribers.reader import QueueReader
 
 log = logging.getLogger(__name__)
 
-_TERMINATED = 143
 _PATIENCE = 20.0
 _OBJECTS_AHEAD = 32
 
@@ -42,7 +41,7 @@ def collect_queue(
     try:
         return _collect(settings, job, stop_request, stats)
     except Interrupted as request:
-        if job.follow and request.exit_code == _TERMINATED:
+        if job.follow and request.exit_code == TERMINATED:
             log.info("%s", request)
             return 0
         raise

@@ -9,7 +9,7 @@ from typing import IO, Any
 from aws_s3.codec.json_and_lines import json_values
 from aws_s3.codec.records import Event
 from aws_s3.errors import ParseError
-from aws_s3.subscribers.base import ObjectFormat
+from aws_s3.subscribers.base import ContentFormat
 
 _MEMBERS = (
     *("actionName", "actionDescription"),
@@ -17,7 +17,7 @@ _MEMBERS = (
 )
 
 
-class SecurityHub(ObjectFormat):
+class SecurityHub(ContentFormat):
     """Findings imported, and custom actions on findings and insights."""
 
     name = "security_hub"

@@ -9,7 +9,7 @@ from aws_s3.codec.content import Kind
 from aws_s3.codec.messages import PlainEncoder
 from aws_s3.codec.records import Event
 from aws_s3.errors import MissingExtraError, ParseError
-from aws_s3.subscribers.base import ObjectFormat
+from aws_s3.subscribers.base import ContentFormat
 from aws_s3.subscribers.notifications import NotifiedObject
 from aws_s3.wazuh.extras import needs
 
@@ -19,7 +19,7 @@ _READ_BUFFER = 1 << 20
 Convert = Callable[[Any], Any]
 
 
-class SecurityLake(ObjectFormat):
+class SecurityLake(ContentFormat):
     """Rows are sent as they are: without envelope, nulls kept."""
 
     name = "security_lake"

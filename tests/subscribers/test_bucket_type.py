@@ -84,10 +84,10 @@ def test_event_is_that_of_the_bucket() -> None:
     typed = LogTypeFormat(CloudTrail(), "prod")
     notified = NotifiedObject("b", f"{FOLDER}/{NAME}")
     body = json.dumps({"Records": [{"eventID": "1", "requestParameters": "text", "none": None}]}).encode()
-    [event] = typed.parse(io.BytesIO(body), notified.key)
+    [event] = typed.decoder.parse(io.BytesIO(body), notified.key)
     assert isinstance(event, dict)
 
-    assert [typed.envelope(notified).message(shaped) for shaped in typed.reshape(event)] == [
+    assert [typed.envelope(notified).message(shaped) for shaped in typed.decoder.reshape(event)] == [
         {
             "integration": "aws",
             "aws": {

@@ -4,7 +4,7 @@ import pytest
 
 from aws_s3.config import options as arguments
 from aws_s3.subscribers import SUBSCRIBERS
-from aws_s3.subscribers.base import ObjectFormat
+from aws_s3.subscribers.base import ContentFormat
 
 
 def test_names_are_those_of_the_command_line() -> None:
@@ -12,6 +12,6 @@ def test_names_are_those_of_the_command_line() -> None:
 
 
 @pytest.mark.parametrize("subscriber", SUBSCRIBERS.values(), ids=lambda subscriber: subscriber.name)
-def test_subscriber_is_found_under_its_name(subscriber: type[ObjectFormat]) -> None:
+def test_subscriber_is_found_under_its_name(subscriber: type[ContentFormat]) -> None:
     assert SUBSCRIBERS[subscriber.name] is subscriber
-    assert isinstance(subscriber(), ObjectFormat)
+    assert isinstance(subscriber(), ContentFormat)
