@@ -107,6 +107,10 @@ class Database:
 
 def _create(path: Path) -> None:
     """Create the file with our mode and its folder's group, whatever the umask, if it is missing."""
+    if path.parent.parts[-2:] != ("wodles", "aws"):
+        # A folder given with --state-dir may be new; one that belongs to Wazuh is never made for it.
+        with suppress(OSError):
+            path.parent.mkdir()
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _MODE)
     except FileExistsError:

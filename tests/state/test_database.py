@@ -189,8 +189,15 @@ def test_another_program_reads_the_file_as_it_is_left_behind(tmp_path: Path) -> 
         assert ended.stdout.strip() == told, ended.stderr
 
 
-def test_folder_that_is_missing_is_told_as_a_file_that_cannot_be_created(tmp_path: Path) -> None:
-    path = tmp_path / "missing" / "db"
+def test_new_folder_is_made(tmp_path: Path) -> None:
+    Database(tmp_path / "new" / "db", THINGS).close()
+    assert (tmp_path / "new" / "db").is_file()
+
+
+@pytest.mark.parametrize("folder", ["wodles/aws", "missing/new"])
+def test_folder_of_wazuhs_and_a_mistaken_path_are_not_made(folder: str, tmp_path: Path) -> None:
+    (tmp_path / "wodles").mkdir()
+    path = tmp_path / folder / "db"
     with pytest.raises(StateCreateError, match=str(path)) as told:
         Database(path, THINGS)
     assert told.value.exit_code == 6
@@ -368,7 +375,7 @@ def test_a_file_of_the_existing_module_becomes_ours_once(tmp_path: Path) -> None
 
 
 def test_the_whole_state_is_told_unusable_before_anything_is_sent(tmp_path: Path) -> None:
-    collection = Collection(tmp_path / "missing")
+    collection = Collection(tmp_path / "missing" / "folder")
     with pytest.raises(StateCreateError):
         collection.run()
     assert collection.store.lists == []
