@@ -30,7 +30,7 @@ from tests.harness.emulator import Emulator
 from tests.harness.listener import FullListener
 from tests.services.front import put_events
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+OPERATIONS = (ROOT / "aws_s3/docs/operations.md").read_text(encoding="utf-8")
 SINCE = ("-b", BUCKET, "--only_logs_after", "2021-JUN-01")
 DAY = 1623283200.0
 """2021-06-10, the day of the objects."""
@@ -341,12 +341,12 @@ def test_labels_name_the_source(job: BucketJob | ServiceJob | SubscriberJob, lab
 
 
 def test_the_alerts_of_the_readme_are_about_metrics_that_are_written(tmp_path: Path) -> None:
-    (block,) = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", OPERATIONS, re.MULTILINE | re.DOTALL)
     write_textfile(tmp_path / "aws.prom", [run_of("a", newest=5.0)])
     written = {family.name for family in text_string_to_metric_families((tmp_path / "aws.prom").read_text())}
     named = set(re.findall(r"\baws_s3_\w+", block))
     assert len(named) >= 4
     assert named <= written
     assert set(re.findall(r"\$labels\.(\w+)", block)) <= set(Labels._fields)
-    shortened = re.findall(r"`(aws_s3_\w+|…_\w+)`", README)
+    shortened = re.findall(r"`(aws_s3_\w+|…_\w+)`", OPERATIONS)
     assert all(any(name.endswith(each.lstrip("…")) for name in written) for each in shortened)
