@@ -76,6 +76,16 @@ def test_manager_gets_all_by_whatever_it_tells(home: Path, how: dict[str, Any]) 
         all_received(manager, 4000 if how else 12_000)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [100, 3000, 100_000])
+def test_manager_gets_all_of_any_number(home: Path, count: int) -> None:
+    with Manager(home, size=16384, rate=20_000) as manager:
+        for first in range(0, count, len(EVENTS)):
+            send(home, min(count - first, len(EVENTS)))
+        manager.close()
+    assert (len(manager.received), manager.dropped) == (count, 0)
+
+
 def test_manager_that_others_fill_is_sent_the_less(home: Path) -> None:
     with Manager(home, size=1000, rate=4000, others=3000) as manager:
         send(home, 3000)
