@@ -21,7 +21,8 @@ else
 endif
 
 install: ## Put the program where Wazuh runs it: WAZUH_HOME=/var/ossec EXTRAS=metrics WHEELHOUSE=dist/wheelhouse
-	@$(PYTHON) -m aws_s3.wazuh "$(WAZUH_HOME)" --extras "$(EXTRAS)" $(if $(WHEELHOUSE),--wheelhouse "$(WHEELHOUSE)")
+	@$(PYTHON) -m aws_s3.wazuh "$(WAZUH_HOME)" --extras "$(EXTRAS)" $(if $(WHEELHOUSE),--wheelhouse "$(WHEELHOUSE)") \
+	    $(if $(filter yes,$(RULES)),--rules)
 
 uninstall: ## Take it away again, and put back the program that was there.
 	@$(PYTHON) -m aws_s3.wazuh "$(WAZUH_HOME)" --uninstall

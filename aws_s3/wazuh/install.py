@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 
 from aws_s3 import __version__
@@ -31,6 +32,7 @@ _ORIGINAL = "aws-s3.orig"
 _UMASK = 0o027
 """The owner writes, Wazuh's group reads and runs, nobody else has access."""
 
+_RULES = "aws-s3_rules.xml"
 _NONE = "none"
 
 _SCRIPT = """#!/bin/sh
@@ -56,6 +58,8 @@ def main(arguments: Sequence[str]) -> int:
             uninstall(folder)
         else:
             install(folder, _extras(options.extras), Source(options.wheelhouse))
+            if options.rules:
+                _install_rules(options.home.absolute() / "etc" / "rules")
     except (InstallError, OSError) as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 1
@@ -78,7 +82,24 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--wheelhouse", type=Path, metavar="DIR", help="install from the wheels in this folder, without a network"
     )
+    parser.add_argument(
+        "--rules", action="store_true", help="also put rules for the new log types into HOME/etc/rules of a manager"
+    )
     return parser
+
+
+def _install_rules(folder: Path) -> None:
+    """Copy the rules. Raises InstallError where Wazuh has no folder of rules: on an agent."""
+    if not folder.is_dir():
+        raise InstallError(
+            f"The program is installed, the rules are not: {folder} is missing. Rules belong to a manager."
+        )
+    new = folder / f"{_RULES}.new"
+    new.write_bytes(resources.files("aws_s3.wazuh.rules").joinpath(_RULES).read_bytes())
+    new.chmod(0o660)
+    os.chown(new, folder.stat().st_uid, folder.stat().st_gid)
+    new.replace(folder / _RULES)
+    print(f"Installed {folder / _RULES}: restart Wazuh's manager to load it.")
 
 
 def _extras(text: str) -> list[str] | None:

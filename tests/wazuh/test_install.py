@@ -182,6 +182,19 @@ def test_link_of_an_older_version_is_replaced_with_its_extras(home: Path, capsys
 
 
 @pytest.mark.usefixtures("quick")
+def test_rules_are_put_into_a_manager_when_asked_for(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rules = home / "etc/rules"
+    assert main([str(home)]) == 0
+    assert main([str(home), "--rules"]) == 1
+    assert capsys.readouterr().err.endswith(f"the rules are not: {rules} is missing. Rules belong to a manager.\n")
+    rules.mkdir(parents=True)
+    assert main([str(home), "--rules"]) == 0
+    [file] = rules.iterdir()
+    assert file.read_text().count("<rule ") > 10
+    assert stat.S_IMODE(file.stat().st_mode) == 0o660
+
+
+@pytest.mark.usefixtures("quick")
 def test_path_with_spaces_and_quotes_is_run(tmp_path: Path) -> None:
     folder = tmp_path / "a b's $HOME/wodles/aws"
     folder.mkdir(parents=True)
