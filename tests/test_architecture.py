@@ -15,7 +15,6 @@ from tests.structure import FOLDERS, PACKAGE, Module, imports_between, package
 ONLY_IN = {
     "boto3": ("aws.session",),
     "botocore": ("aws",),
-    "s3transfer": ("aws.download",),
     "pyarrow": ("subscribers.security_lake",),
     "prometheus_client": ("cli.metrics",),
     "tqdm": ("cli.progress",),

@@ -6,17 +6,20 @@ says how the program goes on without it.
 """
 
 import os
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import botocore.session
+import urllib3.exceptions
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.credentials import ConfigProvider, CredentialResolver
-from botocore.exceptions import ConfigParseError
+from botocore.exceptions import ConfigParseError, ReadTimeoutError, ResponseStreamingError
 from botocore.parsers import ResponseParserError, ResponseParserFactory
+from botocore.response import StreamingBody
 from urllib3.connectionpool import HTTPConnectionPool
 
 from aws_s3.aws.config_file import DEFAULT, ConfigFile, Profile, broken_file, expanded
@@ -24,6 +27,9 @@ from aws_s3.errors import UnknownProfileError
 
 _FIRST_ATTEMPTS = 3
 _OK = 200
+_PROGRESS = 1024
+_READ = 1 << 20
+_UNLIMITED = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -51,8 +57,28 @@ class ClientParts:
         return cls(pools, proxies, credentials)
 
 
-def get_through(pool: Any, path: str, headers: Mapping[str, str]) -> bytes | None:
-    """GET `path` over a connection of the urllib3 pool; return the body, None unless the status is 200.
+@dataclass(frozen=True)
+class ExpectedAnswer:
+    """The answer that a listed object has: `size` in bytes, `etag` empty if unknown.
+
+    `stall_seconds`: the body must make 1 kB of progress in this time.
+    """
+
+    size: int
+    etag: str
+    stall_seconds: float
+
+    def fits(self, status: int, length: int | None, etag: str | None, request_id: str | None) -> bool:
+        """Tell whether S3 gave the answer, and whether it is the listed object."""
+        if status != _OK or length != self.size:
+            return False
+        if etag and self.etag:
+            return etag.strip('"') == self.etag.strip('"')
+        return bool(etag or request_id)
+
+
+def get_through(pool: Any, path: str, headers: Mapping[str, str], expected: ExpectedAnswer) -> bytes | None:
+    """GET `path` over a connection of the urllib3 pool; return the body, None for another answer than expected.
 
     `headers` are sent as they are. Raises OSError, HTTPException or urllib3's HTTPError.
     """
@@ -60,27 +86,124 @@ def get_through(pool: Any, path: str, headers: Mapping[str, str]) -> bytes | Non
     if connection.sock is None:
         # urllib3 opens connections, because it knows the time-outs and certificates.
         pool._put_conn(connection)
-        return _get_over_new_connection(pool, path, headers)
+        response = pool.urlopen(
+            "GET", path, headers=headers, retries=False, assert_same_host=False, preload_content=False,
+            decode_content=False,
+        )  # fmt: skip
+        content = _expected_body(response, response.length_remaining, expected)
+        response.release_conn()
+        return content
     try:
         # The methods of the base class: urllib3's own take as long again.
         HTTPConnection.request(connection, "GET", path, headers=headers)
         response = HTTPConnection.getresponse(connection)
-        content = response.read()
+        content = _expected_body(response, response.length, expected)
+        if content is None:
+            connection.close()
     except BaseException:
         connection.close()
         raise
     finally:
         pool._put_conn(connection)
-    return content if response.status == _OK else None
+    return content
 
 
-def _get_over_new_connection(pool: Any, path: str, headers: Mapping[str, str]) -> bytes | None:
-    response = pool.urlopen(
-        "GET", path, headers=headers, retries=False, assert_same_host=False, preload_content=False,
-        decode_content=False,
-    )  # fmt: skip
-    content: bytes = response.read()
-    return content if response.status == _OK else None
+def _expected_body(response: Any, length: int | None, expected: ExpectedAnswer) -> bytes | None:
+    """Read the body of urllib3's or http.client's response, if the answer is the expected one; else close it."""
+    headers = response.headers
+    if not expected.fits(response.status, length, headers.get("etag"), headers.get("x-amz-request-id")):
+        response.close()
+        return None
+    read = steady_reader(response, expected.stall_seconds)
+    content = read(expected.size)
+    if len(content) < expected.size:
+        content = b"".join(_rest(read, content, expected.size))
+    # http.client's response ends, and sets its connection free, only by a read of the rest.
+    return content if len(content) == expected.size and not response.read() else None
+
+
+def _rest(read: Callable[[int], bytes], begin: bytes, size: int) -> Iterator[bytes]:
+    chunk = begin
+    while chunk:
+        yield chunk
+        size -= len(chunk)
+        chunk = read(size) if size else b""
+
+
+def steady_reader(stream: Any, stall_seconds: float) -> Callable[[int], bytes]:
+    """Return a function that reads at most so many bytes as soon as there are any, empty at the end.
+
+    It raises TimeoutError if reading took `stall_seconds` without 1 kB of progress: a time-out of the
+    socket never comes while single bytes drip in. urllib3 before 2.2 cannot read so: there is no deadline.
+    """
+    read_some: Callable[[int], bytes] | None = getattr(stream, "read1", None)
+    if read_some is None:
+        return lambda size: bytes(stream.read(size))
+    progress, waited = 0, 0.0
+
+    def read(size: int) -> bytes:
+        nonlocal progress, waited
+        if waited > stall_seconds:
+            raise TimeoutError(f"fewer than {_PROGRESS:,} bytes came in {stall_seconds:.0f} s")
+        began = time.monotonic()
+        chunk = read_some(size)
+        waited += time.monotonic() - began
+        progress += len(chunk)
+        if progress >= _PROGRESS:
+            progress, waited = 0, 0.0
+        return chunk
+
+    return read
+
+
+class _SteadyBody(StreamingBody):  # type: ignore[misc]
+    """botocore's body of an answer, whose `read` gives up when the body stalls, and keeps what came before."""
+
+    def __init__(self, body: Any, url: str, stall_seconds: float) -> None:
+        super().__init__(body._raw_stream, body._content_length)
+        self._url = url
+        self._read_some = steady_reader(body._raw_stream, stall_seconds)
+        self._failure: Exception | None = None
+
+    def read(self, amt: int | None = None) -> bytes:
+        """Return the next `amt` bytes, fewer before a failure and at the end.
+
+        Raises ReadTimeoutError, ResponseStreamingError and IncompleteReadError.
+        """
+        parts = []
+        missing = amt or _UNLIMITED
+        while missing and self._failure is None:
+            try:
+                chunk = self._read_some(min(missing, _READ))
+                if not chunk:
+                    self._verify_content_length()
+                    break
+            except Exception as error:
+                self._failure = self._translated(error)
+                break
+            self._amount_read += len(chunk)
+            missing -= len(chunk)
+            parts.append(chunk)
+        if self._failure and (amt is None or not parts):
+            raise self._failure
+        return b"".join(parts)
+
+    def _translated(self, error: Exception) -> Exception:
+        translated = error
+        if isinstance(error, TimeoutError | urllib3.exceptions.ReadTimeoutError):
+            translated = ReadTimeoutError(endpoint_url=self._url, error=error)
+        elif isinstance(error, urllib3.exceptions.ProtocolError):
+            translated = ResponseStreamingError(error=error)
+        return translated
+
+
+def steady_body(body: Any, url: str, stall_seconds: float) -> Any:
+    """Return the body of an answer from `url` with a deadline: 1 kB of progress in `stall_seconds`.
+
+    Bodies of other kinds than botocore's plain one stay as they are.
+    """
+    is_plain = type(body) is StreamingBody and hasattr(body, "_raw_stream") and hasattr(body, "_content_length")
+    return _SteadyBody(body, url, stall_seconds) if is_plain else body
 
 
 def on_get_sent(client: Any, see: Callable[[AWSPreparedRequest], None]) -> None:
@@ -92,11 +215,11 @@ def on_get_sent(client: Any, see: Callable[[AWSPreparedRequest], None]) -> None:
     client.meta.events.register("before-send.s3.GetObject", handle)
 
 
-def on_get_answered(client: Any, check: Callable[[dict[str, Any]], None]) -> None:
-    """Let `check` look at each parsed answer of GetObject; an exception that it raises is the call's."""
+def on_get_answered(client: Any, check: Callable[[dict[str, Any], str], None]) -> None:
+    """Let `check` look at each parsed answer of GetObject, and its URL; an exception that it raises is the call's."""
 
-    def handle(parsed: dict[str, Any], **_: Any) -> None:
-        check(parsed)
+    def handle(http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
+        check(parsed, http_response.url)
 
     client.meta.events.register("after-call.s3.GetObject", handle)
 

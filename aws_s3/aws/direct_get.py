@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.utils import percent_encode
 from urllib3.exceptions import HTTPError
 
-from aws_s3.aws.botocore_internals import ClientParts, get_through, on_get_sent
+from aws_s3.aws.botocore_internals import ClientParts, ExpectedAnswer, get_through, on_get_sent
 from aws_s3.aws.sigv4 import signed_headers
 
 _SCOPE = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/([a-z0-9-]+)/s3/aws4_request,")
@@ -48,15 +48,19 @@ class DirectGet:
     mode, which counts every request, and where this release of botocore keeps its parts elsewhere.
     """
 
-    def __init__(self, client: Any, *, enabled: bool = True) -> None:
+    def __init__(self, client: Any, *, enabled: bool, stall_seconds: float) -> None:
+        self._stall_seconds = stall_seconds
         self._address: _Address | None = None
         self._thread = local()
         self._parts = ClientParts.of(client) if enabled else None
         if self._parts and (client.meta.config.retries or {}).get("mode") != "adaptive":
             on_get_sent(client, self._see)
 
-    def get(self, key: str) -> bytes | None:
-        """Return the object's content, None if the client is to be asked instead."""
+    def get(self, key: str, size: int, etag: str) -> bytes | None:
+        """Return the content of the object as it was listed, None if the client is to be asked instead.
+
+        The client is asked about every answer of another size or ETag. `etag` is empty if unknown.
+        """
         address = self._address
         if address is None or self._parts is None:
             return None
@@ -64,7 +68,9 @@ class DirectGet:
         try:
             credentials = self._parts.credentials.get_frozen_credentials()
             headers = signed_headers(address.host, path, address.region, credentials)
-            return get_through(address.pool, path, {**headers, "user-agent": address.agent})
+            headers["user-agent"] = address.agent
+            expected = ExpectedAnswer(size, etag, self._stall_seconds)
+            return get_through(address.pool, path, headers, expected)
         except (BotoCoreError, HTTPError, HTTPException, OSError, ValueError):
             return None
 

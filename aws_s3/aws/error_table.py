@@ -4,11 +4,13 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPException
+from typing import Any
 
 import botocore.exceptions
 import urllib3.exceptions
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ResponseStreamingError
 from botocore.parsers import ResponseParserError
 
 from aws_s3.errors import (
@@ -27,6 +29,13 @@ from aws_s3.errors import (
     UsageError,
 )
 from aws_s3.wazuh.extras import how_to_install
+
+
+class ForeignAnswerError(ResponseStreamingError):  # type: ignore[misc]
+    """An answer with status 200 that S3 did not give, such as the page of a portal; it may be gone a moment later."""
+
+    fmt = "{error}"
+
 
 FAILURES = (
     *(BotoCoreError, ClientError, ResponseParserError, urllib3.exceptions.HTTPError, HTTPException),
@@ -101,7 +110,12 @@ KMS_DENIED = ErrorMapping(
 )
 SERVER = ErrorMapping(StorageError, "AWS failed, also after all retries; the next run tries again.", object_only=True)
 CUT = ErrorMapping(StorageError, "The answer was cut off; the next run reads it again.", object_only=True)
-NOT_AWS = ErrorMapping(StorageError, "The answer does not come from AWS: check the endpoint and the proxy.")
+NOT_AWS = ErrorMapping(
+    StorageError, "The answer does not come from AWS: check the endpoint, the proxy and the network.", object_only=True
+)
+NOT_STS = ErrorMapping(
+    EndpointError, "The endpoint does not serve STS: name one that does with --sts_endpoint or AWS_ENDPOINT_URL_STS."
+)
 NO_QUEUE = ErrorMapping(QueueMissingError, "Check --queue, and that the region is the queue's.")
 UNREACHABLE = ErrorMapping(
     EndpointError,
@@ -291,6 +305,7 @@ EXCEPTIONS: Mapping[type[Exception], ErrorMapping] = {
         getattr(botocore.exceptions, name): row for name, row in _BOTOCORE.items() if hasattr(botocore.exceptions, name)
     },
     ResponseParserError: NOT_AWS,
+    ForeignAnswerError: NOT_AWS,
     urllib3.exceptions.HTTPError: UNREACHABLE,
     urllib3.exceptions.LocationValueError: NOT_A_URL,
     urllib3.exceptions.ProtocolError: CUT,
@@ -314,6 +329,11 @@ TEXTS = {
 }
 """Failures that only the message shows: AWS calls a wrong clock a wrong signature or a denial, too."""
 
+_OF_STS = ("GetCallerIdentity", "AssumeRole", "AssumeRoleWithWebIdentity")
+_LONGEST_NAME = 60
+_NOT_FOREIGN = (407, 429)
+"""Statuses that mean the same, whoever answers."""
+
 _SECRETS = (
     (re.compile(r"(?<=//)[^/\s@]+(?=@)"), "***"),
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"), "***"),
@@ -330,7 +350,6 @@ def translate(error: Exception, what: str) -> CollectorError:
     """
     if isinstance(error, CollectorError):
         return error
-    error = _cause(error)
     row = _row(error)
     return row.error(about(what, f"{_words(error)} {row.advice}"))
 
@@ -338,7 +357,7 @@ def translate(error: Exception, what: str) -> CollectorError:
 def translate_object(error: Exception, what: str) -> CollectorError:
     """Return a failure to get one object; UnavailableError if the other objects are not affected."""
     translated = translate(error, what)
-    row = _row(_cause(error))
+    row = _row(error)
     if isinstance(error, CollectorError) or not row.object_only:
         return translated
     return UnavailableError(translated, gone=row is GONE, archived=row is ARCHIVED)
@@ -354,20 +373,34 @@ def not_from(service: str, what: str) -> str:
     return about(what, f"the answer does not come from {service}. Check the endpoint and the proxy.")
 
 
-def _cause(error: Exception) -> Exception:
-    """Return the exception itself, or the last one of those after which s3transfer gave up."""
-    last = getattr(error, "last_exception", None)
-    return last if isinstance(last, Exception) else error
-
-
 def _row(error: Exception) -> ErrorMapping:
     for pattern, row in TEXTS.items():
         if pattern.search(str(error)):
             return row
+    if isinstance(error, ClientError) and is_foreign(error):
+        return NOT_STS if error.operation_name in _OF_STS else NOT_AWS
     keys = _codes(error) if isinstance(error, ClientError) else ()
     bases = (base for base in type(error).__mro__ if issubclass(base, Exception))
     found = [*(CODES.get(key) for key in keys), *(EXCEPTIONS.get(base) for base in bases)]
     return next((row for row in found if row), OTHER)
+
+
+def is_foreign(error: ClientError) -> bool:
+    """Tell whether the answer comes from a proxy, a portal or another service than the one that was asked.
+
+    AWS's errors have a code in the body, which other S3 servers give, too, and a request ID in the headers
+    (x-amz-request-id, x-amzn-requestid). Answers to HEAD have no body: botocore takes the status for the code.
+    """
+    answer = error.response.get("ResponseMetadata", {})
+    status = answer.get("HTTPStatusCode")
+    headers = {name.lower(): value for name, value in answer.get("HTTPHeaders", {}).items()}
+    if status in _NOT_FOREIGN or not headers:
+        return False
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    is_signed = any(name.startswith(("x-amz-", "x-amzn-")) for name in headers)
+    if error.operation_name.startswith("Head"):
+        return not is_signed and headers.get("content-type", "").startswith("text/html")
+    return code in ("", "Unknown") or (code == str(status) and not is_signed)
 
 
 def _codes(error: ClientError) -> tuple[str, ...]:
@@ -381,7 +414,11 @@ def _codes(error: ClientError) -> tuple[str, ...]:
 def _words(error: Exception) -> str:
     """Return the words of AWS or botocore, in one line that ends in a full stop."""
     text = str(error)
-    if isinstance(error, ClientError):
+    if isinstance(error, ResponseParserError):
+        text = "the answer cannot be parsed"
+    elif isinstance(error, ClientError) and is_foreign(error):
+        text = _kind_of(error.response.get("ResponseMetadata", {}))
+    elif isinstance(error, ClientError):
         answer = error.response.get("Error", {})
         text = f"{answer.get('Code', 'Unknown')}: {answer.get('Message') or 'no message'}"
     elif type(error).__module__.partition(".")[0] != "botocore":
@@ -390,3 +427,13 @@ def _words(error: Exception) -> str:
     for pattern, mask in _SECRETS:
         text = pattern.sub(mask, text)
     return text.rstrip(". ") + "."
+
+
+def _kind_of(answer: Mapping[str, Any]) -> str:
+    """Return the kind of a foreign answer: `403 Forbidden (text/html from squid/5.7)`. Its body stays out."""
+    status = answer.get("HTTPStatusCode", 0)
+    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
+    headers = {name.lower(): value for name, value in answer.get("HTTPHeaders", {}).items()}
+    kind = headers.get("content-type", "").partition(";")[0] or "no content"
+    server = headers.get("server") or headers.get("via")
+    return f"{status} {phrase} ({kind}{f' from {server[:_LONGEST_NAME]}' if server else ''})"

@@ -102,7 +102,7 @@ class S3Bucket:
     def get(self, wanted: S3Object) -> IO[bytes]:
         """Return the object's content; one over 32 MB is a temporary file, which the caller closes."""
         try:
-            return self._downloader.get(wanted.key, wanted.size)
+            return self._downloader.get(wanted.key, wanted.size, wanted.etag)
         except FAILURES as error:
             raise translate_object(error, f"object s3://{self._bucket}/{wanted.key}") from error
 

@@ -64,32 +64,40 @@ def decompress(body: IO[bytes], key: str) -> IO[bytes]:
     return body
 
 
-def spool(chunks: Iterable[bytes]) -> IO[bytes]:
-    """Return the chunks as one readable file: in memory, above 32 MB a temporary file.
+def spool(chunks: Iterable[bytes], in_memory: int | None = None) -> IO[bytes]:
+    """Return the chunks as one readable file: in memory, above `in_memory` bytes (32 MB) a temporary file.
 
     Raises StorageError when that file cannot be written, which says nothing about the object.
     """
     content: IO[bytes] = io.BytesIO()
+    largest = IN_MEMORY if in_memory is None else in_memory
     size = 0
     for chunk in chunks:
         size += len(chunk)
-        with _as_storage_errors():
-            if size > IN_MEMORY and isinstance(content, io.BytesIO):
+        with as_storage_errors():
+            if size > largest and isinstance(content, io.BytesIO):
                 content = _to_disk(content)
             content.write(chunk)
-    with _as_storage_errors():
+    with as_storage_errors():
         content.seek(0)
     return content
 
 
+def temporary_file() -> IO[bytes]:
+    """Return a new file without a name, which the caller closes. Raises StorageError."""
+    with as_storage_errors():
+        return tempfile.TemporaryFile()
+
+
 def _to_disk(memory: io.BytesIO) -> IO[bytes]:
-    disk = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    disk = temporary_file()
     disk.write(memory.getbuffer())
     return disk
 
 
 @contextmanager
-def _as_storage_errors() -> Iterator[None]:
+def as_storage_errors() -> Iterator[None]:
+    """Raise StorageError for the errors of the system about a temporary file: no object is to blame for them."""
     try:
         yield
     except OSError as error:
@@ -252,7 +260,7 @@ _BY_ENDING = {"gz": "gzip", "bz2": "bzip2", "xz": "xz", "zst": "zstd"}
 def _as_decompress_errors(chunks: Iterable[bytes]) -> Iterator[bytes]:
     try:
         yield from chunks
-    except CollectorError:
+    except (CollectorError, MemoryError):
         raise
     except Exception as error:  # zipfile raises many classes for a corrupt archive.
         raise DecompressError(str(error) or type(error).__name__) from error

@@ -1,6 +1,7 @@
 """Each part of botocore and urllib3 that may change without notice: a release that breaks one fails here."""
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -13,12 +14,14 @@ from botocore.parsers import ResponseParserError
 from aws_s3.aws.botocore_internals import (
     BotocoreSession,
     ClientParts,
+    ExpectedAnswer,
     FailFastOnUnreachable,
     StrictParserFactory,
     get_through,
     on_get_answered,
     on_get_sent,
     on_listing_answered,
+    steady_body,
 )
 from aws_s3.aws.listing_parser import parse_contents
 from tests.harness.aws_server import Answer, Request, Server
@@ -65,11 +68,24 @@ def test_pool_gives_connections_for_gets_and_takes_them_back() -> None:
         parts = ClientParts.of(client(server))
         assert parts is not None
         pool = parts.pools.connection_from_url(server.url)
+        expected = ExpectedAnswer(len(b"content"), '"e"', 60)
         for _ in range(3):
-            assert get_through(pool, "/logs/a", {"x-one": "1"}) == b"content"
-        assert get_through(pool, "/logs/missing", {}) is None
+            assert get_through(pool, "/logs/a", {"x-one": "1"}, expected) == b"content"
         assert pool.num_connections == 1
+        assert get_through(pool, "/logs/missing", {}, expected) is None
+        assert get_through(pool, "/logs/a", {}, replace(expected, etag='"other"')) is None
+        assert get_through(pool, "/logs/a", {}, replace(expected, size=8)) is None
+        assert get_through(pool, "/logs/a", {}, replace(expected, etag="")) == b"content"
         assert [request.headers["x-one"] for request in server.requests[:3]] == ["1"] * 3
+
+
+def test_body_of_an_answer_is_read_steadily_by_this_botocore_and_urllib3() -> None:
+    with Server(answer) as server:
+        body = client(server).get_object(Bucket="logs", Key="a")["Body"]
+        assert hasattr(body._raw_stream, "read1")
+        steady = steady_body(body, server.url, 60)
+        assert steady is not body and steady.read(3) == b"con"
+        assert list(steady.iter_chunks(2)) == [b"te", b"nt"]
 
 
 def test_get_is_seen_signed_before_it_is_sent_and_checked_when_answered() -> None:
@@ -78,15 +94,15 @@ def test_get_is_seen_signed_before_it_is_sent_and_checked_when_answered() -> Non
     with Server(answer) as server:
         s3 = client(server)
         on_get_sent(s3, sent.append)
-        on_get_answered(s3, answered.append)
+        on_get_answered(s3, lambda parsed, url: answered.append(parsed | {"url": url}))
         s3.get_object(Bucket="logs", Key="a b")
         assert sent[0].url == f"{server.url}/logs/a%20b"
         assert b"Credential=k/" in sent[0].headers["Authorization"] and sent[0].headers["User-Agent"]
-        assert answered[0]["ETag"] == '"e"'
+        assert answered[0]["ETag"] == '"e"' and answered[0]["url"] == sent[0].url
 
 
 def test_exception_of_the_check_is_that_of_the_call() -> None:
-    def refuse(parsed: dict[str, Any]) -> None:
+    def refuse(parsed: dict[str, Any], url: str) -> None:
         raise KeyError(parsed["ETag"])
 
     with Server(answer) as server:

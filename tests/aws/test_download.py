@@ -12,8 +12,10 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
 
 from aws_s3.aws.config_file import TransferConfig
+from aws_s3.aws.download import Downloader
 from aws_s3.aws.s3 import S3Bucket, S3Object
 from aws_s3.errors import UnavailableError
 from tests.harness.aws_server import Certificate, make_certificate
@@ -34,12 +36,17 @@ class LogType(ThreadingHTTPServer):
         self.failures: list[tuple[int, bytes]] = []
         self.cuts = 0
         self.closes = False
+        self.drips: list[int] = []
+        """After how many bytes the next bodies come byte by byte."""
         self.broken: bytes | None = None
         self.agents: Counter[str] = Counter()
         self.keys: list[str] = []
         self.ranges: list[str] = []
         self.busy = self.busiest = 0
         self.lock = threading.Lock()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that gave up."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -75,7 +82,11 @@ class _Handler(BaseHTTPRequestHandler):
         with bucket.lock:
             bucket.busy -= 1
             cut, bucket.cuts = bucket.cuts, max(0, bucket.cuts - 1)
-        self.wfile.write(body[: len(body) // 2] if cut else body)
+            drips = bucket.drips.pop(0) if bucket.drips else len(body)
+        self.wfile.write(body[: len(body) // 2] if cut else body[:drips])
+        for byte in body[drips:]:
+            time.sleep(0.01)
+            self.wfile.write(bytes([byte]))
         self.close_connection = bool(cut) or bucket.closes
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -95,8 +106,8 @@ def serving(
         server.server_close()
 
 
-def store(server: LogType, downloads: TransferConfig | None = None, **config: Any) -> S3Bucket:
-    client = boto3.client(
+def client(server: LogType, **config: Any) -> Any:
+    return boto3.client(
         "s3",
         endpoint_url=f"http{'s' if server.certificate else ''}://127.0.0.1:{server.server_port}",
         verify=str(server.certificate.pem) if server.certificate else None,
@@ -111,7 +122,10 @@ def store(server: LogType, downloads: TransferConfig | None = None, **config: An
             **config,
         ),
     )
-    return S3Bucket(client, "logs", downloads or TransferConfig())
+
+
+def store(server: LogType, downloads: TransferConfig | None = None, **config: Any) -> S3Bucket:
+    return S3Bucket(client(server, **config), "logs", downloads or TransferConfig())
 
 
 def get(store: S3Bucket, key: str, size: int) -> bytes:
@@ -216,6 +230,38 @@ def test_body_that_is_always_cut_is_unavailable() -> None:
         server.cuts = 1000
         with pytest.raises(UnavailableError):
             get(there, "AWSLogs/a1.gz", 1000)
+
+
+WAYS = {
+    "direct": TransferConfig(),
+    "client": TransferConfig(direct_get=False),
+    "rated": TransferConfig(max_bandwidth=10_000_000),
+    "ranges": TransferConfig(multipart_threshold=100_000, multipart_chunksize=100_000),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_body_that_drips_is_given_up_and_goes_on_where_it_ended(way: str) -> None:
+    body = bytes(range(256)) * 800
+    with serving({"a": b"x", "large": body}) as server:
+        downloader = Downloader(client(server), "logs", WAYS[way], stall_seconds=0.2)
+        downloader.get("a", 1, '"e"').close()
+        server.drips = [10_000]
+        with downloader.get("large", len(body), '"e"') as content:
+            assert content.read() == body
+        assert server.drips == []
+        if way != "direct":
+            assert any(10_000 <= int(asked[6:].partition("-")[0]) % 100_000 < 13_000 for asked in server.ranges)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_body_that_always_drips_ends_as_a_time_out_that_names_its_url(way: str) -> None:
+    body = bytes(200_000)
+    with serving({"large": body}) as server:
+        downloader = Downloader(client(server), "logs", WAYS[way], stall_seconds=0.1)
+        server.drips = [0] * 1000
+        with pytest.raises(ReadTimeoutError, match=f"{server.server_port}/logs/large"):
+            downloader.get("large", len(body), '"e"')
 
 
 def test_switch_sends_every_object_through_the_client() -> None:

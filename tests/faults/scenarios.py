@@ -12,6 +12,7 @@ import sqlite3
 import termios
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -466,6 +467,22 @@ def not_aws(answer: Answer) -> Answer:
     return Answer(body=b"<html><body>Welcome to our WLAN</body></html>", headers={"Content-Type": "text/html"})
 
 
+def error_document(answer: Answer) -> Answer:
+    """Answer as some caches do: with S3's words and the wrong status."""
+    del answer
+    return Answer(body=b"<Error><Code>InternalError</Code></Error>", headers={"Content-Type": "application/xml"})
+
+
+def refused_by_proxy(answer: Answer) -> Answer:
+    del answer
+    return Answer(403, b"<html><body>Blocked by policy</body></html>", {"Content-Type": "text/html", "Server": "squid"})
+
+
+def without_etag(answer: Answer) -> Answer:
+    headers = {name: value for name, value in answer.headers.items() if name != "ETag"}
+    return replace(answer, headers={**headers, "x-amz-request-id": "1"})
+
+
 BOTH = (1, 3)
 _EU, _US = "CloudTrail/eu-west-1/", "CloudTrail/us-east-1/"
 
@@ -498,6 +515,12 @@ SCENARIOS = [
     Scenario("a region's listing is denied", lasting(3, fault(of("LIST", _US), deny))),
     Scenario("a region's listing is cut", lasting(7, fault(of("LIST", _US), front.cut))),
     Scenario("a portal answers listings", lasting(7, fault(of("LIST", _US), not_aws))),
+    Scenario("a portal answers a GET once", passing(fault(share(1, 0.1), not_aws)), BOTH),
+    Scenario("an error document with status 200, once", passing(fault(share(1, 0.1), error_document))),
+    Scenario("a portal answers GETs of an object", one_object(7, not_aws)),
+    Scenario("a portal answers GETs, skipped, --remove", skipped(not_aws)),
+    Scenario("a proxy refuses GETs, skipped, --remove", skipped(refused_by_proxy)),
+    Scenario("answers without an ETag", passing(fault(share(1, 1), without_etag)), BOTH),
     Scenario("a listing lacks keys", listed_late),
     Scenario("a listing lacks pages", page_missing),
     Scenario("ranges cut and throttled", in_ranges),
