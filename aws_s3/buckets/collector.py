@@ -40,7 +40,7 @@ from aws_s3.pipeline.source import Loading
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob
 from aws_s3.state.bucket_state import BucketState
-from aws_s3.state.failed_objects import FailedObject
+from aws_s3.state.failed_objects import FailedObject, content_version
 from aws_s3.state.locks import Locks
 from aws_s3.state.start_day import StartRequest
 
@@ -203,8 +203,8 @@ class Collector:
         return found
 
     def _version(self, item: WorkItem) -> str:
-        """Return what the number of an event within the object depends on."""
-        return f"{item.object.etag} {self._job.discard}"
+        """Return the text on which the number of an event within the object depends."""
+        return content_version(item.object.etag, self._job.discard)
 
     def _schedule_retry(self, failed: FailedObject, error: ObjectError) -> None:
         """Leave the object to a later run."""

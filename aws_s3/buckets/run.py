@@ -40,7 +40,10 @@ def collect_bucket(
         opened.enter_context(closing(sink))
         loading = opened.enter_context(open_loading(reader, downloads, workers))
         keep_days = None if job.reparse else job.lookback_days
-        state = opened.enter_context(closing(BucketState(settings.state_dir, log_type, job.source, began, keep_days)))
+        state = BucketState(
+            settings.state_dir, log_type, job.source, began, keep_days, is_stopping=lambda: stop_request.is_set
+        )
+        opened.enter_context(closing(state))
         pacer = opened.enter_context(pacing(settings.output, settings.max_events, stop_request, stats))
         context = Context(
             bucket=bucket,

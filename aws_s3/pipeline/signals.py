@@ -62,6 +62,11 @@ class StopRequest:
         with self.interruptible():
             time.sleep(seconds)
 
+    @property
+    def is_set(self) -> bool:
+        """Tell whether a signal has asked to stop."""
+        return self._request is not None
+
     def check(self) -> None:
         """Raise Interrupted when a signal has asked to stop."""
         if self._request is not None:

@@ -60,14 +60,18 @@ class Inspector:
         """Do nothing: each region is complete in itself."""
 
     def _start(self, target: ScanTarget) -> datetime:
-        """Return the time from which on findings are asked for: never before a scan of Wazuh's own module."""
+        """Return the time from which findings are asked for.
+
+        A finding has no time of ingestion, so nothing tells a late finding from one that Wazuh's own module
+        has sent: right after a take-over, the 5 minutes before its last scan are sent again.
+        """
         day = self._job.only_logs_after
         since = datetime.combine(day, time(), timezone.utc) if day else None
         today = datetime.combine(self._context.began.date(), time(), timezone.utc)
         if self._job.reparse:
             return since or today
         ours, theirs = self._state.last(target), self._state.last_of_wazuh(target)
-        scans = [scan for scan in (ours and ours - _OVERLAP, theirs, since) if scan]
+        scans = [scan for scan in (ours and ours - _OVERLAP, theirs and theirs - _OVERLAP, since) if scan]
         if not ours and not theirs:
             return since or self._state.begin(target, today)
         return max(scans)

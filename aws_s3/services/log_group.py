@@ -14,7 +14,7 @@ from aws_s3.services.log_messages import LogMessages
 from aws_s3.services.stream_read import ClassifiedEvent, Phase, StreamRead
 from aws_s3.settings import ServiceJob
 from aws_s3.state.log_streams import Group
-from aws_s3.state.read_ranges import ReadRequest, StreamCheckpoint
+from aws_s3.state.read_ranges import ReadRequest, StreamCheckpoint, TimeRange
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class LogGroupCollector:
         account = streams[0].account if streams else self._account_of_empty_group()
         if account is None or self._request.is_in_future:
             return
-        if not self._context.locks.acquire(f"{account} {self._group.region} {self._group.name}"):
+        if not self._context.locks.acquire(self._group.lock_name(account)):
             log.info("Another run is working on log group %s: it is passed over", self._group.name)
             return
         self._collect(account, streams)
@@ -66,6 +66,7 @@ class LogGroupCollector:
         names = [stream.name for stream in streams]
         start = self._request.first_start(self._state.last_read(self._group, account))
         self._state.begin(self._group, account, names, start)
+        self._date_taken_over(streams, self._state.checkpoints(self._group, account))
         known = self._state.checkpoints(self._group, account)
         self._purge(known, set(names))
         reads = [StreamRead.first(stream, known[stream.name], self._request) for stream in streams]
@@ -76,6 +77,30 @@ class LogGroupCollector:
             log.debug('There are no new events in the "%s" group', self._group.name)
         if not self._has_failed:
             self._state.complete(self._group, account, self._request.now)
+
+    def _date_taken_over(self, streams: Sequence[LogStream], known: Mapping[str, StreamCheckpoint]) -> None:
+        """Ask when the newest event came in that Wazuh's own module has sent of each stream taken over from it.
+
+        Late events came in after it: that tells them from the events that were sent.
+        """
+        undated = [
+            (stream, end)
+            for stream in streams
+            if (end := known[stream.name].adopted_end) is not None and known[stream.name].adopted_ingested is None
+        ]
+        for (stream, _), ingested in zip(undated, self._context.requests.map(self._ingested, undated), strict=True):
+            if ingested is not None:
+                self._state.note_adopted_ingestion(known[stream.name].id, ingested)
+
+    def _ingested(self, event: tuple[LogStream, int]) -> int | None:
+        """Return when the first event of a time came in; the time itself if there is none, None on a failure."""
+        stream, moment = event
+        try:
+            pages = self._logs.pages(stream, [TimeRange(moment, moment + 1)], self._request.now)
+            return min((each.ingested for page in pages for each in page.events), default=moment)
+        except RequestError:
+            # The reading that follows meets the failure again, and logs it.
+            return None
 
     def _purge(self, known: Mapping[str, StreamCheckpoint], names: set[str]) -> None:
         """Forget the streams that are not in the listing any longer; every page of the listing came."""

@@ -58,7 +58,9 @@ def collect_service(
             connect=lambda region, rate: ServiceApi(session.client(service_type.api, region), rate),
             account=session.account,
             fail=fail,
-            state=opened.enter_context(closing(ServiceState(settings.state_dir))),
+            state=opened.enter_context(
+                closing(ServiceState(settings.state_dir, is_stopping=lambda: stop_request.is_set))
+            ),
             locks=opened.enter_context(closing(Locks(settings.state_dir / _LOCKS))),
             delivery=Delivery(sink, stop_request, stats, pacer),
             requests=DaemonExecutor(STREAMS_AT_ONCE, "request"),

@@ -92,7 +92,8 @@ class StreamRead:
         """Tell new events from events that were sent before. `seen` counts the events that the state remembers.
 
         Equal events cannot be told apart, so they are counted: of three equal events on the pages where the
-        state remembers two, the third is new. A resent range compares with `resent` instead.
+        state remembers two, the third is new. A resent range compares with `resent` instead. Right after a
+        take-over, events that Wazuh's own module has sent are not new either.
         """
         if not page.events:
             return []
@@ -103,7 +104,10 @@ class StreamRead:
             number = counts[event.fingerprint] = counts.get(event.fingerprint, 0) + 1
             # The state never counts fewer events than it did.
             recorded = max(number, seen.get(event.fingerprint, 0))
-            classified.append(ClassifiedEvent(event, recorded, number > before.get(event.fingerprint, 0)))
+            is_new = number > before.get(event.fingerprint, 0) and (
+                page.range.resend or not self.checkpoint.was_sent_by_wazuh(event.time, event.ingested)
+            )
+            classified.append(ClassifiedEvent(event, recorded, is_new))
         self.newest = page.events[-1].time
         self.at_newest = {each: count for each, count in counts.items() if each[0] >= self.newest}
         self.found += sum(each.is_new for each in classified)

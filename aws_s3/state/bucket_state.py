@@ -1,100 +1,122 @@
-"""The state of one source: which objects are done, where each partition stands, what failed (SPEC 4, 9)."""
+"""The state of one source: which objects are done, where each partition stands, which objects failed."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
-from aws_s3.errors import CollectorError, UnavailableError
+from aws_s3.errors import CollectorError, StateError, UnavailableError
 from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import Partition
 from aws_s3.settings import BucketLocation
-from aws_s3.state import failed_objects, partitions
+from aws_s3.state import failed_objects, partitions, sources
 from aws_s3.state.database import Database, Execute
 from aws_s3.state.failed_objects import FailedObject, FailedObjects
 from aws_s3.state.partitions import Entry, Partitions
 from aws_s3.state.processed_objects import ProcessedObjects
+from aws_s3.state.sources import QueueRecord, SourceRecord
 from aws_s3.state.start_day import History, PartitionCheckpoint, StartDay, days_before
 
 log = logging.getLogger(__name__)
 
 FILE = "s3_cloudtrail.db"
 
-_MIGRATIONS = (
-    (
-        "sources",
-        """CREATE TABLE collection_source (
-            id INTEGER PRIMARY KEY, type TEXT NOT NULL, bucket TEXT NOT NULL, path TEXT NOT NULL,
-            suffix TEXT NOT NULL, organization TEXT NOT NULL, last_run TEXT,
-            UNIQUE (type, bucket, path, suffix, organization))""",
-    ),
-    *partitions.MIGRATIONS,
-    *failed_objects.MIGRATIONS,
-)
+_MIGRATIONS = (*sources.MIGRATIONS, *partitions.MIGRATIONS, *failed_objects.MIGRATIONS)
+
+Stopping = Callable[[], bool]
+
+
+def open_queue_record(
+    folder: Path, queue: str, log_type: str, began: datetime, *, is_stopping: Stopping = lambda: False
+) -> QueueRecord:
+    """Open the record of a queue, in the state file of buckets. Raises StateError."""
+    return QueueRecord(_open(folder, is_stopping), queue, log_type, began)
+
+
+@dataclass(frozen=True)
+class RecordedPartition:
+    """A partition of which the state knows, without its account and region, and the name of its lock."""
+
+    partition: Partition
+    lock_name: str
 
 
 class BucketState:
     """The state of one source. All methods raise StateError.
 
-    `began` is when the run began, UTC. Rows older than `keep_days` before a partition's place are
-    pruned, with None nothing is.
+    `began` is the start of the run, UTC. Rows older than `keep_days` before a partition's newest day are
+    forgotten; None keeps them all. `is_stopping` tells whether a signal asked the process to stop: then
+    another program's lock is not waited for. The source gets its record when its first partition begins.
     """
 
     def __init__(
-        self, folder: Path, log_type: LogType, source: BucketLocation, began: datetime, keep_days: int | None
+        self,
+        folder: Path,
+        log_type: LogType,
+        location: BucketLocation,
+        began: datetime,
+        keep_days: int | None,
+        *,
+        is_stopping: Stopping = lambda: False,
     ) -> None:
         self._log_type = log_type
         self._began = began
         self._keep_days = keep_days
         self._entries: dict[Partition, Entry] = {}
-        self._gaps: set[Partition] = set()
-        self._database = Database(folder / FILE, _MIGRATIONS, (partitions.FORGET_ADOPTION,))
-        self._processed = ProcessedObjects(self._database, log_type, source)
+        self._behind_gap: set[Partition] = set()
+        self._newest_keys: dict[Partition, str] = {}
+        self._pruning: dict[Partition, Iterator[list[str]]] = {}
+        self._database = _open(folder, is_stopping)
+        self._processed = ProcessedObjects(self._database, log_type, location)
         with self._database.transaction() as execute:
             self._processed.create(execute)
-            self._source = self._find_source(execute, source)
-        self._partitions = Partitions(self._database, self._source)
-        self.failed_objects = FailedObjects(self._database, self._source, began)
+        self.source = SourceRecord(self._database, location, began, self._processed.last_processed)
+        """The source as a whole: whether it ever found an object, and its last error."""
+        self._partitions = Partitions(self._database, self.source)
+        self.failed_objects = FailedObjects(self._database, self.source, began)
+        """The objects that failed, and those of which only a part was sent."""
 
     def close(self) -> None:
-        """Close the state file."""
+        """Close the state file, after the newest key of each partition is written."""
+        # A failure to write them repeats no object.
+        with suppress(StateError):
+            self._remember_newest_keys()
         self._database.close()
 
     def is_empty(self) -> bool:
-        """Tell whether nothing was ever collected from the source."""
-        return not self._partitions.any() and self._processed.last_processed() is None
+        """Tell whether no object of the source was ever collected."""
+        return not self._partitions.any() and not self._processed.any()
 
     def history(self) -> History:
-        """Return what is known of the source as a whole."""
-        [(last_run,)] = self._database.query("SELECT last_run FROM collection_source WHERE id = ?", (self._source,))
-        return History(_day(last_run), self._partitions.earliest_floor())
+        """Return the state of the source as a whole."""
+        return History(self.source.last_run(), self._partitions.earliest_floor())
 
     def complete(self) -> None:
-        """Remember that a run over the whole source, from `began` on, failed nowhere."""
-        with self._database.transaction() as execute:
-            parameters = (self._began.isoformat(timespec="seconds"), self._source)
-            execute("UPDATE collection_source SET last_run = ? WHERE id = ?", parameters)
+        """Remember that this run went over the whole source and failed nowhere."""
+        self.source.complete()
 
     def checkpoint(self, partition: Partition) -> PartitionCheckpoint:
-        """Return what is known of the partition; rows of the existing module are taken over."""
-        return self._entry(partition).known
+        """Return the state of the partition, after the rows of Wazuh's own module are taken over."""
+        entry = self._entry(partition)
+        return replace(entry.checkpoint, is_bound=self._is_bound(partition, entry))
 
     def begin(self, partition: Partition, start: StartDay) -> None:
         """Remember, before listing, where the partition starts."""
         entry = self._entry(partition)
-        known = replace(entry.known, floor=start.floor, skipped_to=start.skipped_to)
-        if known != entry.known:
-            self._remember(partition, replace(entry, known=known))
+        checkpoint = replace(entry.checkpoint, floor=start.floor, skipped_to=start.skipped_to)
+        if checkpoint != entry.checkpoint or not self.source.id:
+            self._remember(partition, replace(entry, checkpoint=checkpoint))
         if start.skips_days:
-            self._gaps.add(partition)
+            self._behind_gap.add(partition)
 
     def done_or_waiting(self, partition: Partition, keys: Sequence[str]) -> set[str]:
-        """Return those of the keys that listing is done with: processed, or waiting to be tried again."""
+        """Return those of the keys that need no listing again: processed, or waiting for another attempt."""
         if not keys:
             return set()
-        settled = self._processed.among(keys) | self.failed_objects.failed_keys(keys) | self._forgotten(partition, keys)
-        return settled.intersection(keys)
+        found = self._processed.among(keys) | self.failed_objects.failed_keys(keys)
+        return (found | self._done_without_row(partition, keys)).intersection(keys)
 
     def removable(self, keys: Sequence[str]) -> set[str]:
         """Return those of the keys whose objects were processed and did not fail."""
@@ -103,7 +125,7 @@ class BucketState:
         return self._processed.among(keys).intersection(keys) - self.failed_objects.failed_keys(keys)
 
     def ensure_writable(self) -> None:
-        """Raise StateError when `mark_done` would, for want of space."""
+        """Raise StateError unless what is sent next can be recorded: call it before each object is sent."""
         self._database.ensure_writable()
 
     def mark_done(self, partition: Partition, key: str, account: str) -> None:
@@ -111,18 +133,18 @@ class BucketState:
 
         `account` stands in the row where the key holds none.
         """
-        with self._database.transaction() as execute:
+        with self._recording(of_sent_events=True) as execute:
             self._processed.add(execute, partition, key, account)
             self.failed_objects.forget(execute, key)
 
     def mark_malformed(self, partition: Partition, failed: FailedObject, account: str, error: CollectorError) -> None:
         """Record that the object counts as processed although it cannot be read."""
-        with self._database.transaction() as execute:
+        with self._recording(of_sent_events=True) as execute:
             self._processed.add(execute, partition, failed.key, account)
             self.failed_objects.put_malformed(execute, failed, error)
 
     def keep_malformed(self, failed: FailedObject, error: CollectorError) -> None:
-        """Record why an object that is remembered as malformed still cannot be had; one that is gone is forgotten."""
+        """Record why a malformed object still cannot be read; an object that is gone is forgotten."""
         with self._database.transaction() as execute:
             if isinstance(error, UnavailableError) and error.gone:
                 self.failed_objects.forget(execute, failed.key)
@@ -130,103 +152,186 @@ class BucketState:
                 self.failed_objects.put_malformed(execute, failed, error)
 
     def advance(self, partition: Partition, key: str) -> None:
-        """Move the partition's place on to the day of an object that was processed in its turn.
+        """Move the partition's newest day on to the day of an object that was processed in its turn.
 
-        Rows that are behind it by more than the days to keep are pruned: what they tell has been
-        asked by then, if objects are processed in the order of the listing. A day in the future
-        moves nothing, nor does one behind a gap.
+        Rows that are older by more than the days to keep are forgotten, a slice of them for each object:
+        other runs wait for one slice only. A day in the future moves nothing, nor does a day behind a gap.
         """
-        entry = self._entry(partition)
-        newest_day, day = entry.known.newest_day, partition.day(key)
-        if day is None or day > self._began.date() or (newest_day and day <= newest_day) or partition in self._gaps:
+        day = partition.day(key)
+        if day is None or day > self._began.date() or partition in self._behind_gap:
             return
-        with self._database.transaction() as execute:
-            pruned = self._prune(execute, partition, day)
-            moved = replace(entry, known=replace(entry.known, newest_day=day, pruned=pruned))
-            self._partitions.put(execute, partition, moved)
-        self._entries[partition] = moved
+        newest_key = self._newest_keys.get(partition) or self._entry(partition).newest_key
+        if newest_key is None or partition.order(key) > partition.order(newest_key):
+            self._newest_keys[partition] = key
+        newest_day = self._entry(partition).checkpoint.newest_day
+        if newest_day is None or day > newest_day:
+            self._advance_to(partition, day)
+        self._forget_a_slice(partition)
 
     def lock_name(self, partition: Partition) -> str:
-        """Return what identifies the partition among all runs on this state."""
-        return f"{self._source} {partition.prefix} {partition.dates.text}"
+        """Return the text that identifies the partition among all runs on this state."""
+        return self._lock_name(partition.prefix, partition.dates.text)
 
-    def _find_source(self, execute: Execute, source: BucketLocation) -> int:
-        names = (source.type, source.bucket, source.path, source.suffix, source.organization)
-        found = execute(
-            "SELECT id FROM collection_source "
-            "WHERE type = ? AND bucket = ? AND path = ? AND suffix = ? AND organization = ?",
-            names,
-        ).fetchone()
-        if found:
-            return int(found[0])
-        # The existing module's last run is known by its rows only.
-        added = execute(
-            "INSERT INTO collection_source (type, bucket, path, suffix, organization, last_run) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
-            (*names, self._processed.last_processed()),
+    def recorded_partitions(self) -> list[RecordedPartition]:
+        """Return the partitions that the state holds of the source: `forget` takes them one by one."""
+        formats = {layout.dates.text: layout.dates for layout in self._log_type.layouts}
+        return [
+            RecordedPartition(Partition(prefix, formats[dates]), self._lock_name(prefix, dates))
+            for prefix, dates in self._partitions.names()
+            if dates in formats
+        ]
+
+    def forget(self, partition: Partition) -> int:
+        """Take all that the state knows of the partition out of it; return how many objects had rows.
+
+        The caller holds the partition's lock.
+        """
+        count = self._delete_rows(self._processed.slices_of(partition), lambda key: bool(partition.day(key)))
+        with self._database.transaction() as execute:
+            self.failed_objects.forget_where(execute, lambda key: bool(partition.day(key)))
+            self._partitions.forget(execute, partition)
+        self._entries.pop(partition, None)
+        return count
+
+    def forget_source(self) -> int:
+        """Take out what is left of the source: its record, and rows that no partition of ours holds.
+
+        Return how many objects had rows. The caller holds the locks of all recorded partitions.
+        """
+        count = self._delete_rows(self._processed.slices(), bool)
+        with self._database.transaction() as execute:
+            self.failed_objects.forget_where(execute, bool)
+            self.source.forget(execute)
+        return count
+
+    def _lock_name(self, prefix: str, dates: str) -> str:
+        return f"{self.source.name} {prefix} {dates}"
+
+    def _delete_rows(self, slices: Iterator[list[str]], is_forgotten: Callable[[str], bool]) -> int:
+        count = 0
+        for keys in slices:
+            forgotten = list(filter(is_forgotten, keys))
+            with self._database.transaction() as execute:
+                self._processed.delete(execute, forgotten)
+            count += len(forgotten)
+        return count
+
+    def _is_bound(self, partition: Partition, entry: Entry) -> bool:
+        checkpoint = entry.checkpoint
+        return (
+            checkpoint.newest_day is not None
+            or checkpoint.pruned is not None
+            or bool(entry.done_before or entry.done_through)
+            or next(self._processed.keys_of(partition), None) is not None
+            or self.failed_objects.any_of(partition)
         )
-        return int(added.lastrowid or 0)
 
     def _entry(self, partition: Partition) -> Entry:
         if partition not in self._entries:
-            entry, is_adopted = self._partitions.get(partition)
-            if is_adopted:
-                self._entries[partition] = entry
-            else:
-                self._remember(partition, self._adopted(partition, entry))
+            entry = self._partitions.get(partition)
+            self._entries[partition] = entry if entry.is_adopted else self._adopted(partition, entry)
+            if not entry.is_adopted and self.source.id:
+                self._remember(partition, self._entries[partition])
         return self._entries[partition]
 
     def _adopted(self, partition: Partition, entry: Entry) -> Entry:
-        """Take over the rows of the existing module: what sorts before the oldest counts as done (SPEC 9)."""
+        """Take over the rows of Wazuh's own module: keys that sort before its oldest row count as done."""
         oldest: dict[str, str] = {}
-        newest = entry.known.newest_day
+        newest = entry.checkpoint.newest_day
         for key in self._processed.keys_of(partition):
             day, group = partition.order(key)[0], self._group(key)
-            # One key of the future says nothing of the days until then.
+            # A key of the future says nothing of the days until then.
             if day <= self._began.date():
                 oldest[group] = min(key, oldest.get(group, key), key=partition.order)
                 newest = max(day, newest or day)
         if not oldest:
-            return entry
-        floor = entry.known.floor or min(map(partition.order, oldest.values()))[0]
+            return self._adopted_without_rows(partition, entry)
+        floor = entry.checkpoint.floor or min(map(partition.order, oldest.values()))[0]
         for group, key in entry.done_before.items():
             oldest[group] = max(key, oldest.get(group, key), key=partition.order)
-        return Entry(replace(entry.known, floor=floor, newest_day=newest), oldest)
+        checkpoint = replace(entry.checkpoint, floor=floor, newest_day=newest)
+        return replace(entry, checkpoint=checkpoint, done_before=oldest)
 
-    def _forgotten(self, partition: Partition, keys: Sequence[str]) -> set[str]:
-        """Return those of the keys that count as done because the existing module forgets such rows."""
-        done_before = {group: partition.order(key) for group, key in self._entry(partition).done_before.items()}
-        if not done_before:
-            return set()
-        limits = ((key, done_before.get(self._group(key))) for key in keys)
-        return {key for key, limit in limits if limit and partition.order(key) < limit}
+    def _adopted_without_rows(self, partition: Partition, entry: Entry) -> Entry:
+        """Take over a partition whose rows other partitions pushed out of a table partition that they share.
+
+        With a newest day of ours, everything up to the newest key counts as done. Without, nothing tells
+        which objects were sent: the day of the oldest row that is left is the start.
+        """
+        oldest_day = self._processed.oldest_day_if_pruned(partition) if entry.has_foreign_rows else None
+        if oldest_day is None:
+            return entry
+        checkpoint = entry.checkpoint
+        if checkpoint.newest_day:
+            return replace(entry, done_through=entry.newest_key or entry.done_through)
+        day = max(min(oldest_day, self._began.date()), checkpoint.pruned or oldest_day)
+        return replace(entry, checkpoint=replace(checkpoint, floor=checkpoint.floor or day, pruned=day))
+
+    def _done_without_row(self, partition: Partition, keys: Sequence[str]) -> set[str]:
+        """Return those of the keys that count as done because Wazuh's own module forgets rows."""
+        entry = self._entry(partition)
+        done = set()
+        if entry.done_through:
+            through = partition.order(entry.done_through)
+            done = {key for key in keys if partition.order(key) <= through}
+        if entry.done_before:
+            before = {group: partition.order(key) for group, key in entry.done_before.items()}
+            limits = ((key, before.get(self._group(key))) for key in keys)
+            done |= {key for key, limit in limits if limit and partition.order(key) < limit}
+        return done
 
     def _group(self, key: str) -> str:
-        """Return what the existing module counts the rows to keep by, beside the folders of a partition."""
+        """Return the values by which Wazuh's own module counts rows to keep, beside the folders of a partition."""
         return "/".join(self._log_type.extra_columns(key).values())
 
     def _remember(self, partition: Partition, entry: Entry) -> None:
-        with self._database.transaction() as execute:
+        with self._recording() as execute:
             self._partitions.put(execute, partition, entry)
         self._entries[partition] = entry
 
-    def _prune(self, execute: Execute, partition: Partition, newest_day: date) -> date | None:
-        """Forget rows that a later run cannot ask for; return the day before which any were forgotten so far."""
-        pruned = self._entry(partition).known.pruned
-        if self._keep_days is None:
-            return pruned
-        before = days_before(newest_day, self._keep_days)
-        count = self._processed.prune(execute, partition, before)
-        if not count:
-            return pruned
-        log.debug("+++ DB Maintenance: %d rows of %s forgotten", count, partition.label)
-        # A run that looked back less may have forgotten more.
-        return max(before, pruned or before)
+    @contextmanager
+    def _recording(self, *, of_sent_events: bool = False) -> Iterator[Execute]:
+        """Give a transaction in which the source has its record."""
+        with self._database.transaction(of_sent_events=of_sent_events) as execute:
+            self.source.ensure(execute)
+            yield execute
+
+    def _remember_newest_keys(self) -> None:
+        """Write the newest keys: they tell what is done if Wazuh's own module prunes the partition's rows."""
+        if not self._newest_keys:
+            return
+        with self._recording() as execute:
+            for partition, key in self._newest_keys.items():
+                self._partitions.put(execute, partition, replace(self._entry(partition), newest_key=key))
+
+    def _advance_to(self, partition: Partition, day: date) -> None:
+        entry = self._entry(partition)
+        checkpoint = replace(entry.checkpoint, newest_day=day)
+        if self._keep_days is not None:
+            before = days_before(day, self._keep_days)
+            slices = self._processed.slices_before(partition, before)
+            first = next(slices, None)
+            if first is not None:
+                # A run that looked back less may have forgotten more.
+                checkpoint = replace(checkpoint, pruned=max(before, checkpoint.pruned or before))
+                self._pruning[partition] = _with_first(first, slices)
+        self._remember(partition, replace(entry, checkpoint=checkpoint, newest_key=self._newest_keys[partition]))
+
+    def _forget_a_slice(self, partition: Partition) -> None:
+        """Delete rows that no later run can ask for, because its start is never before the pruned day."""
+        keys = next(self._pruning.get(partition, iter(())), None)
+        if keys is None:
+            self._pruning.pop(partition, None)
+            return
+        with self._database.transaction() as execute:
+            self._processed.delete(execute, keys)
+        log.debug("+++ DB Maintenance: %d rows of %s forgotten", len(keys), partition.label)
 
 
-def _day(text: str | None) -> date | None:
-    """Return the day of a time in the state, None for what is no time: another program wrote it."""
-    try:
-        return date.fromisoformat(text[:10]) if text else None
-    except ValueError:
-        return None
+def _with_first(first: list[str], rest: Iterator[list[str]]) -> Iterator[list[str]]:
+    yield first
+    yield from rest
+
+
+def _open(folder: Path, is_stopping: Stopping) -> Database:
+    return Database(folder / FILE, _MIGRATIONS, partitions.ON_FOREIGN_WRITE, is_stopping=is_stopping)

@@ -1,4 +1,4 @@
-"""Locks on partitions between runs: POSIX record locks, which die with their process (SPEC 9)."""
+"""Locks on partitions between runs: POSIX record locks, which die with their process."""
 
 import fcntl
 import hashlib

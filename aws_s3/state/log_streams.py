@@ -1,17 +1,17 @@
-"""The state of log streams: what was read of each, and the events seen lately (SPEC 9, 11).
+"""The state of log streams: the intervals read of each, and the events seen lately.
 
-The table `cloudwatch_logs` of the existing module is kept up, but not believed: it has no account. What
-that module wrote into it is taken over by the first account that reads the stream.
+The table `cloudwatch_logs` of Wazuh's own module is updated for compatibility but never read back, because
+it has no account column. The first account that reads a stream takes over what that module wrote.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from aws_s3.state.database import Database, Execute
+from aws_s3.state.database import Database, Execute, InvalidValueError, Row, insert
 from aws_s3.state.read_ranges import LATE, ReadInterval, StreamCheckpoint, merge
 
 EventFingerprint = tuple[int, bytes]
-"""What tells an event from others of its stream: its time, and a digest of all else."""
+"""Identifies an event within its stream: its time in milliseconds, and a digest of message and ingestion time."""
 
 MIGRATIONS = (
     (
@@ -53,11 +53,14 @@ MIGRATIONS = (
             first INTEGER NOT NULL, last INTEGER NOT NULL,
             PRIMARY KEY (region, log_group, log_stream)) WITHOUT ROWID""",
     ),
+    ("start of a stream taken over", "ALTER TABLE collection_log_stream ADD COLUMN adopted_start INTEGER"),
+    ("end of a stream taken over", "ALTER TABLE collection_log_stream ADD COLUMN adopted_end INTEGER"),
+    ("ingestion of a stream taken over", "ALTER TABLE collection_log_stream ADD COLUMN adopted_ingested INTEGER"),
 )
 
-# A row that says what we know already is one of ours: with two accounts, of no one knows which.
+# Rows that we wrote ourselves are skipped: with two accounts, their account cannot be determined.
 TAKE_OVER = (
-    """INSERT OR REPLACE INTO collection_log_adoptable
+    """INSERT OR REPLACE INTO collection_log_adoptable (region, log_group, log_stream, first, last)
         SELECT aws_region, aws_log_group, aws_log_stream, coalesce(start_time, end_time), end_time
         FROM cloudwatch_logs WHERE end_time IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM collection_log_stream JOIN collection_log_span ON stream = id
@@ -65,9 +68,20 @@ TAKE_OVER = (
             AND last >= end_time)""",
 )
 
-_STREAM = "id, read_any, token, token_start, read, looked, ingested"
 _NOBODY = ""
-"""Stands for the account as long as none is known: only a stream's ARN tells it."""
+"""Stands for the account as long as it is unknown: only a stream's ARN holds it."""
+
+_IN_GROUP = "region = ? AND log_group = ?"
+_IN_ACCOUNT = f"{_IN_GROUP} AND account = ?"
+_SAME_STREAM = (
+    "(aws_region, aws_log_group, aws_log_stream) = "
+    "(SELECT region, log_group, log_stream FROM collection_log_stream WHERE id = ?)"
+)
+# Another account has a stream of that name, and the row in the table of Wazuh's own module stands for both.
+_SHARED = (
+    "EXISTS (SELECT 1 FROM collection_log_stream WHERE id != ? "
+    "AND region = aws_region AND log_group = aws_log_group AND log_stream = aws_log_stream)"
+)
 
 
 @dataclass(frozen=True)
@@ -78,9 +92,13 @@ class Group:
     name: str
     prefix: str = ""
 
+    def lock_name(self, account: str) -> str:
+        """Return the text that identifies the account's group among all runs on this state."""
+        return f"{account} {self.region} {self.name}"
+
 
 class LogStreams:
-    """What is known of log streams. Times are milliseconds since 1970, UTC."""
+    """The state of log streams. Times are milliseconds since 1970, UTC. Every method raises StateError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -88,107 +106,115 @@ class LogStreams:
     def note_request(self, group: Group, start: int) -> None:
         """Remember that the group is asked for from `start` on, until a run has read all of it."""
         with self._database.transaction() as execute:
-            parameters = (_NOBODY, group.region, group.name, group.prefix, start + LATE)
-            execute("INSERT OR IGNORE INTO collection_log_group VALUES (?, ?, ?, ?, ?)", parameters)
+            values = {**_group_columns(group, _NOBODY), "read": start + LATE}
+            insert(execute, "collection_log_group", values, verb="INSERT OR IGNORE")
 
     def last_read(self, group: Group, account: str) -> int | None:
-        """Return when a run last began that read all of the group, or more of it; None when there was none.
+        """Return the start of the last run that read all of the group, or more than the group; None without any.
 
-        For a group that was never read it is when it was first asked for; for one that only the existing
-        module has read, the time of its newest event.
+        For a group that was never read, it is the time it was first asked for; for a group that only Wazuh's
+        own module has read, the time of its newest event.
         """
-        sql = (
-            "SELECT max(read) FROM collection_log_group WHERE region = ? AND log_group = ? AND account = ? "
+        ours = (
+            f"SELECT max(read) AS read FROM collection_log_group WHERE {_IN_ACCOUNT} "
             "AND substr(?, 1, length(stream_prefix)) = stream_prefix"
         )
         newest = (
-            "SELECT max(last) FROM collection_log_adoptable WHERE region = ? AND log_group = ? AND NOT EXISTS ("
-            "SELECT 1 FROM collection_log_group WHERE region = ? AND log_group = ? AND account != ?)"
+            f"SELECT max(last) AS read FROM collection_log_adoptable WHERE {_IN_GROUP} AND NOT EXISTS ("
+            f"SELECT 1 FROM collection_log_group WHERE {_IN_GROUP} AND account != ?)"
         )
-        place = (group.region, group.name)
-        for query, parameters in (
-            (sql, (*place, account, group.prefix)),
-            (newest, (*place, *place, _NOBODY)),
-            (sql, (*place, _NOBODY, group.prefix)),
+        names = (group.region, group.name)
+        for sql, parameters in (
+            (ours, (*names, account, group.prefix)),
+            (newest, (*names, *names, _NOBODY)),
+            (ours, (*names, _NOBODY, group.prefix)),
         ):
-            [(read,)] = self._database.query(query, parameters)
+            [read] = self._database.select(lambda row: row.optional_integer("read"), sql, parameters)
             if read is not None:
-                return int(read)
+                return read
         return None
 
     def complete(self, group: Group, account: str, began: int) -> None:
-        """Remember that a run that began at `began` read all of the group, and failed nowhere."""
-        place = (group.region, group.name, group.prefix)
+        """Remember that the run that began at `began` read all of the group, and failed nowhere."""
         with self._database.transaction() as execute:
-            execute("INSERT OR REPLACE INTO collection_log_group VALUES (?, ?, ?, ?, ?)", (account, *place, began))
+            values = {**_group_columns(group, account), "read": began}
+            insert(execute, "collection_log_group", values, verb="INSERT OR REPLACE")
             execute(
-                "DELETE FROM collection_log_group WHERE account = ? AND region = ? AND log_group = ? "
-                "AND stream_prefix = ?",
-                (_NOBODY, *place),
+                f"DELETE FROM collection_log_group WHERE {_IN_ACCOUNT} AND stream_prefix = ?",
+                (group.region, group.name, _NOBODY, group.prefix),
             )
 
     def checkpoints(self, group: Group, account: str) -> dict[str, StreamCheckpoint]:
-        """Return what is known of the group's streams, by name."""
-        where = "region = ? AND log_group = ? AND account = ?"
-        place = (group.region, group.name, account)
+        """Return the state of the group's streams, by name."""
+        names = (group.region, group.name, account)
         intervals: dict[int, list[ReadInterval]] = {}
-        for stream, *interval in self._database.query(
+        for stream, interval in self._database.select(
+            lambda row: (row.integer("stream"), _interval(row)),
             "SELECT stream, first, last, settled FROM collection_log_span JOIN collection_log_stream ON id = stream "
-            f"WHERE {where} ORDER BY stream, first",
-            place,
+            f"WHERE {_IN_ACCOUNT} ORDER BY stream, first",
+            names,
         ):
-            intervals.setdefault(stream, []).append(ReadInterval(*interval))
-        sql = f"SELECT log_stream, {_STREAM} FROM collection_log_stream WHERE {where}"
-        return {
-            name: StreamCheckpoint(identity, tuple(intervals[identity]), bool(has_events), *rest)
-            for name, identity, has_events, *rest in self._database.query(sql, place)
-        }
+            intervals.setdefault(stream, []).append(interval)
+        checkpoints = self._database.select(
+            lambda row: (row.text("log_stream"), _checkpoint(row, intervals.get(row.integer("id"), ()))),
+            f"SELECT * FROM collection_log_stream WHERE {_IN_ACCOUNT}",
+            names,
+        )
+        return dict(checkpoints)
 
     def accounts(self, group: Group) -> set[str]:
-        """Return the accounts that streams of the group are known of."""
-        sql = "SELECT DISTINCT account FROM collection_log_stream WHERE region = ? AND log_group = ?"
-        return {account for (account,) in self._database.query(sql, (group.region, group.name))}
+        """Return the accounts of which the state holds streams of the group."""
+        sql = f"SELECT DISTINCT account FROM collection_log_stream WHERE {_IN_GROUP}"
+        return set(self._database.select(lambda row: row.text("account"), sql, (group.region, group.name)))
 
     def begin(self, group: Group, account: str, names: Collection[str], start: int) -> None:
-        """Remember, before they are read, that the streams not known yet are asked for from `start` on.
+        """Remember, before they are read, that new streams are asked for from `start` on.
 
-        What the existing module has read of the group's streams counts as read from now on.
+        The group's streams take over what Wazuh's own module has read of them.
         """
         with self._database.transaction() as execute:
-            adopted = _adoptable(execute, group, names)
-            known = self.checkpoints(group, account)
+            adopted = _take_adoptable(execute, group, names)
+            checkpoints = self.checkpoints(group, account)
             for name in names:
                 interval = adopted.get(name)
-                if name not in known:
-                    self._insert(
-                        execute,
-                        group,
-                        account,
-                        name,
-                        interval or ReadInterval(start, start, start),
-                        interval is not None,
-                    )
+                if name not in checkpoints:
+                    stream = _insert(execute, group, account, name)
+                    _put_intervals(execute, stream, (interval or ReadInterval(start, start, start),))
+                    if interval is not None:
+                        _mark_adopted(execute, stream, interval)
                 elif interval is not None:
-                    stream = known[name]
-                    _put_intervals(execute, stream.id, merge(stream.intervals, interval))
-                    execute("UPDATE collection_log_stream SET token = NULL WHERE id = ?", (stream.id,))
+                    checkpoint = checkpoints[name]
+                    _put_intervals(execute, checkpoint.id, merge(checkpoint.intervals, interval))
+                    _mark_adopted(execute, checkpoint.id, interval)
+
+    def note_adopted_ingestion(self, stream: int, ingested: int) -> None:
+        """Remember when the first event at `adopted_end` came in: Wazuh's own module has read until then, at least."""
+        with self._database.transaction() as execute:
+            execute("UPDATE collection_log_stream SET adopted_ingested = ? WHERE id = ?", (ingested, stream))
 
     def seen(self, stream: int, first: int, last: int) -> dict[EventFingerprint, int]:
-        """Return the events seen of those from `first` to `last`, and how many of each there were."""
-        sql = "SELECT time, digest, count FROM collection_log_seen WHERE stream = ? AND time BETWEEN ? AND ?"
-        return {(time, digest): count for time, digest, count in self._database.query(sql, (stream, first, last))}
+        """Return the events from `first` to `last` that were sent, each with how many of it there were."""
+        found = self._database.select(
+            lambda row: ((row.integer("time"), row.blob("digest")), row.integer("count")),
+            "SELECT time, digest, count FROM collection_log_seen WHERE stream = ? AND time BETWEEN ? AND ?",
+            (stream, first, last),
+        )
+        return dict(found)
 
     def record(
         self, stream: int, intervals: tuple[ReadInterval, ...], fingerprints: Mapping[EventFingerprint, int]
     ) -> None:
-        """Remember what was read of the stream, and the events by `fingerprints`, as far as they may come again."""
+        """Remember the stream's read intervals, and the events sent, each with how many of it there were.
+
+        Events are remembered only where reading may come upon them again.
+        """
         late = [(interval.read_on_from, interval.end) for interval in intervals]
-        with self._database.transaction() as execute:
+        with self._database.transaction(of_sent_events=True) as execute:
             _put_intervals(execute, stream, intervals)
-            for fingerprint, count in fingerprints.items():
-                if any(first <= fingerprint[0] <= last for first, last in late):
-                    row = (stream, *fingerprint, count)
-                    execute("INSERT OR REPLACE INTO collection_log_seen VALUES (?, ?, ?, ?)", row)
+            for (time, digest), count in fingerprints.items():
+                if any(first <= time <= last for first, last in late):
+                    values = {"stream": stream, "time": time, "digest": digest, "count": count}
+                    insert(execute, "collection_log_seen", values, verb="INSERT OR REPLACE")
             kept = " OR ".join(["time BETWEEN ? AND ?"] * len(late))
             limits = (time for limit in late for time in limit)
             execute(f"DELETE FROM collection_log_seen WHERE stream = ? AND NOT ({kept})", (stream, *limits))
@@ -197,24 +223,21 @@ class LogStreams:
                 _put_compatible(execute, stream, intervals[-1])
 
     def finish(self, stream: StreamCheckpoint) -> None:
-        """Remember how the stream was read to its end: all that is known of it but what was read."""
+        """Remember that the stream was read to its end: all of the checkpoint but its intervals."""
+        values = {
+            "token": stream.token,
+            "token_start": stream.token_start,
+            "read": stream.read_at,
+            "looked": stream.checked_by_time_at,
+            "ingested": stream.last_ingested,
+        }
+        columns = ", ".join(f"{column} = ?" for column in values)
         with self._database.transaction() as execute:
-            execute(
-                "UPDATE collection_log_stream SET token = ?, token_start = ?, read = ?, looked = ?, ingested = ? "
-                "WHERE id = ?",
-                (
-                    stream.token,
-                    stream.token_start,
-                    stream.read_at,
-                    stream.checked_by_time_at,
-                    stream.last_ingested,
-                    stream.id,
-                ),
-            )
+            execute(f"UPDATE collection_log_stream SET {columns} WHERE id = ?", (*values.values(), stream.id))
             execute(f"UPDATE cloudwatch_logs SET next_token = ? WHERE {_SAME_STREAM}", (stream.token, stream.id))
 
     def forget(self, streams: Iterable[int]) -> None:
-        """Forget streams that are gone."""
+        """Forget streams, because they are gone, or because the user asks for it."""
         with self._database.transaction() as execute:
             for stream in streams:
                 execute(f"DELETE FROM cloudwatch_logs WHERE {_SAME_STREAM} AND NOT {_SHARED}", (stream, stream))
@@ -222,57 +245,113 @@ class LogStreams:
                 execute("DELETE FROM collection_log_span WHERE stream = ?", (stream,))
                 execute("DELETE FROM collection_log_stream WHERE id = ?", (stream,))
 
-    def _insert(
-        self,
-        execute: Execute,
-        group: Group,
-        account: str,
-        name: str,
-        interval: ReadInterval,
-        has_events: bool,  # noqa: FBT001
-    ) -> None:
-        cursor = execute(
-            "INSERT INTO collection_log_stream (account, region, log_group, log_stream, read_any, "
-            "token_start, read, looked) VALUES (?, ?, ?, ?, ?, 0, 0, 0)",
-            (account, group.region, group.name, name, has_events),
+    def forget_group(self, group: Group) -> int:
+        """Take all that the state knows of the group out of it; return how many streams there were.
+
+        The caller holds the lock of the group for each of its `accounts`.
+        """
+        found = self._database.select(
+            lambda row: (row.integer("id"), row.text("log_stream")),
+            f"SELECT id, log_stream FROM collection_log_stream WHERE {_IN_GROUP}",
+            (group.region, group.name),
         )
-        assert cursor.lastrowid is not None
-        _put_intervals(execute, cursor.lastrowid, (interval,))
+        streams = [identity for identity, name in found if name.startswith(group.prefix)]
+        self.forget(streams)
+        key = (group.region, group.name, group.prefix)
+        with self._database.transaction() as execute:
+            execute("DELETE FROM collection_log_group WHERE region = ? AND log_group = ? AND stream_prefix = ?", key)
+            for table, prefix in (("collection_log_adoptable", ""), ("cloudwatch_logs", "aws_")):
+                execute(
+                    f"DELETE FROM {table} WHERE {prefix}region = ?1 AND {prefix}log_group = ?2 "
+                    f"AND substr({prefix}log_stream, 1, length(?3)) = ?3",
+                    key,
+                )
+        return len(streams)
 
 
-_SAME_STREAM = (
-    "(aws_region, aws_log_group, aws_log_stream) = "
-    "(SELECT region, log_group, log_stream FROM collection_log_stream WHERE id = ?)"
-)
-_SHARED = (
-    "EXISTS (SELECT 1 FROM collection_log_stream WHERE id != ? "
-    "AND region = aws_region AND log_group = aws_log_group AND log_stream = aws_log_stream)"
-)
-"""Whether another account has a stream of that name: then the row of the existing module is also its."""
+def _group_columns(group: Group, account: str) -> dict[str, object]:
+    return {"account": account, "region": group.region, "log_group": group.name, "stream_prefix": group.prefix}
 
 
-def _adoptable(execute: Execute, group: Group, names: Collection[str]) -> dict[str, ReadInterval]:
-    """Take what the existing module has read of the streams: no other account gets it (SPEC 9)."""
-    place = (group.region, group.name)
+def _interval(row: Row) -> ReadInterval:
+    return ReadInterval(start=row.integer("first"), end=row.integer("last"), complete_from=row.integer("settled"))
+
+
+def _checkpoint(row: Row, intervals: Sequence[ReadInterval]) -> StreamCheckpoint:
+    if not intervals:
+        raise InvalidValueError(f"log stream {row.text('log_stream')} has no interval in collection_log_span")
+    return StreamCheckpoint(
+        id=row.integer("id"),
+        intervals=tuple(intervals),
+        has_events=bool(row.integer("read_any")),
+        token=row.optional_text("token"),
+        token_start=row.integer("token_start"),
+        read_at=row.integer("read"),
+        checked_by_time_at=row.integer("looked"),
+        last_ingested=row.optional_integer("ingested"),
+        adopted_start=row.optional_integer("adopted_start"),
+        adopted_end=row.optional_integer("adopted_end"),
+        adopted_ingested=row.optional_integer("adopted_ingested"),
+    )
+
+
+def _take_adoptable(execute: Execute, group: Group, names: Collection[str]) -> dict[str, ReadInterval]:
+    """Take over what Wazuh's own module has read of the streams: no other account gets it.
+
+    Its last 5 minutes are read again, for late events: their ingestion time shows which of them it has sent.
+    """
     rows = execute(
-        "SELECT log_stream, first, last FROM collection_log_adoptable WHERE region = ? AND log_group = ?", place
+        f"SELECT log_stream, first, last FROM collection_log_adoptable WHERE {_IN_GROUP}", (group.region, group.name)
     ).fetchall()
-    asked = set(names)
-    # Which events of its last millisecond it has sent, nobody knows: it asks for none of them again.
-    intervals = {name: ReadInterval(min(first, last), last, last + 1) for name, first, last in rows if name in asked}
-    for name in intervals:
-        execute(
-            "DELETE FROM collection_log_adoptable WHERE region = ? AND log_group = ? AND log_stream = ?",
-            (*place, name),
-        )
+    wanted = set(names)
+    intervals: dict[str, ReadInterval] = {}
+    for row in rows:
+        name, end = row.text("log_stream"), row.integer("last")
+        if name in wanted:
+            start = min(row.integer("first"), end)
+            intervals[name] = ReadInterval(start, end, max(start, end - LATE))
+            execute(
+                f"DELETE FROM collection_log_adoptable WHERE {_IN_GROUP} AND log_stream = ?",
+                (group.region, group.name, name),
+            )
     return intervals
+
+
+def _insert(execute: Execute, group: Group, account: str, name: str) -> int:
+    """Insert a stream that was never read, and return its id."""
+    values = {
+        "account": account,
+        "region": group.region,
+        "log_group": group.name,
+        "log_stream": name,
+        "read_any": 0,
+        "token_start": 0,
+        "read": 0,
+        "looked": 0,
+    }
+    stream = insert(execute, "collection_log_stream", values).lastrowid
+    assert stream is not None
+    return stream
+
+
+def _mark_adopted(execute: Execute, stream: int, interval: ReadInterval) -> None:
+    execute(
+        "UPDATE collection_log_stream SET read_any = 1, token = NULL, adopted_start = ?, adopted_end = ?, "
+        "adopted_ingested = NULL WHERE id = ?",
+        (interval.complete_from, interval.end, stream),
+    )
 
 
 def _put_intervals(execute: Execute, stream: int, intervals: Iterable[ReadInterval]) -> None:
     execute("DELETE FROM collection_log_span WHERE stream = ?", (stream,))
     for interval in intervals:
-        row = (stream, interval.start, interval.end, interval.complete_from)
-        execute("INSERT INTO collection_log_span VALUES (?, ?, ?, ?)", row)
+        values = {
+            "stream": stream,
+            "first": interval.start,
+            "last": interval.end,
+            "settled": interval.complete_from,
+        }
+        insert(execute, "collection_log_span", values)
 
 
 def _put_compatible(execute: Execute, stream: int, interval: ReadInterval) -> None:

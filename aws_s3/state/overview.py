@@ -1,15 +1,15 @@
-"""What the state files tell, read without changing or locking anything: `--status` (SPEC 15).
+"""What the state files hold, read without changing or locking anything: for `--status`.
 
 Times and days are texts, UTC, as the files hold them: `2021-06-10T01:00:00+00:00`, `2021-06-10`.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 from urllib.parse import quote
 
 from aws_s3.errors import StateError
@@ -17,7 +17,10 @@ from aws_s3.log_types import LOG_TYPES
 from aws_s3.settings import BucketLocation
 from aws_s3.state import bucket_state as buckets
 from aws_s3.state import service_state as services
-from aws_s3.state.database import AFTER_ANY_KEY
+from aws_s3.state.database import AFTER_ANY_KEY, InvalidValueError, Row
+from aws_s3.state.sources import LastError, last_error
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class PartitionStatus:
 
 @dataclass(frozen=True)
 class FailedStatus:
-    """An object that could not be read. One that is malformed is tried again by `--retry-failed` only."""
+    """An object that could not be read. A malformed object is tried again by `--retry-failed` only."""
 
     key: str
     malformed: bool
@@ -45,18 +48,34 @@ class FailedStatus:
 
 @dataclass(frozen=True)
 class SourceStatus:
-    """A source. `last_complete_run` is when the last run began that failed nowhere."""
+    """A source. `last_complete_run` is the start of the last run that failed nowhere.
+
+    `ever_found` tells whether any run found an object of its layout, of any day.
+    """
 
     source: BucketLocation
     last_complete_run: str | None
     partitions: Sequence[PartitionStatus]
-    failed: Sequence[FailedStatus]
-    partly_sent: Sequence[str]
+    failed: Sequence[FailedStatus] = ()
+    partly_sent: Sequence[str] = ()
+    last_error: LastError | None = None
+    ever_found: bool = True
+
+
+@dataclass(frozen=True)
+class QueueStatus:
+    """A queue that is read as one log type, and whether it ever gave an object of that type."""
+
+    queue: str
+    type: str
+    last_complete_run: str | None
+    last_error: LastError | None
+    ever_found: bool
 
 
 @dataclass(frozen=True)
 class StreamStatus:
-    """A log stream, and the time of the newest event that was read of it."""
+    """A log stream, and the time of the newest event read."""
 
     account: str
     region: str
@@ -67,7 +86,7 @@ class StreamStatus:
 
 @dataclass(frozen=True)
 class ScanStatus:
-    """A place that is scanned for findings, and when it last was."""
+    """A service that is scanned for findings, and the start of its last scan."""
 
     service: str
     account: str
@@ -77,25 +96,27 @@ class ScanStatus:
 
 @dataclass(frozen=True)
 class Overview:
-    """All that the state files of a folder tell."""
+    """The content of a folder's state files."""
 
     sources: Sequence[SourceStatus]
     log_streams: Sequence[StreamStatus]
     scans: Sequence[ScanStatus]
+    queues: Sequence[QueueStatus] = ()
 
 
 def overview(folder: Path) -> Overview:
-    """Return what the folder's state files tell; of one that is missing, nothing. Raises StateError."""
+    """Return the content of the folder's state files; nothing for a file that is missing. Raises StateError."""
     sources: list[SourceStatus] = []
+    queues: list[QueueStatus] = []
     streams: list[StreamStatus] = []
     scans: list[ScanStatus] = []
     with _opened(folder / buckets.FILE) as database:
         if database:
-            sources = [*_sources(database), *_foreign_sources(database)]
+            sources, queues = [*_sources(database), *_foreign_sources(database)], _queues(database)
     with _opened(folder / services.FILE) as database:
         if database:
             streams, scans = _streams(database), _scans(database)
-    return Overview(sources, streams, scans)
+    return Overview(sources, streams, scans, queues)
 
 
 @contextmanager
@@ -109,14 +130,16 @@ def copied(folder: Path, to: Path) -> Iterator[Path]:
 
 
 class _Reader:
-    """A state file open for reading, and which tables it has."""
+    """A state file open for reading, and the tables and columns that it has."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
-        self._tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        connection.row_factory = Row
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        self._tables = {row["name"] for row in tables}
 
-    def rows(self, table: str, sql: str, parameters: Sequence[object] = ()) -> Iterator[Any]:
-        """Return what the SELECT gives; nothing where the table is missing."""
+    def rows(self, table: str, sql: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
+        """Yield the rows of the SELECT; nothing where the table is missing."""
         return self.connection.execute(sql, parameters) if table in self._tables else iter(())
 
 
@@ -126,50 +149,75 @@ def _opened(path: Path) -> Iterator[_Reader | None]:
         if not path.exists():
             yield None
             return
-        # Without a journal beside it, no run is at work: then nothing need be created to read it.
+        # Without a journal beside it no run is at work, and reading needs no file beside it either.
         mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
         with closing(sqlite3.connect(f"file:{quote(str(path))}?{mode}", uri=True)) as connection:
             yield _Reader(connection)
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, InvalidValueError) as error:
         raise StateError(f"The state database {path} cannot be read: {error}. Check its permissions.") from error
 
 
 def _sources(database: _Reader) -> Iterator[SourceStatus]:
-    found = database.rows(
-        "collection_source", "SELECT id, last_run, type, bucket, path, suffix, organization FROM collection_source"
-    )
-    partial = "SELECT log_key FROM collection_partial WHERE source = ? ORDER BY 1"
-    for id_, last_run, *names in [row for row in found if row[2] in LOG_TYPES]:
-        source = BucketLocation(*names)
-        partitions = [_partition(database, source, *row) for row in _partition_rows(database, id_)]
-        partly_sent = [key for (key,) in database.rows("collection_partial", partial, (id_,))]
-        yield SourceStatus(source, last_run, partitions, _failed(database, id_), partly_sent)
+    partial = "SELECT log_key FROM collection_partial WHERE source = ? ORDER BY log_key"
+    for row in list(database.rows("collection_source", "SELECT * FROM collection_source")):
+        if row.text("type") in LOG_TYPES:
+            key, location = row.integer("id"), _location(row)
+            partitions = [_partition(database, location, each) for each in _partition_rows(database, key)]
+            partly_sent = [each.text("log_key") for each in database.rows("collection_partial", partial, (key,))]
+            yield SourceStatus(
+                location,
+                last_complete_run=row.optional_text("last_run"),
+                partitions=partitions,
+                failed=_failed(database, key),
+                partly_sent=partly_sent,
+                last_error=_if_there(row, "last_error", last_error),
+                ever_found=_ever_found(row, partitions),
+            )
 
 
-def _partition_rows(database: _Reader, source: int) -> list[Any]:
+def _location(row: Row) -> BucketLocation:
+    names = ("type", "bucket", "path", "suffix", "organization")
+    return BucketLocation(**{name: row.text(name) for name in names})
+
+
+def _if_there(row: Row, column: str, read: Callable[[Row], T]) -> T | None:
+    """Return what `read` gives; None where the file is of a version without the column."""
+    return read(row) if column in row.keys() else None  # noqa: SIM118 - a Row is no mapping
+
+
+def _ever_found(row: Row, partitions: Sequence[PartitionStatus]) -> bool:
+    found = _if_there(row, "found", lambda row: row.optional_text("found"))
+    return found is not None or any(partition.newest_day or partition.rows for partition in partitions)
+
+
+def _partition_rows(database: _Reader, source: int) -> list[Row]:
     sql = "SELECT prefix, floor, place FROM collection_partition WHERE source = ? ORDER BY prefix, dates"
     return list(database.rows("collection_partition", sql, (source,)))
 
 
-def _partition(
-    database: _Reader, source: BucketLocation, prefix: str, floor: str | None, place: str | None
-) -> PartitionStatus:
-    bucket = LOG_TYPES[source.type]
-    bucket_path = f"{source.bucket}/{source.path}{source.suffix if bucket.suffix_in_bucket_path else ''}"
+def _partition(database: _Reader, location: BucketLocation, row: Row) -> PartitionStatus:
+    log_type = LOG_TYPES[location.type]
+    bucket_path = f"{location.bucket}/{location.path}{location.suffix if log_type.suffix_in_bucket_path else ''}"
+    prefix = row.text("prefix")
     where = "bucket_path = ? AND log_key BETWEEN ? AND ?"
-    rows, last, processed = _of_rows(database, bucket.table, where, (bucket_path, prefix, prefix + AFTER_ANY_KEY))
-    return PartitionStatus(prefix, floor, place, rows, last, processed)
+    limits = (bucket_path, prefix, prefix + AFTER_ANY_KEY)
+    floor, newest_day = row.day("floor"), row.day("place")
+    return _with_rows(
+        database, log_type.table, where, limits, PartitionStatus(prefix, _day(floor), _day(newest_day), 0, None, None)
+    )
 
 
-def _of_rows(
-    database: _Reader, table: str, where: str, parameters: Sequence[object]
-) -> tuple[int, str | None, str | None]:
-    """Return how many rows there are, the key of the newest object, and when the last one was processed."""
-    counted = database.rows(table, f"SELECT count(*), max(processed_date) FROM {table} WHERE {where}", parameters)
-    count, processed = next(counted, (0, None))
+def _with_rows(
+    database: _Reader, table: str, where: str, parameters: Sequence[object], status: PartitionStatus
+) -> PartitionStatus:
+    """Return the status with how many rows there are, the key of the newest, and when the last was processed."""
+    counts = f"SELECT count(*) AS count, max(processed_date) AS processed FROM {table} WHERE {where}"
     newest = f"SELECT log_key FROM {table} WHERE {where} ORDER BY created_date DESC, log_key DESC LIMIT 1"
-    (last,) = next(database.rows(table, newest, parameters), (None,))
-    return count, last, processed
+    for row in database.rows(table, counts, parameters):
+        status = replace(status, rows=row.integer("count"), last_processed=row["processed"])
+    for row in database.rows(table, newest, parameters):
+        status = replace(status, last_object=row.text("log_key"))
+    return status
 
 
 def _failed(database: _Reader, source: int) -> list[FailedStatus]:
@@ -179,59 +227,102 @@ def _failed(database: _Reader, source: int) -> list[FailedStatus]:
         "ORDER BY malformed, log_key",
         (source,),
     )
-    return [FailedStatus(key, bool(malformed), *rest) for key, malformed, *rest in rows]
+    return [
+        FailedStatus(
+            key=row.text("log_key"),
+            malformed=bool(row.integer("malformed")),
+            reason=row.text("reason"),
+            attempts=row.integer("attempts"),
+            next_attempt=row.text("next_attempt"),
+        )
+        for row in rows
+    ]
 
 
 def _foreign_sources(database: _Reader) -> Iterator[SourceStatus]:
-    """Yield what the existing module collected and we never did: its rows tell of no more than bucket and path."""
+    """Yield the sources that only Wazuh's own module collected: its rows hold no more than bucket and path."""
+    rows = database.rows("collection_source", "SELECT type, bucket, path, suffix, organization FROM collection_source")
     ours = {
-        (kind, f"{bucket}/{path}{suffix if LOG_TYPES[kind].suffix_in_bucket_path else ''}")
-        for kind, bucket, path, suffix in database.rows(
-            "collection_source", "SELECT type, bucket, path, suffix FROM collection_source"
-        )
-        if kind in LOG_TYPES
+        (location.type, f"{location.bucket}/{location.path}{location.suffix if log_type.suffix_in_bucket_path else ''}")
+        for location in map(_location, rows)
+        if (log_type := LOG_TYPES.get(location.type))
     }
-    for kind, bucket_type in LOG_TYPES.items():
-        table = bucket_type.table
-        paths = [path for (path,) in database.rows(table, f"SELECT DISTINCT bucket_path FROM {table} ORDER BY 1")]
-        for bucket_path in paths:
+    for kind, log_type in LOG_TYPES.items():
+        table = log_type.table
+        paths = database.rows(table, f"SELECT DISTINCT bucket_path FROM {table} ORDER BY bucket_path")
+        for bucket_path in [row.text("bucket_path") for row in paths]:
             if (kind, bucket_path) not in ours:
                 bucket, _, path = bucket_path.partition("/")
-                rows, last, processed = _of_rows(database, table, "bucket_path = ?", (bucket_path,))
-                all_of_it = PartitionStatus("", None, None, rows, last, processed)
-                yield SourceStatus(BucketLocation(kind, bucket, path), None, [all_of_it], [], [])
+                empty = PartitionStatus("", None, None, 0, None, None)
+                all_of_it = _with_rows(database, table, "bucket_path = ?", (bucket_path,), empty)
+                yield SourceStatus(BucketLocation(kind, bucket, path), None, [all_of_it])
+
+
+def _queues(database: _Reader) -> list[QueueStatus]:
+    rows = database.rows("collection_queue", "SELECT * FROM collection_queue ORDER BY queue, type")
+    return [
+        QueueStatus(
+            queue=row.text("queue"),
+            type=row.text("type"),
+            last_complete_run=row.optional_text("last_run"),
+            last_error=last_error(row),
+            ever_found=row.optional_text("found") is not None,
+        )
+        for row in rows
+    ]
 
 
 def _streams(database: _Reader) -> list[StreamStatus]:
     rows = database.rows(
         "collection_log_span",
-        "SELECT account, region, log_group, log_stream, max(last) FROM collection_log_stream "
-        "LEFT JOIN collection_log_span ON stream = id GROUP BY id ORDER BY 1, 2, 3, 4",
+        "SELECT account, region, log_group, log_stream, max(last) AS until FROM collection_log_stream "
+        "LEFT JOIN collection_log_span ON stream = id GROUP BY id ORDER BY account, region, log_group, log_stream",
     )
-    ours = [
-        StreamStatus(account, region, group, stream, _moment(until)) for account, region, group, stream, until in rows
-    ]
+    ours = [_stream(row, row.text("account")) for row in rows]
     known = {(status.region, status.group, status.stream) for status in ours}
     theirs = database.rows(
         "cloudwatch_logs",
-        "SELECT aws_region, aws_log_group, aws_log_stream, end_time FROM cloudwatch_logs ORDER BY 1, 2, 3",
+        "SELECT aws_region AS region, aws_log_group AS log_group, aws_log_stream AS log_stream, end_time AS until "
+        "FROM cloudwatch_logs ORDER BY region, log_group, log_stream",
     )
-    return ours + [
-        StreamStatus("", region, group, stream, _moment(until))
-        for region, group, stream, until in theirs
-        if (region, group, stream) not in known
-    ]
+    others = [_stream(row, "") for row in theirs]
+    return ours + [each for each in others if (each.region, each.group, each.stream) not in known]
+
+
+def _stream(row: Row, account: str) -> StreamStatus:
+    return StreamStatus(
+        account=account,
+        region=row.text("region"),
+        group=row.text("log_group"),
+        stream=row.text("log_stream"),
+        read_until=_moment(row.optional_integer("until")),
+    )
 
 
 def _scans(database: _Reader) -> list[ScanStatus]:
     sql = (
-        "SELECT service_name, aws_account_id, aws_region, max(scan_date) FROM aws_services "
-        "GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        "SELECT service_name, aws_account_id, aws_region, max(scan_date) AS last FROM aws_services "
+        "GROUP BY service_name, aws_account_id, aws_region ORDER BY service_name, aws_account_id, aws_region"
     )
-    return [ScanStatus(*row) for row in database.rows("aws_services", sql)]
+    return [
+        ScanStatus(
+            service=row.text("service_name"),
+            account=row.text("aws_account_id"),
+            region=row.text("aws_region"),
+            last_scan=row.text("last"),
+        )
+        for row in database.rows("aws_services", sql)
+    ]
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None
 
 
 def _moment(milliseconds: int | None) -> str | None:
     if milliseconds is None:
         return None
-    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).isoformat(timespec="milliseconds")
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError) as error:
+        raise InvalidValueError(f"{milliseconds} is no time in milliseconds") from error

@@ -1,19 +1,25 @@
-"""The existing module's table of one bucket type: a row for each object that is done (SPEC 9)."""
+"""The table of one bucket type, shared with Wazuh's own module: a row for each object that is done."""
 
+import heapq
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timezone
 from itertools import islice
 
 from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import Partition
 from aws_s3.settings import BucketLocation
-from aws_s3.state.database import AFTER_ANY_KEY, Database, Execute
+from aws_s3.state.database import AFTER_ANY_KEY, Database, Execute, Row
 
 _NEWEST_KEPT = 500
+"""Wazuh's own module keeps so many of the newest rows of a table partition; so do we, at least, of a partition."""
+
+_ROWS_A_SLICE = 2000
+"""Rows forgotten in one transaction: about 30 ms, in which other runs wait."""
 
 
 class ProcessedObjects:
-    """The rows of one location. Those that change anything do it in the caller's transaction."""
+    """The rows of one source. Methods that take `execute` work in the caller's transaction."""
 
     def __init__(self, database: Database, log_type: LogType, location: BucketLocation) -> None:
         self._database = database
@@ -26,7 +32,7 @@ class ProcessedObjects:
         self._bases = sorted({layout.base(location) for layout in log_type.layouts})
 
     def create(self, execute: Execute) -> None:
-        """Create the table if it is missing, and an index on what a key is looked up by."""
+        """Create the table if it is missing, and an index for looking keys up."""
         key = ", ".join(self._log_type.key_columns)
         columns = ", ".join(f"{column} TEXT NOT NULL" for column in self._log_type.key_columns)
         execute(
@@ -36,21 +42,24 @@ class ProcessedObjects:
         execute(f"CREATE INDEX IF NOT EXISTS collection_{self._table}_keys ON {self._table} (bucket_path, log_key)")
 
     def last_processed(self) -> str | None:
-        """Return the latest `processed_date` of the source's rows, None without any."""
-        sql = f"SELECT max(processed_date) FROM {self._table} WHERE bucket_path = ? AND log_key BETWEEN ? AND ?"
-        # Behind the base comes an account or a date: a folder with another name is another source's.
-        limits = ((f"{base}0", f"{base}9{AFTER_ANY_KEY}") for base in self._bases)
-        latest = [self._database.query(sql, (self._bucket_path, *both))[0][0] for both in limits]
-        return max(filter(None, latest), default=None)
+        """Return the latest `processed_date` of the source's rows, None without any that is a date."""
+        sql = f"SELECT max(processed_date) AS last FROM {self._table} WHERE bucket_path = ? AND log_key BETWEEN ? AND ?"
+        latest = [row["last"] for limits in self._limits() for row in self._database.query(sql, limits)]
+        return max((text for text in latest if _is_date(text)), default=None)
+
+    def any(self) -> bool:
+        """Tell whether the source has a row."""
+        sql = f"SELECT 1 FROM {self._table} WHERE bucket_path = ? AND log_key BETWEEN ? AND ? LIMIT 1"
+        return any(self._database.first(sql, limits) for limits in self._limits())
 
     def among(self, keys: Sequence[str]) -> set[str]:
         """Return the keys between the first and the last of `keys` that have rows."""
         sql = f"SELECT log_key FROM {self._table} WHERE bucket_path = ? AND log_key BETWEEN ? AND ?"
-        return {key for (key,) in self._database.query(sql, (self._bucket_path, min(keys), max(keys)))}
+        return set(self._database.select(_log_key, sql, (self._bucket_path, min(keys), max(keys))))
 
     def keys_of(self, partition: Partition) -> Iterator[str]:
-        """Yield the keys of the partition that have rows, in key order: below its prefix may lie others."""
-        return self._of(partition, "")
+        """Yield the keys of the partition that have rows, in key order; rows below its prefix may be another's."""
+        return self._keys(partition, "ORDER BY log_key")
 
     def add(self, execute: Execute, partition: Partition, key: str, account: str) -> None:
         """Add the row of an object if there is none; `account` stands in it where the key holds none."""
@@ -63,7 +72,7 @@ class ProcessedObjects:
         }
         columns = self._log_type.key_columns
         marks = ", ".join("?" * (len(columns) + 2))
-        # A row counts whatever its account is (SPEC 9): the key alone decides whether there is one.
+        # A row counts whatever its account is: the key alone decides whether there is one.
         execute(
             f"INSERT INTO {self._table} ({', '.join(columns)}, processed_date, created_date) "
             f"SELECT {marks} WHERE NOT EXISTS (SELECT 1 FROM {self._table} WHERE bucket_path = ? AND log_key = ?)",
@@ -76,24 +85,109 @@ class ProcessedObjects:
             ),
         )
 
-    def prune(self, execute: Execute, partition: Partition, before: date) -> int:
-        """Delete the partition's rows of days before `before`, but not its newest 500; return how many."""
-        newer = islice(self._of(partition, "AND created_date >= ?", _number(before)), _NEWEST_KEPT)
-        kept = _NEWEST_KEPT - len(list(newer))
-        older = sorted(map(partition.order, self._of(partition, "AND created_date < ?", _number(before))))
-        deleted = [key for day, key in older[: max(len(older) - kept, 0)] if day < before]
-        for key in deleted:
-            execute(f"DELETE FROM {self._table} WHERE bucket_path = ? AND log_key = ?", (self._bucket_path, key))
-        return len(deleted)
+    def oldest_day_if_pruned(self, partition: Partition) -> date | None:
+        """Return the day of the oldest row in the partition's table partition, if rows may be missing there.
 
-    def _of(self, partition: Partition, condition: str, *parameters: object) -> Iterator[str]:
-        rows = self._database.iterate(
-            f"SELECT log_key FROM {self._table} WHERE bucket_path = ? AND log_key BETWEEN ? AND ? {condition}",
-            (self._bucket_path, partition.prefix, partition.prefix + AFTER_ANY_KEY, *parameters),
+        Wazuh's own module prunes by bucket_path, and by account and region where the table has them. So a
+        busy region pushes another region's rows out of a table without regions, and an organization's trail
+        those of an account's trail. That happens only where so many rows as it keeps are left.
+        """
+        columns = {"bucket_path": self._bucket_path}
+        if partition.account:
+            columns["aws_account_id"] = partition.account
+        if "aws_region" in self._log_type.key_columns:
+            columns["aws_region"] = partition.region
+        where = " AND ".join(f"{column} = ?" for column in columns)
+        # A created_date that is no day tells nothing.
+        day = "CASE WHEN created_date BETWEEN 10000101 AND 99991231 THEN created_date END"
+        sql = f"SELECT count(*) AS rows, min({day}) AS oldest FROM {self._table} WHERE {where}"
+        [row] = self._database.query(sql, tuple(columns.values()))
+        return _day(row["oldest"]) if row["rows"] >= _NEWEST_KEPT else None
+
+    def slices_before(self, partition: Partition, before: date) -> Iterator[list[str]]:
+        """Yield, in slices, the keys of the partition's rows of days before `before`, but not its newest 500.
+
+        The caller may delete the rows of a slice before it asks for the next. No slice is empty.
+        """
+        newest = self._newest(partition)
+        if len(newest) < _NEWEST_KEPT:
+            return
+        limit = min(*map(partition.order, newest), (before, ""))
+        end = partition.prefix + AFTER_ANY_KEY
+        for keys in self._slices(partition.prefix, end):
+            orders = [partition.order(key) for key in keys if partition.day(key)]
+            older = [key for day, key in orders if (day, key) < limit]
+            if older:
+                yield older
+            if orders and orders[-1] >= limit and not partition.dates.unpadded:
+                return
+
+    def delete(self, execute: Execute, keys: Sequence[str]) -> None:
+        """Delete the rows of the keys."""
+        for key in keys:
+            execute(f"DELETE FROM {self._table} WHERE bucket_path = ? AND log_key = ?", (self._bucket_path, key))
+
+    def slices_of(self, partition: Partition) -> Iterator[list[str]]:
+        """Yield, in slices, the keys of all rows below the partition's prefix; the caller may delete them meanwhile."""
+        yield from self._slices(partition.prefix, partition.prefix + AFTER_ANY_KEY)
+
+    def slices(self) -> Iterator[list[str]]:
+        """Yield, in slices, the keys of all rows of the source; the caller may delete them meanwhile."""
+        for _, first, end in self._limits():
+            yield from self._slices(first, end)
+
+    def _slices(self, first: str, end: str) -> Iterator[list[str]]:
+        """Yield the keys that have rows in slices; no cursor is open between two of them."""
+        sql = (
+            f"SELECT log_key FROM {self._table} WHERE bucket_path = ? AND log_key BETWEEN ? AND ? AND log_key > ? "
+            f"ORDER BY log_key LIMIT {_ROWS_A_SLICE}"
         )
-        return (key for (key,) in rows if partition.day(key))
+        last = ""
+        while keys := list(self._database.select(_log_key, sql, (self._bucket_path, max(first, last), end, last))):
+            yield keys
+            last = keys[-1]
+
+    def _limits(self) -> Iterator[tuple[str, str, str]]:
+        """Yield bucket_path, first and last possible key of the source's rows.
+
+        Behind the base comes an account or a date: a folder with another name is another source's.
+        """
+        for base in self._bases:
+            yield self._bucket_path, f"{base}0", f"{base}9{AFTER_ANY_KEY}"
+
+    def _newest(self, partition: Partition) -> list[str]:
+        """Return the newest keys of the partition that have rows, up to 500."""
+        if partition.dates.unpadded:
+            return heapq.nlargest(_NEWEST_KEPT, self.keys_of(partition), key=partition.order)
+        return list(islice(self._keys(partition, "ORDER BY log_key DESC"), _NEWEST_KEPT))
+
+    def _keys(self, partition: Partition, order: str) -> Iterator[str]:
+        keys = self._database.select(
+            _log_key,
+            f"SELECT log_key FROM {self._table} WHERE bucket_path = ? AND log_key BETWEEN ? AND ? {order}",
+            (self._bucket_path, partition.prefix, partition.prefix + AFTER_ANY_KEY),
+        )
+        return (key for key in keys if partition.day(key))
+
+
+def _log_key(row: Row) -> str:
+    return row.text("log_key")
 
 
 def _number(day: date | None) -> int:
     """Return the day as `created_date` holds it: 20210610."""
     return int(day.isoformat().replace("-", "")) if day else 0
+
+
+def _day(number: object) -> date | None:
+    """Return the day of a `created_date`, None for a value that is no day."""
+    text = str(number)
+    with suppress(ValueError):
+        return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+    return None
+
+
+def _is_date(text: object) -> bool:
+    with suppress(ValueError):
+        return isinstance(text, str) and bool(date.fromisoformat(text[:10]))
+    return False

@@ -52,6 +52,10 @@ class StreamCheckpoint:
     range from `token_start` on. `read_at` is the start of the last run that read the stream to its end,
     `checked_by_time_at` of the last such run that read by time and not by token. `last_ingested` is the
     time of the stream's last ingestion, as AWS's listing gave it before that reading.
+
+    If the stream was taken over from Wazuh's own module, `adopted_end` is the time of the newest event that
+    the module read, `adopted_start` the time from which late events are looked for, and `adopted_ingested`
+    when the first event at `adopted_end` came in, once that is known.
     """
 
     id: int
@@ -62,6 +66,21 @@ class StreamCheckpoint:
     read_at: int = 0
     checked_by_time_at: int = 0
     last_ingested: int | None = None
+    adopted_start: int | None = None
+    adopted_end: int | None = None
+    adopted_ingested: int | None = None
+
+    def was_sent_by_wazuh(self, time: int, ingested: int) -> bool:
+        """Tell whether Wazuh's own module has sent the event, as far as its time and ingestion time show.
+
+        That module remembers only the time of its newest event. An event from before that time was sent if
+        it came in no later than the newest; else it is late, and perhaps was never seen.
+        """
+        if self.adopted_start is None or self.adopted_end is None:
+            return False
+        if not self.adopted_start <= time <= self.adopted_end:
+            return False
+        return ingested <= (self.adopted_end if self.adopted_ingested is None else self.adopted_ingested)
 
 
 @dataclass(frozen=True)

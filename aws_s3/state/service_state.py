@@ -1,5 +1,6 @@
-"""The state of the services: what of each log stream was read, and when findings were scanned (SPEC 9, 11)."""
+"""The state file of the services: the read intervals of each log stream, and the scans for findings."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from aws_s3.state import log_streams, scans
@@ -11,12 +12,21 @@ FILE = "aws_services.db"
 
 
 class ServiceState:
-    """The state file of all services. All methods of its parts raise StateError."""
+    """The state of all services. All methods of its parts raise StateError.
 
-    def __init__(self, folder: Path) -> None:
-        self._database = Database(folder / FILE, (*log_streams.MIGRATIONS, *scans.MIGRATIONS), log_streams.TAKE_OVER)
+    `is_stopping` tells whether a signal asked the process to stop: then another program's lock is not
+    waited for.
+    """
+
+    def __init__(self, folder: Path, *, is_stopping: Callable[[], bool] = lambda: False) -> None:
+        migrations = (*log_streams.MIGRATIONS, *scans.MIGRATIONS)
+        self._database = Database(folder / FILE, migrations, log_streams.TAKE_OVER, is_stopping=is_stopping)
         self.streams = LogStreams(self._database)
         self.scans = Scans(self._database)
+
+    def ensure_writable(self) -> None:
+        """Raise StateError unless what is sent next can be recorded: call it before events are sent."""
+        self._database.ensure_writable()
 
     def close(self) -> None:
         """Close the state file."""

@@ -152,9 +152,11 @@ def test_scan_of_the_existing_module_is_gone_on_from(scanning: Scanning) -> None
         database.execute(
             "INSERT INTO aws_services VALUES ('inspector', '000000000000', ?, '2021-06-10 13:00:00.000000')", (REGION,)
         )
-    scanning.api.put("sent by it", datetime(2021, 6, 10, 12, 59, tzinfo=UTC))
+    scanning.api.put("sent by it", datetime(2021, 6, 10, 12, 54, tzinfo=UTC))
+    scanning.api.put("late, or sent by it", datetime(2021, 6, 10, 12, 56, tzinfo=UTC))
     scanning.api.put("new", datetime(2021, 6, 10, 13, 1, tzinfo=UTC))
-    assert scanning.arns(minutes=120) == ["new"]
+    assert scanning.arns(minutes=120) == ["late, or sent by it", "new"]
+    assert scanning.arns(minutes=120) == []
 
 
 def test_moments_are_written_as_the_existing_module_writes_them(scanning: Scanning) -> None:

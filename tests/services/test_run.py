@@ -299,6 +299,25 @@ def test_what_the_existing_module_read_is_not_sent_again(home: Home) -> None:
     assert numbers(logs(home, *SINCE)) == [0, 1, 2]
 
 
+def test_late_events_right_after_a_take_over_are_sent_once(home: Home) -> None:
+    """They came in after the newest event that the other module has sent, and are not older than 5 minutes."""
+    start = now() - 60 * MINUTE
+    put_events(GROUP, "s", numbered(0, 4, start))
+    with closing(sqlite3.connect(home.state.parent / "aws_services.db")) as database, database:
+        database.execute(
+            "CREATE TABLE cloudwatch_logs (aws_region 'text' NOT NULL, aws_log_group 'text' NOT NULL, aws_log_stream "
+            "'text' NOT NULL, next_token 'text', start_time 'integer', end_time 'integer', "
+            "PRIMARY KEY (aws_region, aws_log_group, aws_log_stream))"
+        )
+        row = ("us-east-1", GROUP, "s", "f/7", start, start + 3000)
+        database.execute("INSERT INTO cloudwatch_logs VALUES (?, ?, ?, ?, ?, ?)", row)
+    put_events(GROUP, "s", numbered(10, 3, start + 1500))
+    assert numbers(logs(home)) == [10, 11, 12]
+    put_events(GROUP, "s", numbered(13, 1, start + 2500))
+    assert numbers(logs(home)) == [13]
+    assert numbers(logs(home)) == []
+
+
 def test_all_regions_are_looked_at_where_none_is_given_but_for_those_opted_out_of(home: Home, front: Front) -> None:
     for number, region in enumerate(("us-east-1", "eu-west-1")):
         put_events(GROUP, "s", numbered(number, 1, now()), region)

@@ -62,6 +62,10 @@ def names(database: Database) -> list[str]:
     return [name for (name,) in database.query("SELECT name FROM thing ORDER BY name")]
 
 
+def rows(database: Database, sql: str) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in database.query(sql)]
+
+
 def put(database: Database, name: str) -> None:
     with database.transaction() as execute:
         execute("INSERT INTO thing VALUES (?)", (name,))
@@ -103,7 +107,7 @@ def test_commit_that_fails_is_taken_back(tmp_path: Path) -> None:
             execute("INSERT INTO b VALUES (1)")
         with database.transaction() as execute:
             execute("INSERT INTO a VALUES (1)")
-        assert database.query("SELECT count(*) FROM b") == [(0,)]
+        assert rows(database, "SELECT count(*) FROM b") == [(0,)]
 
 
 def test_each_migration_is_applied_once_and_in_order(tmp_path: Path) -> None:
@@ -119,12 +123,12 @@ def test_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(StateError):
         Database(tmp_path / "db", (*THINGS, ("good", "CREATE TABLE good (x)"), ("bad", "CREATE GARBAGE")))
     with closing(Database(tmp_path / "db", (*THINGS, ("good", "CREATE TABLE good (x)")))) as database:
-        assert database.query("SELECT count(*) FROM good") == [(0,)]
+        assert rows(database, "SELECT count(*) FROM good") == [(0,)]
 
 
 def test_journal_is_a_write_ahead_log(tmp_path: Path) -> None:
     with closing(Database(tmp_path / "db", THINGS)) as database:
-        assert database.query("PRAGMA journal_mode") == [("wal",)]
+        assert rows(database, "PRAGMA journal_mode") == [("wal",)]
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
@@ -300,14 +304,14 @@ def test_disk_that_fills_up_is_told_and_what_was_committed_stays(tmp_path: Path)
     with closing(Database(path, THINGS)) as database:
         assert names(database) == [f"{int(number):050}" for number in committed]
         assert len(committed) > 10
-        assert database.query("PRAGMA integrity_check") == [("ok",)]
+        assert rows(database, "PRAGMA integrity_check") == [("ok",)]
 
 
 def test_disk_with_little_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "db"
     with closing(Database(path, THINGS)) as database:
         database.ensure_writable()
-        monkeypatch.setattr("aws_s3.state.database._ROOM", 1 << 60)
+        monkeypatch.setattr("aws_s3.state.database._MIN_FREE_BYTES", 1 << 60)
         with pytest.raises(StateError, match=str(path)):
             database.ensure_writable()
 
@@ -342,7 +346,7 @@ def test_lock_of_another_program_is_waited_for(tmp_path: Path) -> None:
 def test_lock_that_never_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "db"
     Database(path, THINGS).close()
-    monkeypatch.setattr("aws_s3.state.database._BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("aws_s3.state.database._PATIENCE_S", 0.05)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StateError, match="locked"):
@@ -369,7 +373,7 @@ def test_a_file_of_the_existing_module_becomes_ours_once(tmp_path: Path) -> None
     for _ in range(2):
         with closing(Database(path, (), on_foreign_write)) as database:
             assert names(database) == ["taken over"]
-            assert database.query("SELECT * FROM metadata") == [("version", WRITER_TAG)]
+            assert rows(database, "SELECT * FROM metadata") == [("version", WRITER_TAG)]
             tables = {name for (name,) in database.query("SELECT name FROM sqlite_master")}
             assert not tables & {"log_progress", "trail_progress"}
 

@@ -60,7 +60,7 @@ class Item:
 
 @dataclass
 class Model:
-    """What SPEC 4 and 10 say that the state knows."""
+    """The state as it should be."""
 
     known: dict[str, PartitionCheckpoint] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
@@ -273,7 +273,10 @@ class Collecting:
         # A reparse sends again what was forgotten too: as if it was new.
         settled = (self.rows_before if job.reparse else self.model.done) | self.model.failed
         for part in self.world.asked(job, self.collection.store.objects):
-            starts[part] = choose_start_day(self.model.known.get(part, PartitionCheckpoint()), history, asked)
+            met = self.model.done | self.model.failed
+            is_bound = any(self.items[key].part == part for key in met)
+            known = replace(self.model.known.get(part, PartitionCheckpoint()), is_bound=is_bound)
+            starts[part] = choose_start_day(known, history, asked)
             again = [] if job.reparse else [self.items[failed.key] for failed in due[part]]
             steps += [self._step(item, job, in_turn=False) for item in again]
             steps += self._new_steps(part, starts[part], job, settled)
@@ -344,9 +347,9 @@ def mortal_database(fate: Fate) -> type[Database]:
 
     class MortalDatabase(Database):
         @contextmanager
-        def transaction(self) -> Iterator[Execute]:
+        def transaction(self, *, of_sent_events: bool = False) -> Iterator[Execute]:
             fate.moment()
-            with super().transaction() as execute:
+            with super().transaction(of_sent_events=of_sent_events) as execute:
                 yield execute
                 fate.moment()
             fate.moment()

@@ -59,13 +59,20 @@ def compatible(folder: Path) -> list[Any]:
 def test_first_account_that_reads_a_stream_takes_over_what_was_read_of_it(tmp_path: Path) -> None:
     leave(tmp_path, [("s", "token", 1000, 2000)])
     assert intervals(tmp_path, ONE, "other") == {"other": (ReadInterval(5000, 5000, 5000),)}
-    assert intervals(tmp_path, TWO, "s") == {"s": (ReadInterval(1000, 2000, 2001),)}
+    assert intervals(tmp_path, TWO, "s") == {"s": (ReadInterval(1000, 2000, 1000),)}
     assert intervals(tmp_path, ONE, "s")["s"] == (ReadInterval(5000, 5000, 5000),)
 
 
 @pytest.mark.parametrize(
     ("times", "taken"),
-    [((1000, 2000), 2001), ((None, 2000), 2001), ((2000, None), 5000), ((None, None), 5000), ((3000, 2000), 2001)],
+    [
+        ((1000, 2000), 1000),
+        ((1000, 2000 + LATE), 2000),
+        ((None, 2000), 2000),
+        ((2000, None), 5000),
+        ((None, None), 5000),
+        ((3000, 2000), 2000),
+    ],
 )
 def test_row_of_the_existing_module_may_be_half_empty(tmp_path: Path, times: tuple[Any, Any], taken: int) -> None:
     leave(tmp_path, [("s", None, *times)])
@@ -80,7 +87,7 @@ def test_what_the_existing_module_read_since_counts_as_read(tmp_path: Path) -> N
             state.streams.finish(replace(stream, token="before what it read"))
     leave(tmp_path, [("s", None, 5000, 7000)])
     assert intervals(tmp_path, ONE, "s", "t") == {
-        "s": (ReadInterval(5000, 7000, 7001),),
+        "s": (ReadInterval(5000, 7000, 5000),),
         "t": (ReadInterval(5000, 6000, 5000),),
     }
     with closing(ServiceState(tmp_path)) as state:

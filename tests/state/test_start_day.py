@@ -1,7 +1,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aws_s3.state.start_day import History, PartitionCheckpoint, StartDay, StartRequest, choose_start_day
@@ -38,8 +38,15 @@ def test_partition_never_seen_starts(history: History, asked: StartRequest, star
 SEEN_BEFORE = [
     # Nothing was processed: the floor stands in.
     (PartitionCheckpoint(day(3)), StartRequest(TODAY), StartDay(day(3), day(3))),
-    (PartitionCheckpoint(day(3)), StartRequest(TODAY, day(1)), StartDay(day(3), day(3))),
-    (PartitionCheckpoint(day(3)), StartRequest(TODAY, day(5)), StartDay(day(5), day(3), skipped_to=day(5))),
+    # Only a processed, failed or forgotten object binds the floor.
+    (PartitionCheckpoint(day(3)), StartRequest(TODAY, day(1)), StartDay(day(1), day(1))),
+    (PartitionCheckpoint(day(3)), StartRequest(TODAY, day(5)), StartDay(day(5), day(5))),
+    (PartitionCheckpoint(day(3), skipped_to=day(5)), StartRequest(TODAY), StartDay(day(5), day(3), day(5))),
+    (PartitionCheckpoint(day(3), skipped_to=day(5)), StartRequest(TODAY, day(1)), StartDay(day(1), day(1))),
+    (PartitionCheckpoint(day(3)), StartRequest(TODAY, date(2031, 6, 1)), StartDay(date(2031, 6, 1), TODAY)),
+    (PartitionCheckpoint(day(3), is_bound=True), StartRequest(TODAY, day(1)), StartDay(day(3), day(3))),
+    (PartitionCheckpoint(day(3), is_bound=True), StartRequest(TODAY, day(5)), StartDay(day(5), day(3), day(5))),
+    (PartitionCheckpoint(day(3), pruned=day(7)), StartRequest(TODAY, day(1)), StartDay(day(7), day(3))),
     # The place less the look-back, never before the floor.
     (PartitionCheckpoint(day(3), day(10)), StartRequest(TODAY), StartDay(day(9), day(3))),
     (PartitionCheckpoint(day(3), day(10)), StartRequest(TODAY, lookback_days=0), StartDay(day(10), day(3))),
@@ -108,7 +115,14 @@ past_days = st.integers(-40, 20).map(day)
 lookbacks = st.integers(0, 30)
 knowns = st.one_of(
     st.just(PartitionCheckpoint()),
-    st.builds(PartitionCheckpoint, past_days, st.none() | past_days, st.none() | past_days, st.none() | past_days),
+    st.builds(
+        PartitionCheckpoint,
+        past_days,
+        st.none() | past_days,
+        st.none() | past_days,
+        st.none() | past_days,
+        st.booleans(),
+    ),
 )
 histories = st.builds(History, st.none() | past_days, st.none() | past_days)
 runs = st.builds(StartRequest, st.just(TODAY), st.none() | days, lookbacks, st.just(False))
@@ -118,12 +132,25 @@ runs = st.builds(StartRequest, st.just(TODAY), st.none() | days, lookbacks, st.j
 def test_no_start_is_before_what_was_excluded(
     known: PartitionCheckpoint, history: History, asked: StartRequest
 ) -> None:
+    assume(not asked.only_logs_after or known.is_bound or known.newest_day or known.pruned or not known.floor)
     start = choose_start_day(known, history, asked)
     assert start.day >= max(filter(None, (known.floor, known.skipped_to, known.pruned)), default=date.min)
     if known.floor:
         assert start.day >= (asked.only_logs_after or date.min)
         assert start.floor == known.floor
         assert (start.skipped_to or date.min) >= (known.skipped_to or date.min)
+
+
+@given(past_days, st.none() | past_days, histories, runs)
+def test_partition_without_any_object_starts_where_it_is_asked_for_last(
+    floor: date, skipped_to: date | None, history: History, asked: StartRequest
+) -> None:
+    start = choose_start_day(PartitionCheckpoint(floor, skipped_to=skipped_to), history, asked)
+    if asked.only_logs_after:
+        day = asked.only_logs_after
+        assert start == StartDay(day, floor=min(day, TODAY))
+    else:
+        assert start.day == max(floor, skipped_to or floor)
 
 
 @given(knowns, histories, runs)

@@ -1,4 +1,4 @@
-"""The existing module ran before, or between two of our runs: SPEC 9 says what its state file holds."""
+"""Wazuh's own module ran before, or between two of our runs."""
 
 import sqlite3
 from contextlib import closing
@@ -18,7 +18,7 @@ from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.log_types.layout import Layout, Partition
 from aws_s3.settings import BucketJob, BucketLocation
 from aws_s3.state.bucket_state import FILE
-from aws_s3.state.start_day import History, PartitionCheckpoint
+from aws_s3.state.start_day import History, PartitionCheckpoint, StartDay
 from tests.harness.collecting import ACCOUNT, DAY, JOB, REGION, Collection, trail_body, trail_key
 from tests.harness.fakes import MemoryStore
 
@@ -172,8 +172,10 @@ def test_each_type_is_taken_over_when_it_first_runs(tmp_path: Path) -> None:
     with closing(
         Collection(tmp_path, bucket=alb, job=BucketJob(LOAD_BALANCER)).state(BucketJob(LOAD_BALANCER))
     ) as state:
+        assert state.history() == History(date(2021, 6, 18))
         assert state.checkpoint(partition).newest_day == DAY
         assert state.done_or_waiting(partition, keys) == set(keys[:3])
+        state.begin(partition, StartDay(DAY, floor=DAY))
         assert state.history() == History(date(2021, 6, 18), DAY)
 
 

@@ -1,0 +1,195 @@
+"""The record of each source and each queue as a whole: its last complete run, its last error, whether it found any."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from aws_s3.errors import CollectorError
+from aws_s3.settings import BucketLocation
+from aws_s3.state.database import Database, Execute, InvalidValueError, Row, insert
+
+MIGRATIONS = (
+    (
+        "sources",
+        """CREATE TABLE collection_source (
+            id INTEGER PRIMARY KEY, type TEXT NOT NULL, bucket TEXT NOT NULL, path TEXT NOT NULL,
+            suffix TEXT NOT NULL, organization TEXT NOT NULL, last_run TEXT,
+            UNIQUE (type, bucket, path, suffix, organization))""",
+    ),
+    ("first find of a source", "ALTER TABLE collection_source ADD COLUMN found TEXT"),
+    ("last error of a source", "ALTER TABLE collection_source ADD COLUMN last_error TEXT"),
+    ("time of the last error of a source", "ALTER TABLE collection_source ADD COLUMN last_error_at TEXT"),
+    (
+        "queues",
+        """CREATE TABLE collection_queue (
+            queue TEXT NOT NULL, type TEXT NOT NULL, found TEXT, last_run TEXT, last_error TEXT, last_error_at TEXT,
+            PRIMARY KEY (queue, type))""",
+    ),
+)
+
+_IS_SOURCE = "type = ? AND bucket = ? AND path = ? AND suffix = ? AND organization = ?"
+_IS_QUEUE = "queue = ? AND type = ?"
+
+
+@dataclass(frozen=True)
+class LastError:
+    """A source's or queue's last error, one line, and when the run began that met it (ISO, UTC)."""
+
+    message: str
+    at: str
+
+
+class SourceRecord:
+    """The record of one source. It exists once the source had a partition: `ensure` makes it.
+
+    `began` is the start of the run, UTC; `last_run_of_wazuh` gives the time of the last run of Wazuh's own module.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        location: BucketLocation,
+        began: datetime,
+        last_run_of_wazuh: Callable[[], str | None],
+    ) -> None:
+        self._database = database
+        self._last_run_of_wazuh = last_run_of_wazuh
+        self._names = (location.type, location.bucket, location.path, location.suffix, location.organization)
+        self._began = began
+        self.id = 0
+        """The source's number in our other tables; 0, which no row has, while it has no record."""
+        if row := self._row():
+            with database.reading():
+                self.id = row.integer("id")
+
+    @property
+    def name(self) -> str:
+        """The source's identity, the same in every run and before it has a record."""
+        return " ".join(self._names)
+
+    def ensure(self, execute: Execute) -> None:
+        """Make the record if it is missing, in the caller's transaction."""
+        if self.id:
+            return
+        columns = ("type", "bucket", "path", "suffix", "organization")
+        values = {**dict(zip(columns, self._names, strict=True)), "last_run": self._last_run_of_wazuh()}
+        insert(execute, "collection_source", values, verb="INSERT OR IGNORE")
+        row: Row = execute(f"SELECT id FROM collection_source WHERE {_IS_SOURCE}", self._names).fetchone()
+        self.id = row.integer("id")
+
+    def last_run(self) -> date | None:
+        """Return the UTC day of the last run that failed nowhere, None without any."""
+        row = self._row()
+        with self._database.reading():
+            return _day(row.optional_text("last_run") if row else self._last_run_of_wazuh())
+
+    def complete(self) -> None:
+        """Remember that this run went over the whole source and failed nowhere."""
+        self._set("last_run", _text(self._began))
+
+    def ever_found(self) -> bool:
+        """Tell whether any run found an object of the source's layout, of any day."""
+        row = self._row()
+        with self._database.reading():
+            return row is not None and row.optional_text("found") is not None
+
+    def note_found(self) -> None:
+        """Remember that the source holds, or held, objects of its layout."""
+        if self.id and not self.ever_found():
+            self._set("found", _text(self._began))
+
+    def last_error(self) -> LastError | None:
+        """Return the last error that `note_error` was given, None without any."""
+        row = self._row()
+        with self._database.reading():
+            return last_error(row) if row else None
+
+    def note_error(self, error: CollectorError) -> None:
+        """Remember an error of this run, in the place of an earlier run's; nothing while there is no record."""
+        with self._database.transaction() as execute:
+            execute(
+                "UPDATE collection_source SET last_error = ?, last_error_at = ? WHERE id = ?",
+                (str(error), _text(self._began), self.id),
+            )
+
+    def forget(self, execute: Execute) -> None:
+        """Forget the source itself, in the caller's transaction."""
+        execute("DELETE FROM collection_source WHERE id = ?", (self.id,))
+        self.id = 0
+
+    def _set(self, column: str, value: str) -> None:
+        with self._database.transaction() as execute:
+            execute(f"UPDATE collection_source SET {column} = ? WHERE id = ?", (value, self.id))
+
+    def _row(self) -> Row | None:
+        return self._database.first(f"SELECT * FROM collection_source WHERE {_IS_SOURCE}", self._names)
+
+
+class QueueRecord:
+    """The record of one queue that is read as one log type. Every method raises StateError.
+
+    `queue` is the queue's URL or ARN, `log_type` the value of `--type`; `began` is the start of the run, UTC.
+    """
+
+    def __init__(self, database: Database, queue: str, log_type: str, began: datetime) -> None:
+        self._database = database
+        self._names = (queue, log_type)
+        self._began = began
+
+    def close(self) -> None:
+        """Close the state file."""
+        self._database.close()
+
+    def ever_found(self) -> bool:
+        """Tell whether the queue ever gave an object of its type."""
+        row = self._row()
+        with self._database.reading():
+            return row is not None and row.optional_text("found") is not None
+
+    def note_found(self) -> None:
+        """Remember that the queue gave an object of its type."""
+        self._set({"found": _text(self._began)}, only_first=True)
+
+    def complete(self) -> None:
+        """Remember that this run emptied the queue and failed nowhere."""
+        self._set({"last_run": _text(self._began)})
+
+    def note_error(self, error: CollectorError) -> None:
+        """Remember an error of this run, in the place of an earlier run's."""
+        self._set({"last_error": str(error), "last_error_at": _text(self._began)})
+
+    def forget(self) -> None:
+        """Forget the queue."""
+        with self._database.transaction() as execute:
+            execute(f"DELETE FROM collection_queue WHERE {_IS_QUEUE}", self._names)
+
+    def _set(self, values: dict[str, str], *, only_first: bool = False) -> None:
+        queue, log_type = self._names
+        with self._database.transaction() as execute:
+            insert(execute, "collection_queue", {"queue": queue, "type": log_type}, verb="INSERT OR IGNORE")
+            for column, value in values.items():
+                condition = f" AND {column} IS NULL" if only_first else ""
+                execute(f"UPDATE collection_queue SET {column} = ? WHERE {_IS_QUEUE}{condition}", (value, *self._names))
+
+    def _row(self) -> Row | None:
+        return self._database.first(f"SELECT * FROM collection_queue WHERE {_IS_QUEUE}", self._names)
+
+
+def last_error(row: Row) -> LastError | None:
+    """Return the last error of a row of either table."""
+    message = row.optional_text("last_error")
+    return LastError(message, row.optional_text("last_error_at") or "") if message is not None else None
+
+
+def _day(text: str | None) -> date | None:
+    """Return the day of a time in the state, None for no time."""
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError as error:
+        raise InvalidValueError(f"its column last_run holds {text!r}") from error
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
