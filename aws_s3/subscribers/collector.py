@@ -7,13 +7,12 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, wait
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeVar
 
 from aws_s3.aws.sqs import Message, Queue
-from aws_s3.errors import ObjectError, UnavailableError
+from aws_s3.errors import ObjectError, StateError, UnavailableError
 from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.levels import DEBUG_2
 from aws_s3.pipeline.run import run_source
@@ -21,6 +20,7 @@ from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.source import Loading
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import SubscriberJob
+from aws_s3.state.queue_state import QueueState, Writing
 from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.notifications import NotifiedObject, UnknownNotification, notified_objects
 from aws_s3.subscribers.reader import QueueObject
@@ -49,6 +49,7 @@ class Context:
 
     queue: Queue
     delivery: Delivery
+    state: QueueState
     receives: Executor
     loading: Loading[QueueObject]
     stop_request: StopRequest
@@ -76,11 +77,15 @@ class Outcome(Enum):
 
 @dataclass
 class _Task:
-    """A message in work. `unfinished`: the number of its objects that have not had their turn."""
+    """A message in work. `unfinished`: the number of its objects that have not had their turn.
+
+    `accepted`: the number of accepted events of its objects; incomplete for the object at which the run ended.
+    """
 
     message: Message
     unfinished: int
     outcome: Outcome = Outcome.ACCEPTED
+    accepted: dict[Writing, int] = field(default_factory=dict)
 
 
 class QueueCollector:
@@ -88,7 +93,8 @@ class QueueCollector:
 
     A message is deleted when all of its objects were accepted. A message whose object fails stays in the
     queue; when it comes back, its accepted objects are not sent again by this run, and the others are
-    tried again unless that would not help.
+    tried again unless that would not help. Where the run ends in the middle of a message, the state keeps the
+    accepted events, and a later run sends the rest.
     """
 
     def __init__(self, job: SubscriberJob, object_format: ObjectFormat, context: Context) -> None:
@@ -103,10 +109,10 @@ class QueueCollector:
         self._is_empty = False
         self._pending: deque[QueueObject] = deque()
         self._tasks: dict[str, _Task] = {}
-        self._accepted: _Recent[tuple[str, ...], None] = _Recent()
+        self._accepted: _Recent[Writing, None] = _Recent()
+        self._earlier: dict[Writing, int] = {}
+        self._outdated: set[Writing] = set()
         self._failed: _Recent[str, Outcome] = _Recent()
-        self._midway = ExitStack()
-        self._is_midway = False
         self._exit_code = 0
         self._counts = _Counts()
 
@@ -117,6 +123,7 @@ class QueueCollector:
         were accepted are deleted, and all others are shown to other collectors.
         """
         with self._context.stop_request.deferred():
+            self._earlier = self._context.state.accepted_events()
             self._context.delivery.sink.connect()
             with self._in_flight:
                 self._collect()
@@ -130,6 +137,7 @@ class QueueCollector:
         finally:
             # Messages that a receive under way still brings are not begun: other collectors may have them at once.
             wait(self._receives, timeout=_LAST_RECEIVE)
+            self._record_unfinished()
 
     def poll(self, *, block: bool) -> QueueObject | None:
         """Return the next object that a message names; with `block`, wait for messages."""
@@ -154,15 +162,12 @@ class QueueCollector:
         return False
 
     def begin(self, item: QueueObject) -> int:
-        """Let signals wait until the message is done with: nothing records a part of it, which would be sent again."""
-        del item
-        if not self._is_midway:
-            self._is_midway = True
-            self._midway.enter_context(self._context.stop_request.deferred())
-        return 0
+        """Return how many events of the object a run sent that ended in the middle of its message."""
+        return self._earlier.get(item.token, 0)
 
     def accepted(self, item: QueueObject, count: int, *, complete: bool) -> None:
-        """Delete the message with its last object; it stays where the run ends midway."""
+        """Delete the message with its last object; keep the number of events where the run ends midway."""
+        self._tasks[item.message_id].accepted[item.token] = count
         if not complete:
             return
         self._stats.collected(item.object.size or 0)
@@ -262,8 +267,6 @@ class QueueCollector:
         task.unfinished -= 1
         if not task.unfinished:
             self._finish_message(task)
-            self._is_midway = False
-            self._midway.close()
 
     def _finish_message(self, task: _Task) -> None:
         message_id = task.message.id
@@ -271,9 +274,18 @@ class QueueCollector:
         if task.outcome is Outcome.ACCEPTED:
             self._failed.pop(message_id, None)
             self._in_flight.done(message_id)
+            self._outdated.update(self._earlier.keys() & task.accepted.keys())
         else:
             self._failed[message_id] = task.outcome
             self._in_flight.release(message_id)
+
+    def _record_unfinished(self) -> None:
+        """Record the accepted events of messages that stay in the queue because the run ends."""
+        accepted = {writing: count for task in self._tasks.values() for writing, count in task.accepted.items()}
+        try:
+            self._context.state.record(accepted, self._outdated)
+        except StateError as error:
+            log.warning("Events of %d objects may be sent again. %s", len(accepted), error)
 
     def _finish(self) -> int:
         if self._failed:
@@ -305,6 +317,6 @@ class _Recent(dict[K, V]):
             del self[next(iter(self))]
 
 
-def _token(message: Message, notified: NotifiedObject) -> tuple[str, ...]:
-    """Return what is the same for the same writing of the same object."""
+def _token(message: Message, notified: NotifiedObject) -> Writing:
+    """Return the same token for the same writing of the same object."""
     return (notified.bucket, notified.key, notified.version or message.id)

@@ -8,6 +8,7 @@ from aws_s3.aws.s3 import Bucket, S3Object
 from aws_s3.pipeline.decode import Batches, ObjectDecoder
 from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.stats import EventCounts
+from aws_s3.state.queue_state import Writing
 from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.notifications import NotifiedObject
 
@@ -23,7 +24,7 @@ class QueueObject:
 
     message_id: str
     object: NotifiedObject
-    token: tuple[str, ...]
+    token: Writing
 
     @property
     def size(self) -> int:

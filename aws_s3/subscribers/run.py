@@ -1,7 +1,6 @@
 """Wiring: the parts of one collection from a queue, opened before it and closed after it."""
 
 import logging
-import time
 from contextlib import ExitStack, closing
 from datetime import datetime
 from functools import cache, partial
@@ -21,6 +20,7 @@ from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import open_sink
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import Settings, SubscriberJob
+from aws_s3.state.queue_state import QueueState
 from aws_s3.subscribers import SUBSCRIBERS
 from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.bucket_type import LogTypeFormat
@@ -29,7 +29,6 @@ from aws_s3.subscribers.reader import QueueReader
 
 log = logging.getLogger(__name__)
 
-_PATIENCE = 20.0
 _OBJECTS_AHEAD = 32
 
 
@@ -57,16 +56,18 @@ def _collect(settings: Settings, job: SubscriberJob, stop_request: StopRequest, 
     sqs, s3 = session.client("sqs", region or None, log_source=False), session.client("s3")
     workers, downloads = share(session.downloads, settings.workers)
     with ExitStack() as opened:
-        sink = opened.enter_context(closing(open_sink(settings.output, _Patience(stop_request).check)))
+        sink = opened.enter_context(closing(open_sink(settings.output, stop_request.check)))
         # One S3Bucket for each bucket: each finds out about its bucket's region.
         bucket = cache(partial(S3Bucket, s3, downloads=downloads))
         rules = EventRules(job.discard, sink.limit, stats.reading)
         reader = QueueReader(bucket, object_format, job.skip_on_error, rules)
         loading = opened.enter_context(open_loading(reader, downloads, workers, _OBJECTS_AHEAD))
         pacer = opened.enter_context(pacing(settings.output, settings.max_events, stop_request, stats))
+        queue = SqsQueue(sqs, address)
         context = Context(
             loading=loading,
-            queue=SqsQueue(sqs, address),
+            queue=queue,
+            state=QueueState(settings.state_dir, f"{queue.name} in {sqs.meta.region_name}", _numbering(job)),
             delivery=Delivery(sink, stop_request, stats, pacer),
             receives=DaemonExecutor(RECEIVES_AT_ONCE, "receive"),
             stop_request=stop_request,
@@ -75,28 +76,13 @@ def _collect(settings: Settings, job: SubscriberJob, stop_request: StopRequest, 
         return QueueCollector(job, object_format, context).run()
 
 
+def _numbering(job: SubscriberJob) -> str:
+    """Return the options that the number of an event within its object depends on."""
+    return f"{job.name} {job.type} {job.discard} {job.skip_on_error}"
+
+
 def _object_format(job: SubscriberJob) -> ObjectFormat:
     """Return the format of the objects. Raises MissingExtraError before any message is received."""
     if job.type is not None:
         return LogTypeFormat(LOG_TYPES[job.type](), job.account_alias)
     return SUBSCRIBERS[job.name]()
-
-
-class _Patience:
-    """After a signal, lets the object being sent be finished, but gives up on a receiver that takes nothing for 20 s.
-
-    Nothing records a part of an object: the next run would send it again.
-    """
-
-    def __init__(self, stop_request: StopRequest) -> None:
-        self._stop_request = stop_request
-        self._deadline: float | None = None
-
-    def check(self) -> None:
-        """Raise Interrupted when a receiver keeps it waiting 20 s after the signal."""
-        try:
-            self._stop_request.check()
-        except Interrupted:
-            self._deadline = self._deadline or time.monotonic() + _PATIENCE
-            if time.monotonic() > self._deadline:
-                raise

@@ -77,6 +77,7 @@ class Ground:
         self.dice = Random(seed)
         self.socket = home / "queue/sockets/queue"
         self.state = home / "wodles/aws/s3_cloudtrail.db"
+        self.workers = workers
         self.command = [str(COMMAND), "-b", BUCKET, "-s", "2021-JUN-01", "--workers", str(workers)]
         self.environment = _environment(home, front.url)
         self.runs: list[Ended] = []

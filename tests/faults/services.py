@@ -39,7 +39,7 @@ def log_group(ground: Ground, emulator: Emulator, streams: int) -> None:
 
 def queue(ground: Ground, emulator: Emulator, objects: int) -> None:
     """Fill a queue with notifications, and collect what they name."""
-    ground.command = [str(COMMAND), "-sb", "buckets", "-q", _QUEUE]
+    ground.command = [str(COMMAND), "-sb", "buckets", "-q", _QUEUE, "--workers", str(ground.workers)]
     emulator.client("s3").create_bucket(Bucket=_BUCKET)
     sqs = emulator.client("sqs")
     url = sqs.create_queue(QueueName=_QUEUE, Attributes={"VisibilityTimeout": str(_VISIBILITY)})["QueueUrl"]
@@ -118,13 +118,19 @@ def _emulated(ground: Ground) -> Iterator[Emulator]:
         yield emulator
 
 
-SCENARIOS = [
+LOG_GROUPS = [
     Scenario("log group: 20 SIGKILL", killed(log_group, 80, 20)),
     Scenario("log group: 20 signals", interrupted(log_group, 80, 20)),
     Scenario("log group: listener away for 3 s", listener_away(log_group, 80, 3, 0)),
     Scenario("log group: listener gone", listener_away(log_group, 80, 0, 11)),
+]
+"""Worker processes have no part in these."""
+
+_QUEUES = [
     Scenario("queue: 10 SIGKILL", killed(queue, 200, 10), forgets=10 * _HELD),
     Scenario("queue: 10 signals", interrupted(queue, 100, 10)),
     Scenario("queue: listener away for 3 s", listener_away(queue, 100, 3, 0)),
     Scenario("queue: listener gone", listener_away(queue, 100, 0, 11)),
 ]
+
+SCENARIOS = [*LOG_GROUPS, *_QUEUES]

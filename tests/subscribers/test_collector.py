@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import IO, Any
 
 import pytest
@@ -30,6 +31,7 @@ from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import SubscriberJob
+from aws_s3.state.queue_state import QueueState
 from aws_s3.subscribers.any_object import AnyObject
 from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.bucket_type import LogTypeFormat
@@ -72,12 +74,14 @@ class Lab:
     """A queue and a bucket in the emulator, and what a collection of them sends."""
 
     emulator: Emulator
+    folder: Path
     attributes: dict[str, str] = field(default_factory=lambda: {"VisibilityTimeout": "30"})
     sink: Sent = field(default_factory=Sent)
     stop_request: StopRequest = field(default_factory=StopRequest)
     subscriber: ObjectFormat = field(default_factory=AnyObject)
     read: list[str] = field(default_factory=list)
     bytes_ahead: int = 64 << 20
+    events_a_part: int = 1000
 
     def __post_init__(self) -> None:
         self.sqs = self.emulator.client("sqs")
@@ -123,13 +127,17 @@ class Lab:
         )
         context = Context(
             queue=self.queue,
-            delivery=Delivery(self.sink, self.stop_request, stats),
+            delivery=Delivery(self.sink, self.stop_request, stats, events_a_part=self.events_a_part),
+            state=self.state(),
             receives=DaemonExecutor(1, "receive"),
             loading=LocalLoading(reader, lambda: DaemonExecutor(4, "download"), 32, self.bytes_ahead),
             stop_request=self.stop_request,
             stats=stats,
         )
         return QueueCollector(job, self.subscriber, context)
+
+    def state(self) -> QueueState:
+        return QueueState(self.folder, "q1", "rules")
 
     def store(self, bucket: str) -> "RememberingStore":
         return RememberingStore(self.s3, bucket, self.read)
@@ -164,20 +172,20 @@ class RememberingStore(S3Bucket):
 
 
 @pytest.fixture
-def lab(emulator: Emulator) -> Lab:
-    return Lab(emulator)
+def lab(emulator: Emulator, tmp_path: Path) -> Lab:
+    return Lab(emulator, tmp_path)
 
 
 @pytest.fixture
-def brief(emulator: Emulator) -> Lab:
+def brief(emulator: Emulator, tmp_path: Path) -> Lab:
     """A queue that shows messages again after a second."""
-    return Lab(emulator, {"VisibilityTimeout": "1"})
+    return Lab(emulator, tmp_path, {"VisibilityTimeout": "1"})
 
 
 @pytest.fixture
-def short(emulator: Emulator) -> Lab:
+def short(emulator: Emulator, tmp_path: Path) -> Lab:
     """A queue that shows messages again after a time that a busy machine still keeps."""
-    return Lab(emulator, {"VisibilityTimeout": "3"})
+    return Lab(emulator, tmp_path, {"VisibilityTimeout": "3"})
 
 
 def test_objects_are_sent_in_order_and_their_messages_deleted(lab: Lab) -> None:
@@ -532,10 +540,13 @@ def test_failure_of_all_objects_ends_the_run_and_shows_the_messages_again(lab: L
     assert lab.count("ApproximateNumberOfMessagesNotVisible") == 2
 
 
-def test_sigterm_finishes_the_message_at_hand_and_gives_the_others_back(lab: Lab) -> None:
-    lab.put("a", "b", "c")
+@pytest.mark.parametrize("events", [1, 3])
+def test_sigterm_ends_the_run_at_once_and_the_next_run_sends_only_the_rest(lab: Lab, events: int) -> None:
+    lab.emulator.put_object(BUCKET, "a", b"".join(json.dumps({"id": f"a{n}"}).encode() for n in range(events)))
+    lab.put("b", "c")
     lab.notify("a", "b")
     lab.notify("c")
+    lab.events_a_part = 2
     sending = threading.Event()
 
     def slow() -> None:
@@ -545,9 +556,20 @@ def test_sigterm_finishes_the_message_at_hand_and_gives_the_others_back(lab: Lab
     lab.sink.fail = slow
     with terminated(lab, sending.is_set):
         lab.run()
+    assert lab.sink.events == [f"a{n}" for n in range(min(events, 2))]
 
-    assert lab.sink.events == ["a", "b"]
-    assert [json.loads(body)["Records"][0]["s3"]["object"]["key"] for body in lab.left()] == ["c"]
+    lab.sink.fail, lab.stop_request = lambda: None, StopRequest()
+    assert lab.run() == 0
+    assert sorted(lab.sink.events) == [*(f"a{n}" for n in range(events)), "b", "c"]
+    assert lab.left() == []
+    assert lab.state().accepted_events() == {}
+
+
+def test_a_part_sent_under_another_rule_does_not_count(lab: Lab) -> None:
+    lab.state().record({(BUCKET, "a", "v"): 1}, ())
+    assert lab.state().accepted_events() == {(BUCKET, "a", "v"): 1}
+    assert QueueState(lab.folder, "q1", "other rules").accepted_events() == {}
+    assert QueueState(lab.folder, "q2", "rules").accepted_events() == {}
 
 
 def test_follow_waits_for_more_until_sigterm(lab: Lab) -> None:
