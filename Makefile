@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The replays wait more than they work: more processes than cores.
 PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
-.PHONY: run install uninstall wheelhouse pyz test quick lint format conformance minimum bench fuzz man audit clean help
+.PHONY: run install uninstall wheelhouse pyz test quick lint format conformance minimum bench fuzz shell audit clean help
 
 # Collecting needs the program only, the sample an emulator of AWS as well.
 run: $(if $(strip $(ARGS)),$(PROGRAM),$(READY)) ## Collect from a local emulator; ARGS="-b my-bucket …": from AWS.
@@ -22,10 +22,10 @@ endif
 
 install: ## Put the program where Wazuh runs it: WAZUH_HOME=/var/ossec EXTRAS=metrics WHEELHOUSE=dist/wheelhouse
 	@$(PYTHON) -m aws_s3.wazuh "$(WAZUH_HOME)" --extras "$(EXTRAS)" $(if $(WHEELHOUSE),--wheelhouse "$(WHEELHOUSE)") \
-	    $(if $(filter yes,$(RULES)),--rules)
+	    $(if $(filter yes,$(RULES)),--rules) $(if $(PREFIX),--prefix "$(PREFIX)")
 
 uninstall: ## Take it away again, and put back the program that was there.
-	@$(PYTHON) -m aws_s3.wazuh "$(WAZUH_HOME)" --uninstall
+	@$(PYTHON) -m aws_s3.wazuh "$(WAZUH_HOME)" --uninstall $(if $(PREFIX),--prefix "$(PREFIX)")
 
 wheelhouse: ## Gather all that an installation without a network needs: dist/wheelhouse, for EXTRAS=fast
 	@$(PYTHON) -m pip wheel --quiet --disable-pip-version-check --wheel-dir dist/wheelhouse '.[$(or $(EXTRAS),fast)]'
@@ -72,10 +72,8 @@ fuzz: $(READY) ## Fuzz what comes from outside for SECONDS=60 each, on Python 3.
 	@$(PIP) --editable '.[fuzz]'
 	@$(BIN)/python -m tests.fuzz $(or $(SECONDS),60) $(WORDS)
 
-man: $(READY) ## Write the man page: build/aws-s3.1
-	@mkdir -p build
-	@$(BIN)/argparse-manpage --module aws_s3.config.options --function build_parser --prog aws-s3 --project-name aws-s3 \
-	    --description 'collects AWS logs and hands every event to Wazuh' --output build/aws-s3.1
+shell: $(READY) ## Write the man page and the completion of shells anew, after a change of options: aws_s3/shell/
+	@$(BIN)/python -m tests.shell_files
 
 audit: $(READY) ## Look for known vulnerabilities of what is installed; needs the network.
 	@$(PIP) pip-audit

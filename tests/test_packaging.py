@@ -40,7 +40,8 @@ def holds_the_package_and_nothing_else(built: Path) -> None:
     package = {str(path.relative_to(ROOT)) for path in (ROOT / "aws_s3").rglob("*.py")}
     data = {"aws_s3/py.typed", *(f"aws_s3/wazuh/units/aws-s3{end}" for end in (".service", ".timer", ".cron"))}
     assert package | data <= names
-    assert {name.partition("/")[0] for name in names} == {"aws_s3", f"{NAME}.dist-info"}
+    assert {name.partition("/")[0] for name in names} == {"aws_s3", f"{NAME}.data", f"{NAME}.dist-info"}
+    assert {f"aws_s3/docs/{path.name}" for path in (ROOT / "aws_s3/docs").glob("*.md")} <= names
     assert any(name.endswith("/LICENSE") for name in names)
     with tarfile.open(built / f"{NAME}.tar.gz") as source:
         assert f"{NAME}/README.md" in source.getnames()
@@ -84,3 +85,4 @@ def installs_into_a_home(installer: Path, wheel: Path, folder: Path) -> None:
         assert ended.stdout == f"Installed {program}: version {aws_s3.__version__}, {told}\n"
         version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
         assert version.stdout == f"aws-s3 {aws_s3.__version__}\n"
+        assert len(list(program.parent.glob("aws-s3.env/*/share/man/man1/aws-s3.1"))) >= 1

@@ -19,8 +19,8 @@ DEFAULT_TYPE = "cloudtrail"
 TYPE_ALIASES = {"vpc": "vpcflow"}
 TYPES = tuple(sorted([*LOG_TYPES, *TYPE_ALIASES]))
 
-_SHELLS = ("bash", "zsh", "tcsh")
-_COMPLETED = {"type": TYPES, "service": SERVICES, "subscriber": SUBSCRIBERS, "print_completion": _SHELLS}
+_SHELLS = ("bash", "zsh", "fish", "tcsh")
+COMPLETED = {"type": TYPES, "service": SERVICES, "subscriber": SUBSCRIBERS, "print_completion": _SHELLS}
 """Choices offered by shell completion. Unknown values are rejected later, each with its own exit code."""
 
 _USAGE = "aws-s3 (-b BUCKET | -sr SERVICE | -sb SUBSCRIBER -q QUEUE | --config FILE | --status) [OPTION]..."
@@ -83,7 +83,7 @@ class _PrintCompletion(argparse.Action):
         except ImportError as error:
             raise MissingExtraError(needs("--print-completion", "shtab", error)) from error
         for action in parser._actions:  # noqa: SLF001
-            action.choices = _COMPLETED.get(action.dest)
+            action.choices = COMPLETED.get(action.dest)
         print(shtab.complete(parser, shell=str(values)))
         parser.exit()
 
@@ -108,7 +108,7 @@ def build_parser() -> OptionParser:
     parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument(
         "--print-completion", action=_PrintCompletion, choices=_SHELLS, metavar="SHELL",
-        help="print the completion script of bash, zsh or tcsh",
+        help="print the completion script of bash, zsh, fish or tcsh",
     )  # fmt: skip
     return parser
 

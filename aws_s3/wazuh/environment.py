@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -71,20 +71,25 @@ def _wheel_of_installed(folder: Path) -> Path:
     except metadata.PackageNotFoundError:
         raise InstallError(f"{_ROOT} holds neither a checkout nor {DISTRIBUTION} as pip installs it.") from None
     name = f"{DISTRIBUTION.replace('-', '_')}-{installed.version}"
-    files = [
-        file
-        for file in installed.files or ()
-        if file.parts[0] in ("aws_s3", f"{name}.dist-info")
-        and file.name not in _OF_THE_INSTALLER
-        and "__pycache__" not in file.parts
-    ]
+    paths = {_path_in_wheel(file, name): str(file.locate()) for file in installed.files or ()}
+    record = f"{name}.dist-info/RECORD"
     wheel = folder / f"{name}-py3-none-any.whl"
     with ZipFile(wheel, "w", ZIP_DEFLATED) as archive:
-        for file in files:
-            archive.write(str(file.locate()), str(file))
-        record = f"{name}.dist-info/RECORD"
-        archive.writestr(record, "".join(f"{file},,\n" for file in (*files, record)))
+        for path, installed_path in paths.items():
+            if path is not None:
+                archive.write(installed_path, path)
+        archive.writestr(record, "".join(f"{path},,\n" for path in (*filter(None, paths), record)))
     return wheel
+
+
+def _path_in_wheel(file: PurePath, name: str) -> str | None:
+    """Return the place of an installed file in its wheel, None for files that pip made."""
+    if file.name in _OF_THE_INSTALLER or "__pycache__" in file.parts:
+        return None
+    if file.parts[0] in ("aws_s3", f"{name}.dist-info"):
+        return str(file)
+    # The man page and the completion of shells: ../../../share/…
+    return f"{name}.data/data/{'/'.join(file.parts[file.parts.index('share') :])}" if "share" in file.parts else None
 
 
 def check_python() -> None:

@@ -23,8 +23,11 @@ class WazuhHome:
 
     @classmethod
     def of_this_machine(cls) -> "WazuhHome":
-        """Return the home that WAZUH_HOME names, else the one whose `wodles/` holds the program, else /var/ossec."""
-        if named := os.environ.get("WAZUH_HOME"):
+        """Return the home that the environment names, else that of the program, else /var/ossec.
+
+        WAZUH_HOME is ours and goes first; WAZUH_AGENT_HOME is that of agents of Wazuh 5.
+        """
+        if named := os.environ.get("WAZUH_HOME") or os.environ.get("WAZUH_AGENT_HOME"):
             return cls(Path(named))
         return cls.of_program() or cls(DEFAULT)
 

@@ -26,6 +26,7 @@ from pathlib import Path
 from aws_s3 import __version__
 from aws_s3.wazuh.environment import InstallError, Source, check_python, make_environment
 from aws_s3.wazuh.extras import ENVIRONMENTS, EXTRAS
+from aws_s3.wazuh.home import WazuhHome
 
 _PROGRAM = "aws-s3"
 _ORIGINAL = "aws-s3.orig"
@@ -56,8 +57,12 @@ def main(arguments: Sequence[str]) -> int:
         folder = _folder(options.home.absolute())
         if options.uninstall:
             uninstall(folder)
+            if options.prefix:
+                _remove_from_prefix(folder, options.prefix)
         else:
             install(folder, _extras(options.extras), Source(options.wheelhouse))
+            if options.prefix:
+                _put_into_prefix(folder, options.prefix)
             if options.rules:
                 _install_rules(options.home.absolute() / "etc" / "rules")
     except (InstallError, OSError) as error:
@@ -70,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="aws-s3-install", description="Put aws-s3 where Wazuh runs it: HOME/wodles/aws/aws-s3."
     )
-    home = os.environ.get("WAZUH_HOME") or os.environ.get("WAZUH_AGENT_HOME") or "/var/ossec"
-    parser.add_argument("home", nargs="?", type=Path, default=Path(home), help=f"Wazuh's folder ({home})")
+    home = WazuhHome.of_this_machine().path
+    parser.add_argument("home", nargs="?", type=Path, default=home, help=f"Wazuh's folder ({home})")
     parser.add_argument("--uninstall", action="store_true", help="take it away, and put back the program before it")
     parser.add_argument(
         "--extras",
@@ -83,9 +88,48 @@ def _parser() -> argparse.ArgumentParser:
         "--wheelhouse", type=Path, metavar="DIR", help="install from the wheels in this folder, without a network"
     )
     parser.add_argument(
+        "--prefix",
+        type=Path,
+        metavar="DIR",
+        help="also put the command into DIR/bin, and its man page and shell completion into DIR/share: /usr/local",
+    )
+    parser.add_argument(
         "--rules", action="store_true", help="also put rules for the new log types into HOME/etc/rules of a manager"
     )
     return parser
+
+
+_SHELL_FILES = (
+    "man/man1/aws-s3.1",
+    "bash-completion/completions/aws-s3",
+    "zsh/site-functions/_aws-s3",
+    "fish/vendor_completions.d/aws-s3.fish",
+)
+
+
+def _put_into_prefix(folder: Path, prefix: Path) -> None:
+    """Link the program into bin/, and copy the files that shells and `man` look for into share/."""
+    environment = _current(folder)
+    link = prefix / "bin" / _PROGRAM
+    if environment is None or (link.exists() and not link.is_symlink()):
+        raise InstallError(f"The program is installed, {link} is not: another program has that name.")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder / _PROGRAM)
+    for name in _SHELL_FILES:
+        target = prefix / "share" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(environment / "share" / name, target)
+        target.chmod(0o644)
+    print(f"Linked {link}, with its man page and the completion of bash, zsh and fish.")
+
+
+def _remove_from_prefix(folder: Path, prefix: Path) -> None:
+    link = prefix / "bin" / _PROGRAM
+    if link.is_symlink() and link.readlink() == folder / _PROGRAM:
+        link.unlink()
+        for name in _SHELL_FILES:
+            (prefix / "share" / name).unlink(missing_ok=True)
 
 
 def _install_rules(folder: Path) -> None:

@@ -1,6 +1,8 @@
 """The completion of shells and the man page: made from the parser, so that they tell of every option."""
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -8,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from aws_s3.config.command_line import parse
 from aws_s3.config.options import build_parser
+from tests import shell_files
 from tests.harness.command import COMMAND
 
 OPTIONS = {option for action in build_parser().actions for option in action.option_strings}
@@ -26,7 +30,7 @@ def completion(shell: str, **environment: str) -> subprocess.CompletedProcess[st
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=60)
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh"])
 def test_script_of_a_shell_knows_every_long_option(shell: str) -> None:
     printed = completion(shell)
     assert (printed.returncode, printed.stderr) == (0, "")
@@ -59,14 +63,23 @@ def test_without_the_extra_the_line_says_how_to_install_it(tmp_path: Path) -> No
     )
 
 
-def test_man_page_tells_of_every_option(tmp_path: Path) -> None:
-    page = tmp_path / "aws-s3.1"
-    tool = str(Path(sys.executable).with_name("argparse-manpage"))
-    parser = ["--module", "aws_s3.config.options", "--function", "build_parser", "--prog", "aws-s3"]
-    subprocess.run([tool, *parser, "--output", str(page)], check=True)
-    told = page.read_text().replace("\\-", "-")
+def test_files_are_made_from_the_parser() -> None:
+    """`make shell` writes them anew after a change of options."""
+    for name, text in shell_files.contents().items():
+        assert (shell_files.FOLDER / name).read_text(encoding="utf-8") == text, name
+
+
+def test_man_page_has_every_option_and_exit_code_and_is_well_formed() -> None:
+    page = shell_files.FOLDER / shell_files.MAN_PAGE
+    told = page.read_text(encoding="utf-8").replace("\\-", "-")
     assert [option for option in OPTIONS - {"-h", "--help"} if option not in told] == []
+    assert {"EXAMPLES", "EXIT STATUS", "FILES"} <= set(re.findall(r"^\.SH (.*)$", told, re.MULTILINE))
     if groff := shutil.which("groff"):
         shown = subprocess.run([groff, "-man", "-Tutf8", "-ww", page], capture_output=True, text=True, check=True)
         assert shown.stdout
         assert not shown.stderr
+
+
+def test_examples_of_the_man_page_are_understood() -> None:
+    for _, words in shell_files._EXAMPLES:
+        parse(shlex.split(words))

@@ -89,7 +89,7 @@ def test_installed_program_collects_every_type_as_the_daemon_runs_it(home: Path,
     before = tree(home / "wodles")
     folder = home / "wodles/aws"
     os.chown(folder, -1, 4711)
-    make = ["make", "install", f"WAZUH_HOME={home}"]
+    make = ["make", "install", f"WAZUH_HOME={home}", f"PREFIX={home}/usr"]
     subprocess.run(make, cwd=ROOT, check=True, env={**os.environ, "MAKEFLAGS": ""}, umask=0o077)
     # Whatever root's umask is, the group reads and runs all of it, and writes nothing.
     for path in (folder / "aws-s3.env").rglob("*"):
@@ -115,7 +115,12 @@ def test_installed_program_collects_every_type_as_the_daemon_runs_it(home: Path,
         assert (ended.code, ended.output, len(ended.events)) == (0, "", 1), name
         assert "two words" in str(ended.events[0]["log_info"])
     the_interpreter_goes(folder)
-    subprocess.run(["make", "uninstall", f"WAZUH_HOME={home}"], cwd=ROOT, check=True)
+    assert output(home / "usr/bin/aws-s3", "--version").startswith("aws-s3 ")
+    assert {path.name for path in (home / "usr/share").rglob("*aws-s3*")} == {
+        *("aws-s3.1", "aws-s3", "_aws-s3", "aws-s3.fish")
+    }
+    subprocess.run(["make", "uninstall", f"WAZUH_HOME={home}", f"PREFIX={home}/usr"], cwd=ROOT, check=True)
+    assert not any(path.is_file() for path in (home / "usr").rglob("*"))
     states = {"s3_cloudtrail.db", "s3_cloudtrail.lock"}
     assert {name: file for name, file in tree(home / "wodles").items() if Path(name).name not in states} == {
         name: file for name, file in before.items() if Path(name).name not in states
