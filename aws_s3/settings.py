@@ -163,8 +163,9 @@ class Purpose(Enum):
 class Settings:
     """One run. `workers` is how many processes read objects when there are many.
 
-    `metrics_file` is written when the run ends. `max_events` is how many events a second are sent at most:
-    0 for no limit, None for as many as Wazuh has room for.
+    `metrics_file` is written when the run ends. `json_lines` writes log lines as JSON. `keeps_running` is
+    true with --follow and --daemon, whose lines have time stamps. `max_events` is how many events a second
+    are sent at most: 0 for no limit, None for as many as Wazuh has room for.
     """
 
     job: Job
@@ -176,4 +177,6 @@ class Settings:
     purpose: Purpose = Purpose.COLLECT
     as_json: bool = False
     metrics_file: Path | None = None
+    json_lines: bool = False
+    keeps_running: bool = False
     max_events: int | None = None

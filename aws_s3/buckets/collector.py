@@ -35,6 +35,7 @@ from aws_s3.errors import (
 from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.delivery import Delivery
+from aws_s3.pipeline.levels import DEBUG_2, about
 from aws_s3.pipeline.run import run_source
 from aws_s3.pipeline.source import Loading
 from aws_s3.pipeline.stats import RunStats
@@ -137,7 +138,8 @@ class Collector:
                 self._state.failed_objects.mark_partial(key, self._version(item), count)
             return
         self._state.mark_done(item.partition, key, self._account)
-        log.debug("+++ Sent %d events of %s to Analysisd", count, key)
+        receiver = self._context.delivery.receiver
+        log.log(DEBUG_2, "+++ Sent %d events of %s to %s", count, key, receiver, extra=about(key))
         self._stats.collected(item.size)
         self._advance(item)
         if self._job.remove:
@@ -240,7 +242,7 @@ class Collector:
 
     def _delete_now(self) -> None:
         for key in self._to_delete:
-            log.debug("+++ Remove file from S3 Bucket:%s", key)
+            log.log(DEBUG_2, "+++ Remove file from S3 Bucket:%s", key, extra=about(key))
         for failure in self._context.bucket.delete(list(self._to_delete)):
             log.error("%s", failure)
         self._to_delete.clear()

@@ -17,7 +17,7 @@ from aws_s3.buckets.object_source import (
 from aws_s3.errors import CredentialsError, StorageError, ThrottledError
 from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import Partition
-from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3
+from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3, about
 from aws_s3.pipeline.prefetch import ahead, prefetch
 from aws_s3.state.start_day import History, StartRequest, choose_start_day
 
@@ -61,17 +61,20 @@ class NewObjects(ObjectSource):
         """Decide on the start of each partition, and begin to list it."""
         history = self._state.history()
         for partition in partitions:
-            if self._context.locks.acquire(self._state.lock_name(partition)):
+            name = self._state.lock_name(partition)
+            if self._context.locks.acquire(name):
+                self._stats.taken += 1
                 yield partition, self._begin(partition, history)
             else:
                 self.is_partial = True
-                log.info("Another run is working on %s: it is passed over", partition.label)
+                self._stats.held += 1
+                self._context.locks.report_holder(name, partition.label)
 
     def _begin(self, partition: Partition, history: History) -> Pages:
         start = choose_start_day(self._state.checkpoint(partition), history, self._request)
         self._state.begin(partition, start)
         self.is_partial |= start.skips_days
-        log.log(DEBUG_2, "+++ Marker: %s%s", partition.prefix, partition.dates.written(start.day))
+        log.debug("+++ Marker: %s%s", partition.prefix, partition.dates.written(start.day))
         pages = list_partition(self._context.bucket, partition, start.day, self._request.today)
         return prefetch(pages, self._context.executor)
 
@@ -88,7 +91,7 @@ class NewObjects(ObjectSource):
         for failed in self._state.failed_objects.due_for_retry(partition, self._retries_left):
             self._retries_left -= 1
             self._stats.listed += 1
-            log.log(DEBUG_2, "++ Trying again: %s", failed.key)
+            log.log(DEBUG_2, "++ Trying again: %s", failed.key, extra=about(failed.key))
             yield WorkItem(partition, S3Object(failed.key, failed.size, failed.etag), Origin.RETRY)
 
     def _new(self, partition: Partition, pages: Pages) -> Iterator[Found]:
@@ -115,14 +118,14 @@ class NewObjects(ObjectSource):
     def _accepts(self, key: str, partition: Partition) -> bool:
         accepted = self._log_type.accepts(key, partition)
         if not accepted:
-            log.log(DEBUG_3, "++ Passing over another kind of object: %s", key)
+            log.log(DEBUG_3, "++ Passing over another kind of object: %s", key, extra=about(key))
         return accepted
 
     def _is_wanted(self, key: str, known: set[str]) -> bool:
         if key not in known:
-            log.log(DEBUG_2, "++ Found new log: %s", key)
+            log.log(DEBUG_2, "++ Found new log: %s", key, extra=about(key))
         elif self._request.reparse:
-            log.debug("++ File previously processed, but reparse flag set: %s", key)
+            log.log(DEBUG_2, "++ File previously processed, but reparse flag set: %s", key, extra=about(key))
         else:
-            log.debug("++ Skipping previously processed file: %s", key)
+            log.log(DEBUG_2, "++ Skipping previously processed file: %s", key, extra=about(key))
         return key not in known or self._request.reparse

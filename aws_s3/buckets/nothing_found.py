@@ -12,6 +12,7 @@ from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import AWS_LOGS, Partition
 from aws_s3.log_types.recognition import readings
 from aws_s3.log_types.strays import is_stray
+from aws_s3.pipeline.levels import STANDING
 from aws_s3.settings import BucketJob
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,8 @@ def tell_nothing_found(job: BucketJob, bucket: LogType, store: Bucket, partition
         return
     applied = {partition.dates for partition in partitions}
     layouts = [layout for layout in bucket.layouts if not applied or layout.dates in applied]
-    log.warning("%s: no object of any day lies under %s. %s", name, where(job, layouts), hint(job, bucket, store))
+    place, next_step = where(job, layouts), hint(job, bucket, store)
+    log.warning("%s: no object of any day lies under %s. %s", name, place, next_step, extra=STANDING)
 
 
 def hint(job: BucketJob, bucket: LogType, store: Bucket) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from aws_s3.aws.s3 import S3Object
 from aws_s3.buckets.object_source import Found, ListingContext, ObjectSource, Origin, WorkItem
 from aws_s3.log_types.layout import Partition
-from aws_s3.pipeline.levels import DEBUG_2
+from aws_s3.pipeline.levels import DEBUG_2, about
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +24,12 @@ class FailedObjectSource(ObjectSource):
         state, tried = self._context.state, 0
         for partition in partitions:
             if not self._context.locks.acquire(state.lock_name(partition)):
-                log.info("Another run is working on %s: it is passed over", partition.label)
+                self._context.stats.held += 1
+                self._context.locks.report_holder(state.lock_name(partition), partition.label)
                 continue
+            self._context.stats.taken += 1
             for failed, is_malformed in state.failed_objects.of_partition(partition):
-                log.log(DEBUG_2, "++ Trying again: %s", failed.key)
+                log.log(DEBUG_2, "++ Trying again: %s", failed.key, extra=about(failed.key))
                 tried += 1
                 self._context.stats.listed += 1
                 item = S3Object(failed.key, failed.size, failed.etag)

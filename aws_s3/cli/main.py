@@ -5,9 +5,13 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING
 
+from aws_s3.cli.daily_warnings import DailyWarnings
 from aws_s3.cli.jobs import run_job
+from aws_s3.cli.line_format import JsonFormat, LineFormat, StampedFormat, TextFormat, printable
+from aws_s3.cli.summary import RunSummary, source_name
 from aws_s3.cli.terminal import (
     STDERR,
     STDOUT,
@@ -15,14 +19,14 @@ from aws_s3.cli.terminal import (
     NonBlockingWriter,
     is_stdin_closed,
     open_standard_streams,
-    printable,
 )
 from aws_s3.config.combinations import check_job
 from aws_s3.config.command_line import parse
 from aws_s3.errors import CollectorError, Interrupted, UsageError
+from aws_s3.pipeline.levels import DEBUG_2
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.stats import RunStats
-from aws_s3.settings import BucketJob, ConfiguredJob, Purpose, ServiceJob, Settings, StatusJob, SubscriberJob
+from aws_s3.settings import CollectJob, ConfiguredJob, Purpose, Settings, SubscriberJob
 from aws_s3.wazuh.home import WazuhHome
 
 if TYPE_CHECKING:
@@ -55,6 +59,7 @@ class Application:
         self._level_of_interruption = level_of_interruption
         self._stop_request = StopRequest()
         self._report: Report | None = None
+        self._summary: RunSummary | None = None
         self._console = ConsoleHandler()
         self._console.attach(NonBlockingWriter(STDOUT), 0)
 
@@ -94,25 +99,39 @@ class Application:
             self._stop_request.end()
 
     def _prepare(self, settings: Settings) -> None:
-        """Write lines as the settings say from now on, and metrics when the run ends."""
-        lines = NonBlockingWriter(STDERR if settings.output.kind == "stdout" else STDOUT)
-        self._console.attach(lines, settings.debug, deduplicate=not isinstance(settings.job, ConfiguredJob))
-        if settings.metrics_file is None or isinstance(settings.job, ConfiguredJob | StatusJob):
+        """Write lines as the settings say from now on, and prepare the summary and the metrics of a collection."""
+        job = settings.job
+        source = source_name(job) if isinstance(job, CollectJob) else ""
+        descriptor = STDERR if settings.output.kind == "stdout" else STDOUT
+        self._console.attach(
+            NonBlockingWriter(descriptor),
+            settings.debug,
+            deduplicate=not isinstance(job, ConfiguredJob),
+            line_format=_line_format(settings, source),
+            daily=DailyWarnings(settings.state_dir, source, _today()) if self._is_under_daemon else None,
+        )
+        log.log(DEBUG_2, "Settings: %s", settings)
+        if isinstance(job, CollectJob) and settings.purpose is Purpose.COLLECT:
+            if settings.debug or settings.keeps_running or os.isatty(descriptor):
+                self._summary = RunSummary(job, self._stats)
+            self._prepare_metrics(settings, job)
+
+    def _prepare_metrics(self, settings: Settings, job: CollectJob) -> None:
+        if settings.metrics_file is None:
             return
         from aws_s3.cli.metrics import Report, has_prometheus_client
 
         if not has_prometheus_client():
             return
-        self._report = Report(settings.metrics_file, settings.job, self._stats)
-        if isinstance(settings.job, SubscriberJob) and settings.job.follow:
+        self._report = Report(settings.metrics_file, job, self._stats)
+        if isinstance(job, SubscriberJob) and job.follow:
             self._stats.observers.append(self._report.write_now_and_then)
 
     @contextmanager
     def _progress(self, settings: Settings) -> Iterator[None]:
         """Show a progress bar until the block ends if stderr is a terminal and events do not go to the same one."""
         is_shown = os.isatty(STDERR) and not (settings.output.kind == "stdout" and os.isatty(STDOUT))
-        is_collection = isinstance(settings.job, BucketJob | ServiceJob | SubscriberJob)
-        if not is_shown or not is_collection or settings.purpose is not Purpose.COLLECT:
+        if not is_shown or not isinstance(settings.job, CollectJob) or settings.purpose is not Purpose.COLLECT:
             yield
             return
         from aws_s3.cli.progress import shown_progress
@@ -122,14 +141,30 @@ class Application:
 
     def _write_usage_error(self, error: UsageError) -> None:
         """Write the error to stderr; Wazuh's daemon shows its user only the text after `aws.py: error:`."""
-        is_under_daemon = self._stdin_was_closed and WazuhHome.of_program() is not None
-        program = "aws.py" if is_under_daemon else "aws-s3"
+        program = "aws.py" if self._is_under_daemon else "aws-s3"
         text = printable(str(error)).rstrip(".?")
         mark = "?" if str(error).endswith("?") else "."
         NonBlockingWriter(STDERR).write(f"{program}: error: {text}{mark} aws-s3 --help lists the options.")
 
+    @property
+    def _is_under_daemon(self) -> bool:
+        """Whether Wazuh's daemon runs this: it closes stdin, and runs the program in `wodles/`."""
+        return self._stdin_was_closed and WazuhHome.of_program() is not None
+
     def _finish(self, code: int) -> None:
-        """Write the metrics and the last lines. No signal interrupts this any more."""
+        """Write the summary, the metrics and the last lines. No signal interrupts this any more."""
+        if self._summary is not None:
+            self._console.announce(self._summary.text(code))
         if self._report is not None:
             self._report.write(code)
         self._console.finish()
+
+
+def _line_format(settings: Settings, source: str) -> LineFormat:
+    if settings.json_lines:
+        return JsonFormat(source)
+    return StampedFormat() if settings.keeps_running else TextFormat()
+
+
+def _today() -> date:
+    return datetime.now(timezone.utc).date()

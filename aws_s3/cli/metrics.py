@@ -68,6 +68,7 @@ class RunMetrics:
     exit_code: int
     ended: float
     newest: float | None = None
+    did_nothing: bool = False
 
     @classmethod
     def from_run(cls, job: Job, stats: RunStats, exit_code: int, began: float) -> "RunMetrics":
@@ -89,7 +90,12 @@ class RunMetrics:
             "aws_s3_run_dropped_events": stats.dropped,
             "aws_s3_run_duration_seconds": max(ended - began, 0),
         }
-        return cls(labels_of(job), figures, exit_code, ended, stats.newest)
+        return cls(labels_of(job), figures, exit_code, ended, stats.newest, stats.left_out_everything)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it came to a good end: a run that left everything to another run did not."""
+        return not self.exit_code and not self.did_nothing
 
     def __add__(self, other: "RunMetrics") -> "RunMetrics":
         """Return the metrics of two runs on the same source as if they were one."""
@@ -99,6 +105,7 @@ class RunMetrics:
             self.exit_code or other.exit_code,
             max(self.ended, other.ended),
             max((moment for moment in (self.newest, other.newest) if moment is not None), default=None),
+            self.did_nothing or other.did_nothing,
         )
 
     def samples(self, before: Mapping[str, float]) -> dict[str, float]:
@@ -108,7 +115,7 @@ class RunMetrics:
             **self.figures,
             _EXIT_CODE: self.exit_code,
             _LAST_RUN: self.ended,
-            _LAST_SUCCESS: before.get(_LAST_SUCCESS, 0) if self.exit_code else self.ended,
+            _LAST_SUCCESS: self.ended if self.is_success else before.get(_LAST_SUCCESS, 0),
         }
         if known:
             # A key that is dated 2099 says nothing about how late the rest is.

@@ -74,7 +74,7 @@ def _complete(settings: Settings, job: ConfiguredJob, block: Settings) -> Settin
     if isinstance(own, BucketJob):
         own = replace(own, lookback_days=job.lookback_days)
     # All blocks share one file of metrics, which is written after them.
-    return replace(settings, job=own, access=block.access, metrics_file=None)
+    return replace(settings, job=own, access=block.access, metrics_file=None, keeps_running=job.daemon)
 
 
 def _run_block(block: Block, settings: Settings, run: Run) -> RunMetrics:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from aws_s3.cli.daily_warnings import DailyWarnings
+from aws_s3.cli.line_format import LineFormat, TextFormat
 from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3
 from aws_s3.pipeline.sinks import writable
 
@@ -16,10 +18,6 @@ STDERR = 2
 
 _PATIENCE = 2.0
 _THRESHOLDS = (logging.WARNING, logging.DEBUG, DEBUG_2, DEBUG_3)
-_CONTROLS = (*range(32), *range(127, 160))
-_BREAKS_AND_DIRECTIONS = (0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
-_ESCAPES = {code: f"\\x{code:02x}" for code in _CONTROLS}
-_ESCAPES |= {code: f"\\u{code:04x}" for code in _BREAKS_AND_DIRECTIONS}
 _ARGUMENT = re.compile(r"%[sd]")
 
 Kind = tuple[str, type | None]
@@ -62,7 +60,7 @@ class NonBlockingWriter:
 
 
 class ConsoleHandler(logging.Handler):
-    """Writes `LEVEL: message` lines. At level 0 each kind of line is written once, and counted.
+    """Writes log records as lines. At level 0 each kind of line is written once, and counted.
 
     `make_room` is called before each line: a progress bar may be on screen; it is drawn under the same lock.
     """
@@ -72,16 +70,29 @@ class ConsoleHandler(logging.Handler):
         self._lines = NonBlockingWriter(STDOUT)
         self._debug = 0
         self._deduplicate = True
+        self._format: LineFormat = TextFormat()
+        self._daily: DailyWarnings | None = None
         self._counts: dict[Kind, int] = {}
         self.make_room: Callable[[], None] = lambda: None
 
-    def attach(self, lines: NonBlockingWriter, debug: int, *, deduplicate: bool = True) -> None:
+    def attach(
+        self,
+        lines: NonBlockingWriter,
+        debug: int,
+        *,
+        deduplicate: bool = True,
+        line_format: LineFormat | None = None,
+        daily: DailyWarnings | None = None,
+    ) -> None:
         """Write the lines of all the program's loggers to `lines` from now on, and none of the libraries'.
 
-        `deduplicate` writes each kind of line once at level 0.
+        `deduplicate` writes each kind of line once at level 0. `daily`, if given, decides whether a WARNING
+        that says the same in each run is written.
         """
         self._lines = lines
         self._debug = debug
+        self._format = line_format or TextFormat()
+        self._daily = daily
         self._deduplicate = deduplicate and debug == 0
         logger = logging.getLogger("aws_s3")
         logger.handlers = [self]
@@ -97,26 +108,38 @@ class ConsoleHandler(logging.Handler):
         self._counts[kind] = self._counts.get(kind, 0) + 1
         if self._deduplicate and self._counts[kind] > 1:
             return
+        if self._daily and getattr(record, "is_standing", False) and not self._daily.is_due(str(record.msg)):
+            return
+        self._write(record)
+
+    def announce(self, text: str) -> None:
+        """Write an INFO line at any level of detail."""
+        self.acquire()
+        try:
+            self._write(_record(logging.INFO, text))
+        finally:
+            self.release()
+
+    def _write(self, record: logging.LogRecord) -> None:
         self.make_room()
-        level = record.levelname if record.levelno >= logging.INFO else "DEBUG"
-        self._lines.write(f"{level}: {printable(record.getMessage())}")
+        traceback: list[str] = []
         if record.exc_info and self._debug >= 2:
-            for line in logging.Formatter().formatException(record.exc_info).splitlines():
-                self._lines.write(f"  {printable(line)}")
+            traceback = logging.Formatter().formatException(record.exc_info).splitlines()
+        for line in self._format.lines(record, traceback):
+            self._lines.write(line)
 
     def finish(self) -> None:
         """Write how many lines were held back or lost."""
         for (text, error), count in list(self._counts.items()):
             if self._deduplicate and count > 1:
                 text = _ARGUMENT.sub("…", text.replace("%s", error.__name__, 1) if error else text)
-                self._lines.write(f'WARNING: {count - 1} more lines like "{text}": --debug 1 shows them.')
+                self._write(_record(logging.WARNING, f'{count - 1} more lines like "{text}": --debug 1 shows them.'))
         if self._lines.lost:
-            self._lines.write(f"WARNING: {self._lines.lost} lines are lost because nobody read them.")
+            self._write(_record(logging.WARNING, f"{self._lines.lost} lines are lost because nobody read them."))
 
 
-def printable(text: str) -> str:
-    """Return `text` with control, line-break and direction characters escaped: no key can forge a line."""
-    return text.translate(_ESCAPES)
+def _record(level: int, text: str) -> logging.LogRecord:
+    return logging.LogRecord(__name__, level, "", 0, "%s", (text,), None)
 
 
 def _kind(record: logging.LogRecord) -> Kind:

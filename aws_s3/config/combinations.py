@@ -15,6 +15,7 @@ SOURCES = ("--bucket", "--service", "--subscriber", "--config", "--status")
 _BESIDE_CONFIG = {
     *("--config", "--daemon", "--debug", "--output", "--wazuh-home", "--state-dir", "--workers", "--lookback-days"),
     *("--metrics-file", "--max-eps", "--no-pacing"),
+    *("--metrics-file", "--log-format"),
 }
 """The options that hold for every block of a file."""
 

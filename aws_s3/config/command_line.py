@@ -135,6 +135,8 @@ def _settings(options: argparse.Namespace) -> Settings:
         as_json=options.json,
         metrics_file=options.metrics_file,
         max_events=options.max_events,
+        json_lines=options.log_format == "json",
+        keeps_running=options.daemon or options.follow,
     )
 
 

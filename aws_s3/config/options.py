@@ -232,6 +232,10 @@ def _add_output(parser: OptionParser) -> None:
         "-d", "--debug", type=values.number(0, 3), metavar="LEVEL", default=0, help="detail of the output, 0 to 3 (0)"
     )
     group.add_argument(
+        "--log-format", type=values.log_format, metavar="FORMAT", default="text",
+        help="form of the log lines: text, or json with a JSON object in each line",
+    )  # fmt: skip
+    group.add_argument(
         "--output", type=values.output, metavar="WHERE", help="stdout, file:PATH or unix:PATH instead of Wazuh"
     )
     group.add_argument(

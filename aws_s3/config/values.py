@@ -156,6 +156,13 @@ def regex(text: str) -> re.Pattern[str] | None:
         raise ArgumentTypeError(f"the regex {text!r} does not compile: {error}") from error
 
 
+def log_format(text: str) -> str:
+    """Check the name of a form of log lines."""
+    if text not in ("text", "json"):
+        raise ArgumentTypeError(f"{shown(text)} is not text or json")
+    return text
+
+
 def output(text: str) -> Output:
     """Return where events go."""
     kind, _, path = text.partition(":")

@@ -5,14 +5,18 @@ signals interrupt that wait. The part itself is sent while signals are held back
 accepted events is exact when something ends the run.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from aws_s3.pipeline.levels import DEBUG_3
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
 from aws_s3.pipeline.stats import RunStats
+
+log = logging.getLogger(__name__)
 
 
 class Pacer(Protocol):
@@ -58,6 +62,11 @@ class Delivery:
     accepted: int = 0
 
     @property
+    def receiver(self) -> str:
+        """The name of the receiver in log lines."""
+        return self.sink.receiver
+
+    @property
     def limit(self) -> int | None:
         """The largest encoded event in bytes; None without limit."""
         return self.sink.limit
@@ -86,3 +95,6 @@ class Delivery:
             accepted = self.sink.accepted - before
             self.accepted += accepted
             self.stats.events += accepted
+            if log.isEnabledFor(DEBUG_3):
+                for event in part[:accepted]:
+                    log.log(DEBUG_3, "%s", event.decode("utf-8", "replace"))

@@ -29,9 +29,13 @@ _ADVICE = "Check that Wazuh is running, or give another home with --wazuh-home."
 
 
 class Sink(ABC):
-    """Takes encoded events, in order. `limit` is the size of the largest event in bytes, None for any size."""
+    """Takes encoded events, in order. `limit` is the size of the largest event in bytes, None for any size.
+
+    `receiver` is its name in log lines.
+    """
 
     limit: int | None
+    receiver = "Wazuh"
     accepted = 0
     """The number of events that `send_all` handed over."""
 
@@ -171,7 +175,7 @@ class LineSink(Sink):
     limit = None
 
     def __init__(self, path: Path | None, check: Callable[[], None]) -> None:
-        self._name = str(path or "stdout")
+        self.receiver = str(path or "stdout")
         self._check = check
         self._descriptor = _STDOUT
         if path:
@@ -195,7 +199,7 @@ class LineSink(Sink):
                     self._check()
                 line = line[os.write(self._descriptor, line[: self._at_once]) :]
         except OSError as error:
-            raise SinkSendError(f"Cannot write to {self._name}: {_reason(error)}.") from error
+            raise SinkSendError(f"Cannot write to {self.receiver}: {_reason(error)}.") from error
 
     def close(self) -> None:
         """Close the file; stdout stays open."""

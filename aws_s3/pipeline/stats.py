@@ -69,7 +69,8 @@ class RunStats:
     `listed`: objects found to collect; `objects`, `bytes`: those of which all was accepted, and their
     size; `events`: those accepted. `malformed` and `failed` count objects that could not be read, and
     had; `known` what was passed over because it was collected before. `newest` is the UTC day of the
-    newest object, or the time of the newest event, in seconds since 1970. `dropped`: events that Wazuh
+    newest object, or the time of the newest event, in seconds since 1970. `taken` counts the partitions,
+    log groups or regions that the run worked on, `held` those that it left to another run. `dropped`: events that Wazuh
     took and dropped, as far as it tells. `waiting` is the time until Wazuh had room. The stopwatches take what the
     loop waits. `observers` are called whenever there may be something to see.
     """
@@ -81,6 +82,8 @@ class RunStats:
     malformed: int = 0
     failed: int = 0
     known: int = 0
+    taken: int = 0
+    held: int = 0
     dropped: int = 0
     newest: float | None = None
     reading: EventCounts = field(default_factory=EventCounts)
@@ -89,6 +92,11 @@ class RunStats:
     sending: Stopwatch = field(default_factory=Stopwatch)
     waiting: Stopwatch = field(default_factory=Stopwatch)
     observers: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def left_out_everything(self) -> bool:
+        """Whether the run did nothing because another run was at work on all of it."""
+        return self.held > 0 and self.taken == 0
 
     def notify(self) -> None:
         """Call the observers: after each object, page or receive."""

@@ -39,9 +39,12 @@ class Inspector:
     def collect(self, region: str) -> None:
         """Collect the findings updated in a region. The scan is recorded after all of them were sent."""
         target = ScanTarget(_SERVICE, self._context.account(), region)
-        if not self._context.locks.acquire(" ".join(target.key)):
-            log.info("Another run is working on the findings of %s: they are passed over", region)
+        name = " ".join(target.key)
+        if not self._context.locks.acquire(name):
+            self._context.stats.held += 1
+            self._context.locks.report_holder(name, f"the findings of {region}")
             return
+        self._context.stats.taken += 1
         start = self._start(target)
         stats, sent = self._context.stats, 0
         pages = self._pages(self._context.connect(region, _REQUESTS_A_SECOND), region, start)
@@ -53,7 +56,7 @@ class Inspector:
             for finding in findings:
                 stats.note_newest(finding["updatedAt"].timestamp())
         stats.collected(0)
-        log.debug("+++ Sent %d events to Analysisd", sent)
+        log.debug("+++ Sent %d events to %s", sent, self._context.delivery.receiver)
         self._state.complete(target, self._context.began, _exact(self._context.began - _OVERLAP))
 
     def finish(self) -> None:

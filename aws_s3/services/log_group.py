@@ -53,9 +53,12 @@ class LogGroupCollector:
         account = streams[0].account if streams else self._account_of_empty_group()
         if account is None or self._request.is_in_future:
             return
-        if not self._context.locks.acquire(self._group.lock_name(account)):
-            log.info("Another run is working on log group %s: it is passed over", self._group.name)
+        name = self._group.lock_name(account)
+        if not self._context.locks.acquire(name):
+            self._context.stats.held += 1
+            self._context.locks.report_holder(name, f"log group {self._group.name}")
             return
+        self._context.stats.taken += 1
         self._collect(account, streams)
 
     def _account_of_empty_group(self) -> str | None:
@@ -72,7 +75,7 @@ class LogGroupCollector:
         reads = [StreamRead.first(stream, known[stream.name], self._request) for stream in streams]
         self._read(self._skip_dormant(reads))
         if self._sent:
-            log.debug("+++ Sent %d events to Analysisd", self._sent)
+            log.debug("+++ Sent %d events to %s", self._sent, self._context.delivery.receiver)
         else:
             log.debug('There are no new events in the "%s" group', self._group.name)
         if not self._has_failed:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from aws_s3.aws.sqs import Message, Queue
 from aws_s3.errors import ObjectError, StateError, UnavailableError
 from aws_s3.pipeline.delivery import Delivery
-from aws_s3.pipeline.levels import DEBUG_2
+from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3, about
 from aws_s3.pipeline.run import run_source
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.source import Loading
@@ -171,7 +171,8 @@ class QueueCollector:
         if not complete:
             return
         self._stats.collected(item.object.size or 0)
-        log.debug("+++ Sent %d events of %s to Analysisd", count, item.object.key)
+        key, receiver = item.object.key, self._context.delivery.receiver
+        log.log(DEBUG_2, "+++ Sent %d events of %s to %s", count, key, receiver, extra=about(key))
         self._accepted[item.token] = None
         self._finish_object(item)
 
@@ -236,12 +237,12 @@ class QueueCollector:
         self._stats.known += len(wanted) - len(missing)
         self._stats.listed += len(missing)
         if not missing:
-            log.debug("Message %s names nothing that is still to be read, and is deleted", message.id)
+            log.log(DEBUG_2, "Message %s names no object that is still to be read, and is deleted", message.id)
             self._in_flight.done(message.id)
             return
         self._tasks[message.id] = _Task(message, len(missing))
         for token, each in missing.items():
-            log.log(DEBUG_2, "++ Found new log: %s", each.key)
+            log.log(DEBUG_2, "++ Found new log: %s", each.key, extra=about(each.key))
             self._pending.append(QueueObject(message.id, each, token))
 
     def _accepts(self, notified: NotifiedObject) -> bool:
@@ -249,7 +250,7 @@ class QueueCollector:
             self._counts.accepted += 1
             return True
         self._counts.passed_over += 1
-        log.debug("++ Passing over another kind of object: %s", notified.key)
+        log.log(DEBUG_3, "++ Passing over another kind of object: %s", notified.key, extra=about(notified.key))
         return False
 
     def _leave_unknown(self, message: Message, error: UnknownNotification) -> None:

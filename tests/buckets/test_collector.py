@@ -669,8 +669,8 @@ def test_account_of_the_caller_is_asked_only_where_a_key_holds_none(tmp_path: Pa
 def test_number_of_events_is_told(collection: Collection, caplog: pytest.LogCaptureFixture) -> None:
     put(collection, trail("a", events=3))
     collection.run(remove=True)
-    told = lines(caplog, "DEBUG")
-    assert any(line.startswith("+++ Sent 3 events") and line.endswith("to Analysisd") for line in told)
+    told = lines(caplog, "Level 9")
+    assert any(line.startswith("+++ Sent 3 events") and line.endswith("to Wazuh") for line in told)
     assert f"+++ Remove file from S3 Bucket:{trail_key('a')}" in told
 
 

@@ -114,7 +114,7 @@ def test_lines_on_the_same_terminal_stay_whole(home: Home) -> None:
     lines = [line for line in screen.lines() if line]
     sent = [line for line in lines if line.startswith("DEBUG: +++ Sent 2 events of AWSLogs/")]
     assert len(sent) == 120
-    assert all(line.endswith(".json.gz to Analysisd") for line in sent)
+    assert all(line.endswith(".json.gz to Wazuh") for line in sent)
     others = [line for line in lines if not line.startswith("DEBUG: ")]
     assert len(others) == 1
     assert others[0].startswith("120/120 objects")

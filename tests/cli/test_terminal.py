@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aws_s3.cli.terminal import ConsoleHandler, NonBlockingWriter, printable
+from aws_s3.cli.line_format import printable
+from aws_s3.cli.terminal import ConsoleHandler, NonBlockingWriter
 from aws_s3.errors import CredentialsError, StorageError
 from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3
 

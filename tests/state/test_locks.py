@@ -1,3 +1,4 @@
+import logging
 import os
 import signal
 import stat
@@ -128,3 +129,28 @@ def test_file_system_without_locks_is_told(tmp_path: Path) -> None:
     locks.close()
     with pytest.raises(StateError, match=str(tmp_path / "lock")):
         locks.acquire("a")
+
+
+def test_the_holder_is_known_by_its_process_and_how_long_that_runs(tmp_path: Path) -> None:
+    with closing(Locks(tmp_path / "lock")) as locks, holder(tmp_path / "lock", "a") as (process, _):
+        found = locks.holder("a")
+        assert found is not None
+        assert found.pid == process.pid
+        assert 0 <= found.seconds < 3600
+        assert locks.holder("b") is None
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(3599.0, logging.INFO), (3600.0 + 65 * 60, logging.WARNING)])
+def test_a_holder_of_over_an_hour_is_a_warning(
+    tmp_path: Path, seconds: float, level: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, logger="aws_s3")
+    monkeypatch.setattr("aws_s3.state.locks._running_seconds", lambda pid: seconds)
+    with closing(Locks(tmp_path / "lock")) as locks, holder(tmp_path / "lock", "a") as (process, _):
+        locks.report_holder("a", "123456789012/us-east-1")
+    [record] = caplog.records
+    assert record.levelno == level
+    said = "Another run is working on 123456789012/us-east-1: it is passed over"
+    if level == logging.WARNING:
+        said += f". That run, process {process.pid}, began 2 h 5 min ago: end it if it hangs."
+    assert record.getMessage() == said

@@ -1,0 +1,114 @@
+"""The lines of whole runs: summaries, JSON, time stamps, and what Wazuh's daemon gets."""
+
+import fcntl
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.buckets.test_run import BUCKET, trails
+from tests.harness.command import COMMAND, Home, new_home, put_all, wait_until
+from tests.harness.emulator import Emulator
+from tests.harness.listener import Listener
+
+SINCE = ("-b", BUCKET, "--only_logs_after", "2021-JUN-01")
+SUMMARY = re.compile(rf"INFO: {BUCKET} \(cloudtrail\): 3 objects, 6 events, \d+ B in \d+\.\d s, newest 2021-06-10")
+
+
+@pytest.fixture
+def home(emulator: Emulator) -> Iterator[Home]:
+    emulator.client("s3").create_bucket(Bucket=BUCKET)
+    put_all(emulator, BUCKET, trails(3, records=2))
+    with new_home(emulator) as made:
+        yield made
+
+
+def test_a_run_ends_with_its_summary_at_level_1_and_says_nothing_at_level_0(home: Home) -> None:
+    assert home.run(*SINCE).output == ""
+    *_, last = home.run(*SINCE, "--reparse", "--debug", "1").output.splitlines()
+    assert SUMMARY.fullmatch(last)
+    assert "nothing new in" in home.run(*SINCE, "--debug", "1").output.splitlines()[-1]
+
+
+def test_level_1_has_no_line_for_an_object_and_level_2_has(home: Home) -> None:
+    keys = list(trails(3, records=2))
+    output = {level: home.run(*SINCE, "--reparse", "--debug", level).output for level in "123"}
+    assert [key in output["1"].replace("+++ Marker", "") for key in keys] == [False] * 3
+    for key in keys:
+        assert f"DEBUG: +++ Sent 2 events of {key} to Wazuh\n" in output["2"]
+    assert "Settings: " in output["2"]
+    assert '"eventID":' not in output["2"]
+    assert output["3"].count('"eventID":') == 6
+
+
+def test_lines_name_the_receiver(home: Home) -> None:
+    path = home.path / "events.jsonl"
+    assert f" to {path}\n" in home.run(*SINCE, "--debug", "2", "--output", f"file:{path}").output
+
+
+def test_json_lines_name_source_and_key(home: Home) -> None:
+    lines = [json.loads(line) for line in home.run(*SINCE, "-d", "2", "--log-format", "json").output.splitlines()]
+    assert {line["source"] for line in lines} == {f"{BUCKET} (cloudtrail)"}
+    found = [line for line in lines if line["message"].startswith("++ Found new log: ")]
+    assert [line["key"] for line in found] == list(trails(3))
+    assert {line["level"] for line in found} == {"DEBUG"}
+    assert lines[-1]["message"].startswith(f"{BUCKET} (cloudtrail): 3 objects, ")
+
+
+def test_a_run_that_follows_stamps_its_lines_and_ends_with_a_summary(home: Home, emulator: Emulator) -> None:
+    emulator.client("sqs").create_queue(QueueName="q1")
+    listener = Listener(home.socket)
+    process = home.start("-sb", "buckets", "-q", "q1", "--follow", "--metrics-file", str(home.path / "m.prom"))
+    assert process.stdout
+    with closing(process.stdout):
+        os.set_blocking(process.stdout.fileno(), False)
+        wait_until(lambda: has_handlers(process.pid), 60)
+        process.send_signal(signal.SIGTERM)
+        process.wait(120)
+        last = process.stdout.read().splitlines()[-1]
+    listener.close()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO: q1 \(buckets\): nothing new in .*", last)
+
+
+def has_handlers(pid: int) -> bool:
+    """Tell whether the process handles SIGTERM itself."""
+    [caught] = re.findall(r"^SigCgt:\s+(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def test_a_standing_warning_comes_once_a_day_under_the_daemon(home: Home) -> None:
+    """A source that finds nothing says so in each run; each line is an event in Wazuh."""
+    program = home.path / "wodles/aws/aws-s3"
+    program.symlink_to(COMMAND)
+    wrong = ("-b", BUCKET, "-t", "vpcflow", "-s", "2021-JUN-01")
+    listener = Listener(home.socket)
+    outputs = [
+        subprocess.run(
+            ["sh", "-c", f'exec "$@" {stdin}', "sh", program, *wrong],
+            env=home.environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        ).stdout
+        for stdin in ("<&-", "<&-", "")
+    ]
+    listener.close()
+    assert ["no object of any day lies under" in output for output in outputs] == [True, False, True]
+
+
+def test_a_run_that_left_everything_to_another_is_no_success(home: Home) -> None:
+    path = home.path / "m.prom"
+    with home.state.with_suffix(".lock").open("w") as locks:
+        fcntl.lockf(locks, fcntl.LOCK_EX)
+        ended = home.run(*SINCE, "--metrics-file", str(path), "-d", "1")
+    assert (ended.code, ended.messages) == (0, [])
+    assert "1 left to another run" in ended.output
+    assert re.search(r"^aws_s3_last_success_timestamp_seconds\{.*\} 0.0$", path.read_text(), re.MULTILINE)
+    assert home.run(*SINCE, "--metrics-file", str(path)).events
+    assert not re.search(r"^aws_s3_last_success_timestamp_seconds\{.*\} 0.0$", path.read_text(), re.MULTILINE)
