@@ -16,14 +16,27 @@ ROWS = (
     ("codec",),
     ("aws", "log_types"),
     ("config", "pipeline", "state"),
-    ("buckets", "services", "subscribers"),
+    ("buckets", "console", "services", "subscribers"),
     ("cli",),
     ("__main__",),
 )
 """The folders, and the modules beside them, lowest row first. Imports go down, never between neighbours of one row."""
 
 FOLDERS = {
-    *("aws", "buckets", "cli", "codec", "config", "log_types", "pipeline", "services", "state", "subscribers", "wazuh")
+    *(
+        "aws",
+        "buckets",
+        "cli",
+        "codec",
+        "config",
+        "console",
+        "log_types",
+        "pipeline",
+        "services",
+        "state",
+        "subscribers",
+        "wazuh",
+    )
 }
 
 

@@ -17,7 +17,7 @@ ONLY_IN = {
     "botocore": ("aws",),
     "pyarrow": ("subscribers.security_lake",),
     "prometheus_client": ("cli.metrics",),
-    "tqdm": ("cli.progress",),
+    "tqdm": ("console.progress",),
     "sqlite3": ("state",),
     "socket": ("pipeline.sinks", "wazuh.analysis_socket"),
 }

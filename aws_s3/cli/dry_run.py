@@ -19,8 +19,8 @@ from aws_s3.buckets.collector import Collector, Context
 from aws_s3.buckets.object_source import WorkItem
 from aws_s3.buckets.reader import BucketReader
 from aws_s3.buckets.run import LISTING_THREADS
-from aws_s3.cli.line_format import printable
-from aws_s3.cli.tables import print_report, table
+from aws_s3.console.line_format import printable
+from aws_s3.console.tables import print_report, table
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.delivery import Delivery

@@ -11,9 +11,9 @@ from xml.sax.saxutils import escape
 from aws_s3.aws.s3 import S3Bucket
 from aws_s3.aws.session import Session
 from aws_s3.buckets.inspection import FoundSource, Inspection, Inventory
-from aws_s3.cli.line_format import printable
-from aws_s3.cli.tables import print_report, shortened
-from aws_s3.cli.terminal import STDERR
+from aws_s3.console.line_format import printable
+from aws_s3.console.tables import print_report, shortened
+from aws_s3.console.terminal import STDERR
 from aws_s3.errors import EmptyBucketError
 from aws_s3.log_types.recognition import Reading
 from aws_s3.pipeline.prefetch import DaemonExecutor

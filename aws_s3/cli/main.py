@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING
 
-from aws_s3.cli.daily_warnings import DailyWarnings
 from aws_s3.cli.jobs import run_job
-from aws_s3.cli.line_format import JsonFormat, LineFormat, StampedFormat, TextFormat, printable
-from aws_s3.cli.summary import RunSummary, source_name
-from aws_s3.cli.terminal import (
+from aws_s3.config.combinations import check_job
+from aws_s3.config.command_line import parse
+from aws_s3.console.daily_warnings import DailyWarnings
+from aws_s3.console.line_format import JsonFormat, LineFormat, StampedFormat, TextFormat, printable
+from aws_s3.console.summary import RunSummary, source_name
+from aws_s3.console.terminal import (
     STDERR,
     STDOUT,
     ConsoleHandler,
@@ -20,8 +22,6 @@ from aws_s3.cli.terminal import (
     is_stdin_closed,
     open_standard_streams,
 )
-from aws_s3.config.combinations import check_job
-from aws_s3.config.command_line import parse
 from aws_s3.errors import CollectorError, Interrupted, UsageError
 from aws_s3.pipeline.levels import DEBUG_2
 from aws_s3.pipeline.signals import StopRequest
@@ -134,7 +134,7 @@ class Application:
         if not is_shown or not isinstance(settings.job, CollectJob) or settings.purpose is not Purpose.COLLECT:
             yield
             return
-        from aws_s3.cli.progress import shown_progress
+        from aws_s3.console.progress import shown_progress
 
         with shown_progress(self._stats, self._console):
             yield

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime, timezone
 
-from aws_s3.cli.line_format import printable
-from aws_s3.cli.tables import print_report, shortened, table
+from aws_s3.console.line_format import printable
+from aws_s3.console.tables import print_report, shortened, table
 from aws_s3.settings import Settings, StatusJob
 from aws_s3.state.overview import FailedStatus, Overview, PartitionStatus, SourceStatus, overview
 from aws_s3.wazuh.home import WazuhHome

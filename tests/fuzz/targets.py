@@ -24,8 +24,8 @@ from aws_s3.aws.session import Session
 from aws_s3.aws.sqs import SqsQueue
 from aws_s3.buckets.object_source import WorkItem
 from aws_s3.buckets.reader import BucketReader
-from aws_s3.cli.line_format import printable
 from aws_s3.codec.messages import HEADER, LARGEST
+from aws_s3.console.line_format import printable
 from aws_s3.errors import CollectorError, ConfigFileError, MalformedError
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.layout import Partition

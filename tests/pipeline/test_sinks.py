@@ -442,7 +442,7 @@ import sys
 from aws_s3.settings import Output
 from aws_s3.pipeline.sinks import open_sink
 from aws_s3.errors import CollectorError
-from aws_s3.cli.terminal import open_standard_streams
+from aws_s3.console.terminal import open_standard_streams
 open_standard_streams()
 try:
     sink = open_sink(Output("stdout"), lambda: None)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aws_s3.cli.summary import RunSummary, source_name
+from aws_s3.console.summary import RunSummary, source_name
 from aws_s3.pipeline.stats import RunStats, Stopwatch
 from aws_s3.settings import BucketJob, BucketLocation, CollectJob, ServiceJob, SubscriberJob
 

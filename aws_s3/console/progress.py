@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import Any
 
-from aws_s3.cli.terminal import STDERR, ConsoleHandler
+from aws_s3.console.terminal import STDERR, ConsoleHandler
 from aws_s3.pipeline.sinks import writable
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.wazuh.extras import needs

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-from aws_s3.cli.daily_warnings import DailyWarnings
-from aws_s3.cli.line_format import LineFormat, TextFormat
+from aws_s3.console.daily_warnings import DailyWarnings
+from aws_s3.console.line_format import LineFormat, TextFormat
 from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3
 from aws_s3.pipeline.sinks import writable
 

@@ -90,8 +90,9 @@ class Screen:
 def test_it_shows_objects_events_rate_and_time_left_and_stays_with_the_last_state(home: Home) -> None:
     screen = Screen(home, *SINCE)
     assert screen.end() == (0, b"", b"")
-    first, last = screen.lines()
+    first, summary, last = screen.lines()
     assert last == ""
+    assert summary.startswith(f"INFO: {BUCKET} (cloudtrail): 120 objects, 240 events, ")
     assert first.startswith("120/120 objects, 240 events 100%|")
     assert first.endswith(" objects/s")
     assert " left, " in first
@@ -103,9 +104,10 @@ def test_it_shows_objects_events_rate_and_time_left_and_stays_with_the_last_stat
 def test_a_narrow_terminal_shows_what_has_room(home: Home, columns: int) -> None:
     screen = Screen(home, *SINCE, columns=columns)
     assert screen.end()[0] == 0
-    (line,) = screen.lines()[:-1]
+    line, _ = screen.lines()[:-1]
     assert line.startswith("120/120 objects, 240 events 100%"[: columns - 1 if columns else None])
-    assert not columns or max(map(len, screen.written.decode().splitlines())) < columns
+    drawn = screen.written.decode().partition("INFO: ")[0]
+    assert not columns or max(map(len, drawn.splitlines())) < columns
 
 
 def test_lines_on_the_same_terminal_stay_whole(home: Home) -> None:
@@ -116,18 +118,19 @@ def test_lines_on_the_same_terminal_stay_whole(home: Home) -> None:
     assert len(sent) == 120
     assert all(line.endswith(".json.gz to Wazuh") for line in sent)
     others = [line for line in lines if not line.startswith("DEBUG: ")]
-    assert len(others) == 1
-    assert others[0].startswith("120/120 objects")
+    bar, summary = others
+    assert bar.startswith("120/120 objects")
+    assert summary.startswith("INFO: ")
 
 
 def test_there_is_none_where_stderr_is_no_terminal(home: Home) -> None:
     screen = Screen(home, *SINCE, stderr=False)
     assert screen.end() == (0, b"", b"")
-    assert screen.written == b""
+    assert b"objects/s" not in screen.written
 
 
 def test_lines_on_stdout_are_not_mixed_with_it(home: Home) -> None:
-    screen = Screen(home, *SINCE, "--debug", "1", stdout=False)
+    screen = Screen(home, *SINCE, "--debug", "2", stdout=False)
     code, out, _ = screen.end()
     assert (code, out.count(b"\r"), out.count(b"+++ Sent ")) == (0, 0, 120)
     assert screen.lines()[0].startswith("120/120 objects")
@@ -136,8 +139,10 @@ def test_lines_on_stdout_are_not_mixed_with_it(home: Home) -> None:
 def test_there_is_none_among_events(home: Home) -> None:
     screen = Screen(home, *SINCE, "--output", "stdout")
     assert screen.end()[0] == 0
-    assert screen.written.count(b"\n") == 240
-    assert b"objects" not in screen.written
+    *events, summary = screen.written.decode().splitlines()
+    assert len(events) == 240
+    assert not any("objects" in event for event in events)
+    assert summary.startswith("INFO: ")
 
 
 def test_events_in_a_file_leave_room_for_it(home: Home) -> None:
@@ -153,25 +158,28 @@ def test_a_signal_leaves_a_line_of_each(home: Home, number: signal.Signals, code
     wait_until(lambda: b"objects" in screen.written)
     screen.process.send_signal(number)
     assert screen.end()[0] == code
-    bar, error, *rest = screen.lines()
+    bar, error, summary, rest = screen.lines()
     assert "/120 objects, " in bar
-    assert (error, rest) == (f"ERROR: {number.name} received.", [""])
+    assert (error, rest) == (f"ERROR: {number.name} received.", "")
+    assert summary.endswith(f", exit code {code}")
 
 
 def test_an_error_comes_after_it(home: Home, emulator: Emulator) -> None:
     put_all(emulator, BUCKET, {key.replace("T00000Z", "Tzz"): b"no gzip" for key in trails(1)})
     screen = Screen(home, *SINCE)
     assert screen.end()[0] == 8
-    error, bar, *rest = screen.lines()
+    error, bar, summary, rest = screen.lines()
     assert error.startswith("ERROR: Failed to decompress file AWSLogs/")
     assert bar.startswith("120/121 objects, 240 events")
-    assert rest == [""]
+    assert summary.endswith(", 1 malformed, exit code 8")
+    assert rest == ""
 
 
 def test_where_nothing_is_new_there_is_none(home: Home) -> None:
     screen = Screen(home, "-b", BUCKET)
     assert screen.end()[0] == 0
-    assert screen.written == b""
+    assert b"objects/s" not in screen.written
+    assert b"nothing new in" in screen.written
 
 
 def test_without_tqdm_there_is_none(home: Home) -> None:
@@ -188,7 +196,9 @@ def test_a_plain_run_imports_nothing_of_it(home: Home) -> None:
     ended = subprocess.run(command, env=home.environment, capture_output=True, encoding="utf-8")
     listener.close()
     assert "aws_s3.buckets.run" in ended.stderr
-    assert not any(name in ended.stderr for name in ("tqdm", "prometheus", "aws_s3.cli.metrics", "aws_s3.cli.progress"))
+    assert not any(
+        name in ended.stderr for name in ("tqdm", "prometheus", "aws_s3.cli.metrics", "aws_s3.console.progress")
+    )
 
 
 def test_a_terminal_that_is_stopped_stops_no_run(home: Home) -> None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from aws_s3.cli.terminal import STDOUT
+from aws_s3.console.terminal import STDOUT
 
 _SHOWN = 20
 

@@ -6,7 +6,7 @@ import logging
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_s3.cli.line_format import JsonFormat, LineFormat, StampedFormat, TextFormat
+from aws_s3.console.line_format import JsonFormat, LineFormat, StampedFormat, TextFormat
 from aws_s3.pipeline.levels import DEBUG_2, about
 
 

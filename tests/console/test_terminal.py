@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aws_s3.cli.line_format import printable
-from aws_s3.cli.terminal import ConsoleHandler, NonBlockingWriter
+from aws_s3.console.line_format import printable
+from aws_s3.console.terminal import ConsoleHandler, NonBlockingWriter
 from aws_s3.errors import CredentialsError, StorageError
 from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3
 
@@ -236,7 +236,7 @@ def test_lost_lines_are_told_at_the_end() -> None:
 PROGRAM = """
 import logging, sys
 from aws_s3.errors import StorageError
-from aws_s3.cli.terminal import NonBlockingWriter, ConsoleHandler, open_standard_streams
+from aws_s3.console.terminal import NonBlockingWriter, ConsoleHandler, open_standard_streams
 open_standard_streams()
 terminal = ConsoleHandler()
 terminal.attach(NonBlockingWriter(1, patience=0.2), 1)
@@ -270,7 +270,7 @@ def test_a_stream_that_cannot_be_written_to_changes_nothing(tmp_path: Path, redi
 
 def test_the_database_never_gets_a_standard_stream_s_number(tmp_path: Path) -> None:
     program = (
-        "from aws_s3.cli.terminal import open_standard_streams as o; import os; o(); print(os.open('/', 0), end='')"
+        "from aws_s3.console.terminal import open_standard_streams as o; import os; o(); print(os.open('/', 0), end='')"
     )
     command = f'exec "{sys.executable}" -c "{program}" <&- 2>&-'
     assert int(subprocess.run(["sh", "-c", command], capture_output=True, check=True).stdout) > 2
@@ -295,7 +295,7 @@ def test_a_reader_that_never_reads_does_not_stop_the_run(tmp_path: Path, length:
 
 
 def test_a_locale_without_unicode_loses_no_line() -> None:
-    program = r"from aws_s3.cli.terminal import NonBlockingWriter as W; W(1).write('a\u00f1b \u6f22 \U0001f642')"
+    program = r"from aws_s3.console.terminal import NonBlockingWriter as W; W(1).write('a\u00f1b \u6f22 \U0001f642')"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
     ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
     assert ended.stdout.decode() == "añb 漢 🙂\n"

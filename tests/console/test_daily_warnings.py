@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aws_s3.cli.daily_warnings import DailyWarnings
+from aws_s3.console.daily_warnings import DailyWarnings
 
 DAY = date(2026, 11, 27)
 
