@@ -13,44 +13,89 @@ from itertools import chain, groupby, islice
 log = logging.getLogger(__name__)
 
 ColumnBatch = Mapping[str, Sequence[str]]
-"""Events that are strings under the same names, by column: what is done for a column takes no loop of ours."""
+"""Events of string values under the same names, by column, so that operations on a column run in C."""
 
 _ROWS = 64
-"""With so many, all messages of a batch are usually shorter than the longest that Wazuh takes: none is measured."""
+"""Rows of a batch: so few that the whole batch usually fits Wazuh's limit and no message is measured alone."""
 
 _LONGEST_RECORD = 1 << 20
-"""Characters above which lines are no more taken as one record: its quote is a stray one."""
+"""Characters above which lines are not joined to one record any more, because its quote must be a stray one."""
+
+_MOST_COLUMNS = 1000
+"""Columns that an event has at most, so that a line of blanks does not become an event of millions of members."""
 
 
-def named(rows: Iterable[list[str]], names: Sequence[str], key: str) -> Iterator[dict[str, str]]:
-    """Yield each row as an event: its fields under `names`, those that it lacks left out.
+class Columns:
+    """The columns of one object's lines: the known `names`, and `column_N` for those behind them.
 
-    Fields beyond the names are columns that AWS added since: they are dropped, and told once for the
-    object `key`, at its end.
+    N counts from 1. AWS appends columns to its formats: they are sent under their position until they are known.
     """
-    longer = most = 0
+
+    def __init__(self, names: Sequence[str], kind: str, key: str) -> None:
+        self._names = tuple(names)
+        self._known = len(self._names)
+        self._kind = kind
+        self._key = key
+        self._longer = 0
+
+    def for_lines(self, count: int, length: int) -> Sequence[str]:
+        """Return the names of `length` columns or more, for `count` lines that have so many."""
+        if length > self._known:
+            self._longer += count
+            if length > len(self._names):
+                positions = range(len(self._names), length)
+                self._names += tuple(f"column_{position + 1}" for position in positions)
+        return self._names
+
+    def warn(self) -> None:
+        """Log a WARNING if lines had more columns than have names."""
+        if self._longer:
+            log.warning(
+                "%d lines of type %s in %s have more than the %d known columns, %d at most; the others are sent as "
+                "column_N",
+                self._longer,
+                self._kind,
+                self._key,
+                self._known,
+                len(self._names),
+            )
+
+
+def named(rows: Iterable[list[str]], names: Sequence[str], kind: str, key: str) -> Iterator[dict[str, str]]:
+    """Yield each row as an event: its fields under `names`, those that it lacks left out, others as `column_N`.
+
+    `kind` (a type of logs) and `key` (of the object) are for the WARNING about unknown columns.
+    """
+    columns = Columns(names, kind, key)
+    known = len(names)
     for fields in rows:
+        if len(fields) > known:
+            names = columns.for_lines(1, _limit(fields))
         # Rows may be shorter or longer than the names; saying so takes a fifth of the time.
         yield dict(zip(names, fields))  # noqa: B905
-        if len(fields) > len(names):
-            longer += 1
-            most = max(most, len(fields))
-    _tell_dropped(longer, most, len(names), key)
+    columns.warn()
+
+
+def _limit(fields: list[str]) -> int:
+    """Join the fields behind a number that no format reaches into one, and return how many are left."""
+    if len(fields) > _MOST_COLUMNS:
+        fields[_MOST_COLUMNS - 1 :] = [" ".join(fields[_MOST_COLUMNS - 1 :])]
+    return len(fields)
 
 
 def column_batches(
-    blocks: Iterable[Iterable[list[str]]], names: Sequence[str], key: str
+    blocks: Iterable[Iterable[list[str]]], names: Sequence[str], kind: str, key: str
 ) -> Iterator[dict[str, Sequence[str]]]:
-    """Yield the rows as `named` does, in tables: a few of a block's that follow each other and are as long."""
-    longer = most = 0
+    """Yield the rows as `named` does, in batches: a few rows of a block that follow each other and are as long."""
+    columns = Columns(names, kind, key)
+    known = len(names)
     for length, alike in chain.from_iterable(map(_alike, blocks)):
-        # Names and rows may be of different lengths: what has no counterpart is left out.
-        batch: dict[str, Sequence[str]] = dict(zip(names, zip(*alike)))  # noqa: B905
-        if length > len(names):
-            longer += len(batch[names[0]])
-            most = max(most, length)
-        yield batch
-    _tell_dropped(longer, most, len(names), key)
+        if length > known:
+            rows = list(alike)
+            names, alike = columns.for_lines(len(rows), max(map(_limit, rows))), iter(rows)
+        # Names and rows may be of different lengths: a name or field without counterpart is left out.
+        yield dict(zip(names, zip(*alike)))  # noqa: B905
+    columns.warn()
 
 
 def _alike(rows: Iterable[list[str]]) -> Iterator[tuple[int, Iterator[list[str]]]]:
@@ -58,11 +103,6 @@ def _alike(rows: Iterable[list[str]]) -> Iterator[tuple[int, Iterator[list[str]]
     rows = iter(rows)
     while several := list(islice(rows, _ROWS)):
         yield from groupby(several, len)
-
-
-def _tell_dropped(lines: int, most: int, columns: int, key: str) -> None:
-    if lines:
-        log.debug("Dropped what %d lines of %s hold after column %d (up to %d)", lines, key, columns, most)
 
 
 def batch_events(batch: ColumnBatch) -> Iterator[dict[str, str]]:
@@ -79,7 +119,7 @@ def spaced_fields(line: str) -> list[str]:
     quote opens a field. A field that is never closed is the rest of the line.
     """
     line = line.rstrip(" ")
-    return _regular(line, " ") or [quoted or plain for quoted, plain in _SPACED.findall(line)]
+    return regular_fields(line) or [quoted or plain for quoted, plain in _SPACED.findall(line)]
 
 
 def comma_fields(record: str) -> list[str]:
@@ -92,7 +132,7 @@ def comma_fields(record: str) -> list[str]:
 
 def separated_fields(record: str, delimiter: str) -> list[str]:
     """Return the fields of a record like those of CSV, with one of `,` `;` `|` or a tab between them."""
-    regular = _regular(record, delimiter)
+    regular = regular_fields(record, delimiter)
     return regular or [quoted.replace('""', '"') or plain for quoted, plain in _SEPARATED[delimiter].findall(record)]
 
 
@@ -117,28 +157,52 @@ def csv_records(lines: Iterable[str], starts: re.Pattern[str]) -> Iterator[str]:
     yield from held
 
 
-def _regular(line: str, delimiter: str) -> list[str] | None:
+def regular_fields(line: str, delimiter: str = " ") -> list[str] | None:
     """Return the fields of a line whose quotes all stand around whole fields; None for another."""
     fields: list[str] = []
     outside = True
+    blanks = delimiter != " " and f"{delimiter} " in line
     for part in f"{delimiter}{line}{delimiter}".split('"'):
         if not outside:
             fields.append(part)
         elif part != delimiter:
+            if blanks and part.endswith(" "):
+                part = part.rstrip(" ")
             if part[:1] != delimiter or part[-1] != delimiter:
                 return None
-            fields += part[1:-1].split(delimiter)
+            if part != delimiter:
+                fields += part[1:-1].split(delimiter)
         outside = not outside
     return None if outside else fields
 
 
-def _irregular(delimiter: str, closed_before: str, doubled: str = "") -> re.Pattern[str]:
-    """Return what finds every field of any line, as its quoted or its plain text; it never backtracks."""
-    content = rf'[^"]*(?:(?:{doubled}"(?!{closed_before}))[^"]*)*'
-    return re.compile(rf'(?:\A|{delimiter})(?:"({content})(?:"|\Z)|([^{delimiter}]*))')
+def _irregular(mark: str, blank: str, closes: str, doubled: str) -> re.Pattern[str]:
+    """Return what finds each field of any line, as its quoted or its plain text.
+
+    No position is tried twice, so that a hostile line takes no longer than its length.
+    """
+    return re.compile(
+        rf"""
+        (?: \A | [{mark}] )                # a field begins the line, or follows a delimiter
+        (?:
+            {blank}"                       # a quoted field
+            (
+                [^"]*
+                (?:
+                    (?: {doubled} | "(?! {closes} ) )  # a quote that belongs to the text
+                    [^"]*
+                )*
+            )
+            (?: " | \Z )                   # its end, or that of the line if it is never closed
+        |
+            ( [^{mark}]* )                 # a plain field
+        )
+        """,
+        re.VERBOSE,
+    )
 
 
-_SPACED = _irregular(" ", closed_before=r' [^"]*(?:(?<= )"|\Z)|\Z')
-_SEPARATED = {
-    mark: _irregular(re.escape(mark), closed_before=rf"{re.escape(mark)}|\Z", doubled='""|') for mark in ",;\t|"
-}
+# `"GET /a "b" c" 200 "-"`: a quote closes if a blank follows and the next quote opens a field, or the line ends.
+_SPACED = _irregular(" ", "", r'[ ][^"]*(?:(?<=[ ])"|\Z)|\Z', doubled="(?!)")
+# `a,"b ""c"" d", "e"`: a quote closes if a delimiter follows or the record ends; two quotes stand for one.
+_SEPARATED = {mark: _irregular(mark, "[ ]*", rf"[{mark}]|\Z", doubled='""') for mark in ",;\t|"}

@@ -4,10 +4,10 @@ Formats: Amazon VPC's user guide, "Flow log records".
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, repeat
 
 from aws_s3.codec.delimited import ColumnBatch, column_batches
 
@@ -27,6 +27,23 @@ _DEFAULT_FIELDS = (
     "action",
     "log_status",
 )
+_FIELDS = frozenset(
+    (
+        *_DEFAULT_FIELDS,
+        *("vpc_id", "subnet_id", "instance_id", "tcp_flags", "type", "pkt_srcaddr", "pkt_dstaddr", "region", "az_id"),
+        *("sublocation_type", "sublocation_id", "pkt_src_aws_service", "pkt_dst_aws_service", "flow_direction"),
+        *("traffic_path", "ecs_cluster_arn", "ecs_cluster_name", "ecs_container_instance_arn"),
+        *("ecs_container_instance_id", "ecs_container_id", "ecs_second_container_id", "ecs_service_name"),
+        *("ecs_task_definition_arn", "ecs_task_arn", "ecs_task_id", "reject_reason", "resource_id"),
+        "encryption_status",
+    )
+)
+_FEWEST_NAMES = 4
+_LINE = re.compile(r"\s*(?:[2-9]|10)(?:\s+\S+){13}", re.ASCII)
+LINES_TO_RECOGNISE = 10
+"""How many lines `is_flow_log` looks at."""
+
+_DEFAULT_HEADER = tuple(name.replace("_", "-") for name in _DEFAULT_FIELDS)
 _TIMES = ("start", "end")
 
 _DIGIT = re.compile(r"[0-9]")
@@ -34,34 +51,59 @@ _DIGIT = re.compile(r"[0-9]")
 _SECONDS = re.compile(r"[0-9]{1,11}")
 
 
+def is_flow_log(first: Sequence[str]) -> bool:
+    """Tell a flow log from other text by its first lines, up to `LINES_TO_RECOGNISE`.
+
+    Either the first line is a header, of names of which four or more, and most, are fields of flow logs; or each line
+    begins with a version from 2 to 10 and has at least 14 fields.
+    """
+    return bool(first) and (_are_names(first[0].split()) or all(map(_LINE.match, first[:LINES_TO_RECOGNISE])))
+
+
+def _are_names(words: Sequence[str]) -> bool:
+    known = sum(word.replace("-", "_") in _FIELDS for word in words)
+    return known >= _FEWEST_NAMES and len(set(words)) == len(words) < 2 * known
+
+
 def flow_log_batches(
     blocks: Iterable[Iterable[str]], *, iso_times: bool, key: str = "a flow log"
 ) -> Iterator[ColumnBatch]:
     """Yield the lines that are not blank as events, with `source` = `vpc`; they come in blocks.
 
-     The first line names the fields, and is no event, when it starts with `version` or holds no digit;
-    ; without it they are the default 14. What a line lacks is left out, what it has beyond the
-     fields is dropped at debug 1, told for the object `key`. `iso_times`: `start` and `end`, in epoch
-     seconds, become `2021-06-10T01:00:00Z`; what is no such number stays as it is.
+    The first line names the fields, and is not an event, when it begins with `version` or holds no digit; without it
+    the fields are the default 14. A line that repeats the names is not an event either. Fields that a line lacks are
+    left out, fields behind the named ones are sent as `column_N`, with a WARNING that names the object `key`.
+    `iso_times`: `start` and `end`, in epoch seconds, become `2021-06-10T01:00:00Z`; other values stay.
     """
-    names, rows = _fields(filter(None, map(str.split, block)) for block in blocks)
-    for batch in column_batches(rows, names, key):
-        length = len(batch[names[0]])
+    header, rows = _header(filter(None, map(str.split, block)) for block in blocks)
+    names = tuple(name.replace("-", "_") for name in header)
+    for batch in column_batches(rows, names, "vpcflow", key):
+        events = batch if header[0] not in batch[names[0]] else _without_rows(batch, header)
+        length = len(events[names[0]])
+        if not length:
+            continue
         for name in _TIMES:
-            if iso_times and name in batch:
-                batch[name] = list(map(_iso_time, batch[name]))
-        batch["source"] = ["vpc"] * length
-        yield batch
+            if iso_times and name in events:
+                events[name] = list(map(_iso_time, events[name]))
+        events["source"] = ["vpc"] * length
+        yield events
 
 
-def _fields(blocks: Iterator[Iterator[list[str]]]) -> tuple[tuple[str, ...], Iterator[Iterator[list[str]]]]:
-    """Return the names of the fields, and the rows that hold events."""
+def _without_rows(batch: ColumnBatch, header: Sequence[str]) -> dict[str, Sequence[str]]:
+    """Return the batch without the rows that are the header, which each gzip member may begin with."""
+    unwanted = tuple(header[: len(batch)])
+    rows = [row for row in zip(*batch.values(), strict=True) if row != unwanted]
+    return dict(zip(batch, zip(*rows, strict=True) if rows else repeat(()), strict=False))
+
+
+def _header(blocks: Iterator[Iterator[list[str]]]) -> tuple[Sequence[str], Iterator[Iterator[list[str]]]]:
+    """Return the names of the fields as the header writes them, and the rows that hold events."""
     for rows in blocks:
         for first in rows:
-            if first[0].startswith("version") or not any(map(_DIGIT.search, first)):
-                return tuple(name.replace("-", "_") for name in first), chain((rows,), blocks)
-            return _DEFAULT_FIELDS, chain((chain((first,), rows),), blocks)
-    return _DEFAULT_FIELDS, blocks
+            if first[0].startswith("version") or not any(map(_DIGIT.search, first)) or _are_names(first):
+                return first, chain((rows,), blocks)
+            return _DEFAULT_HEADER, chain((chain((first,), rows),), blocks)
+    return _DEFAULT_HEADER, blocks
 
 
 # A file holds the few minutes before its delivery: its lines share their seconds.

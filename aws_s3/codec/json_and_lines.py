@@ -8,10 +8,11 @@ ParseError, and nothing else.
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable, Container, Iterator
+from itertools import chain, islice
 from typing import IO, Any
 
+from aws_s3.codec.records import TextLine
 from aws_s3.errors import ParseError
 
 _fast_decode: Callable[[bytes], Any] | None
@@ -24,10 +25,17 @@ _SMALL = 1 << 20
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_NUMBER = b"0" * 19
 _CHUNK = 1 << 17
-# No record is near it; what is read may take forty times as much memory as its text.
+# No record is near it.
 _LARGEST_VALUE = 16 << 20
+# Members and elements take more memory than their text: a list of sixteen million characters that holds empty
+# objects takes 2 GB. These many take 30 MB.
+_MOST_MEMBERS = 250_000
+_COUNTED_FROM = 1 << 20
+_STRUCTURE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[][{},]', re.DOTALL)
 _LARGEST_LINE = 16 << 20
-_SPACE = re.compile(r"[ \t\r\n]*")
+_DIRECTIVES = ("#Version", "#Fields", "#Software", "#Date")
+_BLANKS = " \t\r\n"
+_SPACE = re.compile(rf"[{_BLANKS}]*")
 # NaN and Infinity are not JSON, but written by careless programs: their names are what can be sent.
 _DECODER = json.JSONDecoder(parse_constant=str)
 # How far before the end of a cut text the decoder may stop, at most: within `-Infinity`, or an escape.
@@ -37,16 +45,38 @@ _LEADING_ZEROS = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*"?)|(?<![\w.+-])(-?)0+(?=\
 
 
 def text_lines(body: IO[bytes]) -> Iterator[str]:
-    """Yield each line that holds anything, without its end. A line of over 16 MiB raises ParseError."""
+    """Yield each line that holds anything, without its end; no directives such as `#Version: 1.0`.
+
+    A line of over 16 MiB raises ParseError.
+    """
     return chain.from_iterable(line_blocks(body))
 
 
 def line_blocks(body: IO[bytes]) -> Iterator[Iterator[str]]:
-    """Yield the same lines in blocks: several lines, or a long one, of which few fit into memory."""
+    """Yield the lines of `text_lines` in blocks: several lines, or a long one, of which few fit into memory."""
+    for text in _decoded_blocks(body):
+        lines = (line.rstrip("\r") for line in text.split("\n"))
+        yield filter(_is_content if text.startswith("#") or "\n#" in text else None, lines)
+
+
+def _decoded_blocks(body: IO[bytes]) -> Iterator[str]:
     encoding = "utf-8-sig"
     for block in _whole_lines(body):
-        yield filter(None, (line.rstrip("\r") for line in block.decode(encoding, "replace").split("\n")))
+        yield block.decode(encoding, "replace")
         encoding = "utf-8"
+
+
+def _is_content(line: str) -> bool:
+    """Tell a line from a directive of W3C's Extended Log File Format, such as `#Fields: date time`."""
+    return line != "" and not line.startswith(_DIRECTIVES)
+
+
+def first_lines(body: IO[bytes], count: int) -> list[str]:
+    """Return the first lines of `text_lines`; `body` is at its start again."""
+    try:
+        return list(islice(text_lines(body), count))
+    finally:
+        body.seek(0)
 
 
 def check_lines(body: IO[bytes]) -> None:
@@ -93,6 +123,72 @@ def json_values(body: IO[bytes]) -> Iterator[Any]:
             yield from array_items(scanner)
         else:
             yield scanner.value()
+
+
+def values_and_lines(body: IO[bytes], opened: Container[str] = ()) -> Iterator[Any]:
+    """Yield JSON values as `json_values` does, and lines of text among lines of JSON as TextLine.
+
+    Text is expected only if the first line alone is a JSON object. A line that begins with `{` is JSON.
+    A value too large to be held, whose members in `opened` are lists, is yielded in parts: for each element one
+    object with the list of that element alone.
+    """
+    scanner = JsonScanner(body)
+    mixed: bool | None = None
+    while first := scanner.peek_in_line():
+        if scanner.indent is not None and first != "{" and _is_text(scanner, first):
+            mixed = _begins_with_object(body) if mixed is None else mixed
+            if mixed:
+                line = scanner.indent + scanner.rest_of_line()
+                if _is_content(line):
+                    yield TextLine(line)
+                continue
+        if first == "[":
+            yield from array_items(scanner)
+        elif first == "{":
+            yield from _object_or_parts(scanner, opened)
+        else:
+            yield scanner.value()
+
+
+def _is_text(scanner: "JsonScanner", first: str) -> bool:
+    return first != "[" or scanner.second() not in ("{", "[", "]", '"')
+
+
+def _begins_with_object(body: IO[bytes]) -> bool:
+    """Tell whether the first line alone is a JSON object; `body` stays where it is."""
+    position = body.tell()
+    body.seek(0)
+    line = body.readline(_LARGEST_LINE).decode("utf-8-sig", "replace").strip(_BLANKS)
+    body.seek(position)
+    try:
+        value, end = _DECODER.raw_decode(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and end == len(line)
+
+
+def _object_or_parts(scanner: "JsonScanner", opened: Container[str]) -> Iterator[Any]:
+    """Yield the object that the scanner stands before, or its parts if it is too large."""
+    try:
+        value = scanner.value()
+    except TooLargeError as error:
+        too_large = error
+    else:
+        yield value
+        return
+    lists = 0
+    for name in _names(scanner):
+        if name in opened and scanner.peek() == "[":
+            lists += 1
+            yield from ({name: [element]} for element in _objects(scanner, name))
+        else:
+            lists += _is_list_of_objects(scanner.value())
+    if lists != 1:
+        raise too_large
+
+
+def _is_list_of_objects(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(element, dict) for element in value)
 
 
 def array_field(body: IO[bytes], field: str) -> Iterator[dict[str, Any]]:
@@ -165,10 +261,16 @@ def array_items(scanner: "JsonScanner") -> Iterator[Any]:
     scanner.expect("]")
 
 
-class JsonScanner:
-    """Reads JSON values one by one from a binary file, holding no more of it than one value needs.
+class TooLargeError(ParseError):
+    """A JSON value is longer, or has more members, than what is held in memory."""
 
-    Numbers with leading zeros, which are not JSON, are read as if they had none: Macie writes them.
+
+class JsonScanner:
+    """Reads JSON values one by one from a binary file, and holds no more of it than one value needs.
+
+    It exists beside libraries such as ijson because Macie writes numbers with leading zeros, which are not JSON and
+    are read here as if they had none, and because the decoder of the standard library, which is written in C, reads
+    whole values several times as fast as a parser that yields each token.
     """
 
     def __init__(self, body: IO[bytes]) -> None:
@@ -177,6 +279,44 @@ class JsonScanner:
         self._buffer = ""
         self._at = 0
         self._ended = False
+        self.indent: str | None = ""
+
+    def peek_in_line(self) -> str:
+        """Return the next character as `peek` does; `indent` is the white space before it in its line.
+
+        `indent` is None if a value precedes the character in its line.
+        """
+        while True:
+            blank = _SPACE.match(self._buffer, self._at)[0]  # type: ignore[index] # matches empty
+            self._at += len(blank)
+            _, newline, indent = blank.rpartition("\n")
+            if newline:
+                self.indent = indent
+            elif self.indent is not None:
+                self.indent += blank
+                if len(self.indent) > _LARGEST_LINE:
+                    raise ParseError(f"a line is longer than {_LARGEST_LINE >> 20} MiB")
+            if self._at < len(self._buffer):
+                return self._buffer[self._at]
+            if not self._fill():
+                return ""
+
+    def second(self) -> str:
+        """Return the character behind the next one and white space, an empty string at the end; step over none."""
+        while True:
+            at = _SPACE.match(self._buffer, self._at + 1).end()  # type: ignore[union-attr] # matches empty
+            if at < len(self._buffer):
+                return self._buffer[at]
+            if not self._fill():
+                return ""
+
+    def rest_of_line(self) -> str:
+        """Return the text up to the end of the line, and step over it."""
+        while (end := self._buffer.find("\n", self._at)) < 0 and self._fill():
+            pass
+        line = self._buffer[self._at : end if end >= 0 else len(self._buffer)]
+        self._at += len(line)
+        return line.rstrip("\r")
 
     def peek(self) -> str:
         """Return the next character that is not white space, or an empty string at the end."""
@@ -202,6 +342,7 @@ class JsonScanner:
     def value(self) -> Any:
         """Return the next value and step over it. Raises ParseError, and stays where it is, if there is none."""
         self.peek()
+        self.indent = None
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._buffer, self._at)
@@ -253,15 +394,35 @@ class JsonScanner:
             return False
         held = len(self._buffer) - self._at
         if held > _LARGEST_VALUE:
-            raise ParseError(f"a JSON value is longer than {_LARGEST_VALUE >> 20} MiB")
-        data = self._body.read(max(_CHUNK, held))
+            raise TooLargeError(f"a JSON value is longer than {_LARGEST_VALUE >> 20} MiB")
+        data = self._body.read(max(_CHUNK, min(held, _LARGEST_VALUE - held)))
         self._ended = not data
         more = self._decoder.decode(data, final=self._ended)
         if not more:
             return self._fill()
         self._buffer = self._buffer[self._at :] + more
         self._at = 0
+        if len(self._buffer) > _COUNTED_FROM:
+            _limit_members(self._buffer)
         return True
+
+
+def _limit_members(text: str) -> None:
+    """Raise TooLargeError if the JSON value that the text begins with has too many members and elements."""
+    depth = count = 0
+    for token in _STRUCTURE.finditer(text):
+        mark = token[0]
+        if mark in ("{", "["):
+            depth += 1
+        elif mark in ("}", "]"):
+            depth -= 1
+        elif mark != ",":
+            continue
+        count += 1
+        if count > 2 * _MOST_MEMBERS:
+            raise TooLargeError(f"a JSON value has more than {_MOST_MEMBERS:,} members")
+        if depth <= 0:
+            return
 
 
 def _may_be_cut(error: ValueError) -> bool:

@@ -31,8 +31,13 @@ def bucket_log_info(alias: str, key: str, bucket: str) -> dict[str, Any]:
 
 
 def envelope(log_info: dict[str, Any], event: dict[str, Any], account: str = "") -> dict[str, Any]:
-    """Return the message of an event; `account` is added where the type carries it."""
-    body = {"log_info": log_info, **event}
+    """Return the message of an event; `account` is added where the type carries it.
+
+    A `log_info` of the event's own becomes `event_log_info`, because nothing that was logged may forge its origin.
+    """
+    body = {"log_info": log_info} | event | {"log_info": log_info}
+    if "log_info" in event:
+        body["event_log_info"] = event["log_info"]
     if account:
         body["aws_account_id"] = account
     return {"integration": "aws", "aws": body}
@@ -67,7 +72,7 @@ class Envelope:
     def encode(self, event: dict[str, Any]) -> bytes:
         """Return the message of an event as JSON in UTF-8, on one line."""
         if not event or "log_info" in event or "aws_account_id" in event:
-            # Its members, and the envelope's, become one.
+            # The event and the envelope have members of one name.
             return encode(self.message(event))
         return self._head + _encoded(event)[1:-1] + self._tail
 

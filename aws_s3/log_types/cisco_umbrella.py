@@ -4,7 +4,8 @@ Formats: Umbrella's documentation, "Log Formats and Versioning".
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain, filterfalse
 from typing import IO
 
 from aws_s3.codec.delimited import comma_fields, csv_records, named
@@ -29,6 +30,9 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "most_granular_identity_type",
         "identity_types",
         "blocked_categories",
+        "rule_id",
+        "destination_countries",
+        "organization_id",
     ),
     "proxylogs": (
         "timestamp",
@@ -54,6 +58,18 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "amp_score",
         "identity_type",
         "blocked_categories",
+        "all_identities",
+        "identity_types",
+        "request_method",
+        "dlp_status",
+        "certificate_errors",
+        "file_name",
+        "ruleset_id",
+        "rule_id",
+        "destination_list_ids",
+        "isolate_action",
+        "file_action",
+        "warn_status",
     ),
     "iplogs": (
         "timestamp",
@@ -63,19 +79,44 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "destination_ip",
         "destination_port",
         "categories",
+        "identity_types",
     ),
     "auditlogs": ("id", "timestamp", "email", "user", "type", "action", "logged_in_from", "before", "after"),
+    "cloudfirewalllogs": (
+        "timestamp",
+        "origin_id",
+        "identity",
+        "identity_type",
+        "direction",
+        "ip_protocol",
+        "packet_size",
+        "source_ip",
+        "source_port",
+        "destination_ip",
+        "destination_port",
+        "data_center",
+        "rule_id",
+        "verdict",
+        "fqdn",
+        "destination_list_ids",
+    ),
+    # A header names their columns, else their positions do.
+    "firewalllogs": (),
+    "intrusionlogs": (),
+    "dlplogs": (),
+    "rceventlogs": (),
 }
 
 DATED_FOLDERS = DateFormat("%Y-%m-%d", re.compile(r"(\d{4})-(\d\d)-(\d\d)/", re.ASCII))
 
-_FOLDER = re.compile(rf"({'|'.join(_COLUMNS)})/\d{{4}}-\d\d-\d\d/", re.ASCII)
+_FOLDER = re.compile(rf"(?:\A|/)({'|'.join(_COLUMNS)})/\d{{4}}-\d\d-\d\d/", re.ASCII)
+_NO_WORD = re.compile(r"[^a-z0-9]+")
 # Audit records begin with an ID, which may be empty.
 _RECORD_START = re.compile(r'"?(?:[^",]*"?,"?)?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d', re.ASCII)
 
 
 class CiscoUmbrella(TextLogType):
-    """DNS, proxy, IP and audit logs that Cisco Umbrella exports."""
+    """DNS, proxy, firewall, audit and other logs that Cisco Umbrella exports."""
 
     name = "cisco_umbrella"
     table = "cisco_umbrella"
@@ -93,7 +134,26 @@ class CiscoUmbrella(TextLogType):
         folder = _FOLDER.search(key)
         if folder is None:
             raise ParseError(f"it lies in no folder of {', '.join(_COLUMNS)}")
-        records = csv_records(text_lines(body), _RECORD_START)
-        for event in named(map(comma_fields, records), _COLUMNS[folder[1]], key):
+        rows: Iterator[list[str]] = map(comma_fields, csv_records(text_lines(body), _RECORD_START))
+        names: Sequence[str] = _COLUMNS[folder[1]]
+        for first in rows:
+            names = _with_surplus(names, first) if _is_header(first) else names
+            rows = chain((first,), rows)
+            break
+        for event in named(filterfalse(_is_header, rows), names, self.name, key):
             event["source"] = self.name
             yield event
+
+
+def _is_header(fields: Sequence[str]) -> bool:
+    """Tell the header, an option of the export, from a record."""
+    return [field.strip().lower() for field in fields[: 1 + (fields[0].lower() == "id")]][-1] == "timestamp"
+
+
+def _with_surplus(names: Sequence[str], header: Sequence[str]) -> Sequence[str]:
+    """Return the names, and those of the header for the columns behind them, each name once."""
+    all_names = dict.fromkeys(names)
+    for position, text in enumerate(header[len(names) :], len(names) + 1):
+        name = _NO_WORD.sub("_", text.lower()).strip("_")
+        all_names[name if name and name not in all_names else f"column_{position}"] = None
+    return tuple(all_names)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from aws_s3.codec.json_and_lines import array_field
-from aws_s3.codec.records import Event
+from aws_s3.codec.records import Event, set_source
 from aws_s3.log_types.base import ACCOUNT_AND_REGION, LogType
 from aws_s3.log_types.layout import aws_logs
 
@@ -25,7 +25,7 @@ class CloudTrail(LogType):
         """Yield each record, with `source` = `cloudtrail`."""
         del key
         for record in array_field(body, "Records"):
-            record["source"] = self.name
+            set_source(record, self.name)
             yield record
 
     def reshape(self, event: Event) -> Iterable[Event]:

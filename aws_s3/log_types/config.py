@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import IO, Any
 
 from aws_s3.codec.json_and_lines import array_field
-from aws_s3.codec.records import Event
+from aws_s3.codec.records import Event, set_source
 from aws_s3.log_types.base import ACCOUNT_AND_REGION, LogType
 from aws_s3.log_types.layout import UNPADDED, Partition, aws_logs
 
@@ -40,7 +40,7 @@ class Config(LogType):
         """Yield each configuration item, with `source` = `config`."""
         del key
         for item in array_field(body, "configurationItems"):
-            item["source"] = self.name
+            set_source(item, self.name)
             yield item
 
     def reshape(self, event: Event) -> Iterable[Event]:

@@ -1,13 +1,14 @@
-"""Events that reach a bucket through Firehose: from EventBridge, or VPC flow logs as lines of text."""
+"""Events that reach a bucket through Firehose: from EventBridge, CloudWatch Logs or an application."""
 
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-from aws_s3.codec.delimited import batch_events
-from aws_s3.codec.flow_logs import flow_log_batches
-from aws_s3.codec.json_and_lines import holds_json, json_values, line_blocks
+from aws_s3.codec.any_content import json_events, text_events
+from aws_s3.codec.containers import TrailRecord
+from aws_s3.codec.json_and_lines import holds_json
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.log_types.base import LogType
+from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.log_types.layout import SLASHED, Layout
 
 _SUMMARIES = (
@@ -36,7 +37,10 @@ class Custom(LogType):
         return firehose_events(body, key)
 
     def reshape(self, event: Event) -> Iterable[Event]:
-        """Make the members that hold now text, now objects, or have names of their own, alike."""
+        """Make alike the members that hold text in some events and objects in others, or have names of their own."""
+        if isinstance(event, TrailRecord):
+            yield from CloudTrail().reshape(event)
+            return
         for shaped in super().reshape(event):
             _wrap_unusual(shaped)
             if shaped.get("source") == "macie":
@@ -47,27 +51,12 @@ class Custom(LogType):
 
 
 def firehose_events(body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
-    """Yield the events of an object that Firehose wrote: JSON values in any arrangement, or flow log lines.
+    """Yield the events of an object that Firehose wrote: JSON in any arrangement, flow logs, or lines of text.
 
-    Firehose joins its records as they are, with nothing between them. A record of EventBridge gives its
-    `detail`, with the record's `source` less `aws.`; another is taken whole, with `source` = `custom` if
-    it has none. Raises ParseError where JSON is broken, or for a line too long.
+    Firehose joins its records as they are, with nothing between them. An event without a `source` gets `custom`.
+    Raises ParseError where JSON is broken, or for a line that is too long.
     """
-    if holds_json(body):
-        yield from map(_event, json_values(body))
-    else:
-        for batch in flow_log_batches(line_blocks(body), iso_times=False, key=key):
-            yield from batch_events(batch)
-
-
-def _event(record: Any) -> Event | BadRecord:
-    if not isinstance(record, dict):
-        return BadRecord("it is a JSON value, but no object")
-    if isinstance(record.get("detail"), dict):
-        source, record = record.get("source"), record["detail"]
-        if isinstance(source, str):
-            return {**record, "source": source.removeprefix("aws.")}
-    return record if record.get("source") is not None else {**record, "source": "custom"}
+    return json_events(body, "custom") if holds_json(body) else text_events(body, key)
 
 
 def _wrap_unusual(event: Event) -> None:

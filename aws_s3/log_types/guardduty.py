@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from aws_s3.codec.json_and_lines import json_values
-from aws_s3.codec.records import BadRecord, Event
+from aws_s3.codec.records import BadRecord, Event, set_source
 from aws_s3.log_types.base import LogType
 from aws_s3.log_types.custom import firehose_events
 from aws_s3.log_types.layout import SLASHED, Layout, aws_logs
@@ -44,10 +44,11 @@ class GuardDuty(LogType):
 
     def _finding(self, finding: Any) -> Event | BadRecord:
         if not isinstance(finding, dict):
-            return BadRecord("it is a JSON value, but no object")
+            return BadRecord("expected a JSON object")
         service = finding.get("service")
         name = service.get("serviceName") if isinstance(service, dict) else None
-        return {**finding, "source": name if isinstance(name, str) else self.name}
+        set_source(finding, name if isinstance(name, str) else self.name)
+        return finding
 
 
 def _port_probe(event: Event) -> dict[str, Any]:

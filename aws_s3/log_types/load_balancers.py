@@ -32,7 +32,7 @@ class _LoadBalancer(TextLogType):
 
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event]:
         """Yield each line, with `source` = the type's name. All values are strings."""
-        for event in named(map(spaced_fields, text_lines(body)), self.columns, key):
+        for event in named(map(spaced_fields, text_lines(body)), self.columns, self.name, key):
             event["source"] = self.name
             self.split(event)
             yield event

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from aws_s3.codec.json_and_lines import JsonScanner
-from aws_s3.codec.records import BadRecord, Event
+from aws_s3.codec.records import BadRecord, Event, set_source
 from aws_s3.errors import ParseError
 from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import SLASHED, AnyFolder, Layout, Region, aws_logs
@@ -54,8 +54,9 @@ class Waf(LogType):
 
     def _event(self, record: Any) -> Event | BadRecord:
         if not isinstance(record, dict):
-            return BadRecord("it is a JSON value, but no object")
-        event = {**record, "source": self.name}
+            return BadRecord("expected a JSON object")
+        event = record.copy()
+        set_source(event, self.name)
         request = record.get("httpRequest")
         if not isinstance(request, dict) or not _are_headers(request.get("headers")):
             return BadRecord("its httpRequest.headers are not a list of names and values", event)

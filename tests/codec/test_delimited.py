@@ -86,7 +86,7 @@ def test_a_quote_never_closed_leaves_the_fields_before_it_alone(fields: list[str
 @given(ODD_TEXT)
 def test_no_character_but_quotes_and_delimiters_is_lost(line: str) -> None:
     assert re.sub('[ "]', "", "".join(spaced_fields(line))) == re.sub('[ "]', "", line)
-    assert re.sub('[,"]', "", "".join(comma_fields(line))) == re.sub('[,"]', "", line)
+    assert re.sub('[ ,"]', "", "".join(comma_fields(line))) == re.sub('[ ,"]', "", line)
 
 
 @pytest.mark.parametrize("line", ['" ' * 100_000, '"a' * 100_000, '"' * 100_000, '""" ' * 50_000, '" "a' * 50_000])
@@ -126,22 +126,45 @@ def test_records_hold_every_line_in_order(lines: list[str]) -> None:
     assert "\n".join(csv_records(lines, STARTS)).split("\n") == (lines or [""])
 
 
-def test_missing_columns_are_left_out_and_those_without_a_name_dropped(caplog: pytest.LogCaptureFixture) -> None:
+def test_missing_columns_are_left_out_and_those_without_a_name_have_a_number(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
 
-    events = list(named([["1"], ["1", "2"], ["1", "2", "3"], ["1", "2", "3", "4"]], ("a", "b"), "some/key"))
+    events = list(named([["1"], ["1", "2"], ["1", "2", "3"], ["1", "2", "3", "4"]], ("a", "b"), "alb", "some/key"))
 
-    assert events == [{"a": "1"}, {"a": "1", "b": "2"}, {"a": "1", "b": "2"}, {"a": "1", "b": "2"}]
+    short = {"a": "1", "b": "2"}
+    assert events == [{"a": "1"}, short, {**short, "column_3": "3"}, {**short, "column_3": "3", "column_4": "4"}]
     assert [record.getMessage() for record in caplog.records] == [
-        "Dropped what 2 lines of some/key hold after column 2 (up to 4)"
+        "2 lines of type alb in some/key have more than the 2 known columns, 4 at most; the others are sent as column_N"
     ]
-    assert caplog.records[0].levelno == logging.DEBUG
+    assert caplog.records[0].levelno == logging.WARNING
+
+
+def test_a_line_of_blanks_does_not_become_an_event_of_millions_of_columns() -> None:
+    fields = ["x"] * 100_000
+    [event] = named([fields.copy()], ("a", "b"), "alb", "some/key")
+    assert len(event) == 1000
+    assert " ".join(event.values()).split(" ") == fields
+    [batch] = column_batches([[fields.copy()]], ("a", "b"), "alb", "some/key")
+    assert list(batch_events(batch)) == [event]
+
+
+@pytest.mark.parametrize(
+    ("record", "fields"),
+    [
+        ('a, "b, c",  "d"', ["a", "b, c", "d"]),
+        (' "a", "b"', ["a", "b"]),
+        ('a, "b "" c", d "e"', ["a", 'b " c', ' d "e"']),
+        ("a, b", ["a", " b"]),
+    ],
+)
+def test_a_blank_before_a_quote_is_no_part_of_the_value(record: str, fields: list[str]) -> None:
+    assert comma_fields(record) == fields
 
 
 def test_nothing_is_told_when_every_column_has_a_name(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
 
-    assert list(named([["1"], ["1", "2"]], ("a", "b"), "some/key"))
+    assert list(named([["1"], ["1", "2"]], ("a", "b"), "alb", "some/key"))
     assert not caplog.records
 
 
@@ -149,14 +172,13 @@ def test_nothing_is_told_when_every_column_has_a_name(caplog: pytest.LogCaptureF
 @given(st.lists(st.lists(st.text("ab", max_size=2), min_size=1, max_size=4), max_size=300))
 def test_tables_hold_the_same_events(rows: list[list[str]]) -> None:
     names = ("a", "b", "a")
-    made = chain.from_iterable(map(batch_events, column_batches([rows[:100], rows[100:]], names, "some/key")))
-    assert list(made) == list(named(rows, names, "some/key"))
+    made = chain.from_iterable(map(batch_events, column_batches([rows[:100], rows[100:]], names, "alb", "some/key")))
+    assert list(made) == list(named(rows, names, "alb", "some/key"))
 
 
 def test_columns_of_tables_that_have_no_name_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     rows = [["1"], *([["1", "2", "3"]] * 300), ["1", "2", "3", "4"]]
-    assert len(list(column_batches([rows], ("a", "b"), "some/key"))) > 3
-    assert [record.getMessage() for record in caplog.records] == [
-        "Dropped what 301 lines of some/key hold after column 2 (up to 4)"
-    ]
+    assert len(list(column_batches([rows], ("a", "b"), "alb", "some/key"))) > 3
+    [record] = caplog.records
+    assert record.getMessage().startswith("301 lines of type alb in some/key have more than the 2 known columns, 4 at")

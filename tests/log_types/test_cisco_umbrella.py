@@ -97,11 +97,35 @@ def test_audit_record_goes_on_over_lines() -> None:
     assert first["after"] == 'version: 5\nregion: eu\nbucket: "x"'
 
 
-def test_columns_that_cisco_added_since_are_dropped() -> None:
-    [event] = parse("iplogs", f'{IP},"new"')
+def test_columns_that_cisco_added_since_are_kept() -> None:
+    [event] = parse("iplogs", f'{IP},"Networks","new"')
 
-    assert "new" not in event.values()
-    assert all(isinstance(name, str) for name in event)
+    assert (event["identity_types"], event["column_9"]) == ("Networks", "new")
+
+
+def test_a_header_names_the_columns_behind_the_known_ones() -> None:
+    header = '"Timestamp","Identity","Src IP","S Port","Dst","Port","Category","Identity Type(s)","Verdict - 2",""'
+    [first, second] = parse("iplogs", f'{header}\n{IP},"Networks","new","x"\n{header}\n{IP}')
+
+    assert (first["source_ip"], first["identity_types"], first["verdict_2"]) == (second["source_ip"], "Networks", "new")
+    assert first["column_10"] == "x"
+    assert parse("iplogs", header) == []
+
+
+def test_a_header_of_audit_logs_begins_with_an_id() -> None:
+    header = '"ID","Timestamp","Email","User","Type","Action","Logged In From","Before","After"'
+    assert parse("auditlogs", f"{header}\n{AUDIT}") == parse("auditlogs", AUDIT)
+
+
+@pytest.mark.parametrize("folder", ["firewalllogs", "intrusionlogs", "dlplogs", "rceventlogs"])
+def test_folders_without_published_columns(folder: str) -> None:
+    record = '"2021-06-10 01:02:03","a, b","c"'
+    assert parse(folder, record) == [
+        {"column_1": "2021-06-10 01:02:03", "column_2": "a, b", "column_3": "c", "source": "cisco_umbrella"}
+    ]
+    assert parse(folder, f'"Timestamp","Origin ID"\n{record}') == [
+        {"timestamp": "2021-06-10 01:02:03", "origin_id": "a, b", "column_3": "c", "source": "cisco_umbrella"}
+    ]
 
 
 @pytest.mark.parametrize(("folder", "record"), [("dnslogs", DNS), ("iplogs", IP), ("auditlogs", AUDIT)])

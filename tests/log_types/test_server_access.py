@@ -33,7 +33,7 @@ def parse(text: str) -> list[Event]:
 def test_line_is_named_time_without_brackets_and_text_without_quotes() -> None:
     [event] = parse(LINE + "\n")
 
-    assert set(event) == {*ServerAccess.columns, "source"}
+    assert set(event) == {*ServerAccess.columns, "source"} - {"source_region"}
     assert event["time"] == "06/Feb/2019:00:00:38 +0000"
     assert event["remote_ip"] == "192.0.2.3"
     assert event["request_uri"] == "GET /DOC-EXAMPLE-BUCKET1?versioning HTTP/1.1"
@@ -82,10 +82,37 @@ def test_time_of_short_lines(line: str, time: str) -> None:
     assert event["time"] == time
 
 
-def test_columns_that_aws_added_since_are_dropped() -> None:
-    [event] = parse(f'{LINE} new "newer column"')
+def test_columns_that_aws_added_since_are_kept() -> None:
+    [event] = parse(f'{LINE} us-west-1 "newer column"')
 
-    assert set(event) == {*ServerAccess.columns, "source"}
+    assert set(event) == {*ServerAccess.columns, "source", "column_28"}
+    assert (event["source_region"], event["column_28"]) == ("us-west-1", "newer column")
+
+
+_CLIENT = st.text(alphabet='a1 -"\\[]', max_size=30)
+
+
+@settings(max_examples=300, deadline=None)
+@given(agent=_CLIENT, referer=_CLIENT.filter(lambda text: '" "' not in text and not text.endswith('"')))
+def test_nothing_that_a_client_writes_shifts_a_column(agent: str, referer: str) -> None:
+    [plain] = parse(LINE)
+    [event] = parse(LINE.replace('"-" "S3Console/0.4"', f'"{referer}" "{agent}"'))
+
+    assert {**event, "referer": "", "user_agent": ""} == {**plain, "referer": "", "user_agent": ""}
+
+
+def test_forged_fields_stay_in_the_user_agent() -> None:
+    forged = 'x" - owner SigV4 "200 - 1 - 1 - "-" "y'
+    [event] = parse(LINE.replace("S3Console/0.4", forged))
+
+    assert event["user_agent"] == forged
+    assert (event["http_status"], event["host_id"], event["acl_required"]) == ("200", parse(LINE)[0]["host_id"], "Yes")
+
+
+@pytest.mark.parametrize("part", ['" "', '" 200 - 1 - 1 - "', '"'])
+def test_quotes_all_over_take_no_time(part: str) -> None:
+    for end in ("", " - -", '"x'):
+        assert parse(LINE.replace("S3Console/0.4", part * 50_000) + end)
 
 
 @pytest.mark.parametrize(

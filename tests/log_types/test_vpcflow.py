@@ -137,5 +137,7 @@ def test_any_bytes_give_an_event_for_each_line_but_the_header(body: bytes) -> No
 
     found = parse(body)
 
-    assert len(written) - len(found) in ((0, 1) if written else (0,))
+    words = [line.decode(errors="replace").split() for line in written]
+    repeated = words.count(words[0]) if words else 0
+    assert len(written) - len(found) in (0, repeated)
     assert all(isinstance(part, str) for event in found for pair in event.items() for part in pair)
