@@ -1,5 +1,6 @@
 """A bucket in S3: its keys from a start on, its folders, getting and deleting its objects."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
@@ -11,6 +12,7 @@ from aws_s3.aws.error_table import FAILURES, not_from, translate, translate_obje
 from aws_s3.aws.listing_parser import parse_contents
 from aws_s3.errors import StorageError
 
+_PAGES_REMEMBERED = 5
 KEYS_A_DELETION = 1000
 """The most keys that DeleteObjects takes."""
 
@@ -90,8 +92,12 @@ class S3Bucket:
 
     def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
         """Yield the objects under `prefix` that sort after `start_after`, in key order, by the page."""
+        # Some servers name a key twice, in one page or in pages that follow each other.
+        recent: deque[set[str]] = deque(maxlen=_PAGES_REMEMBERED)
         for page in self._list(Prefix=prefix, StartAfter=start_after):
-            yield _objects(page)
+            objects = {item.key: item for item in _objects(page) if not any(item.key in keys for keys in recent)}
+            recent.append(set(objects))
+            yield list(objects.values())
 
     def level(self, prefix: str, start_after: str = "") -> Level:
         """Return the first page of the folders and objects right under `prefix` that sort after `start_after`."""

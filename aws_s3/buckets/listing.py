@@ -21,7 +21,7 @@ def list_partition(bucket: Bucket, partition: Partition, start: date, today: dat
     elif partition.dates.by_year:
         pages = _by_year(bucket, partition, start, today)
     else:
-        pages = bucket.pages(partition.prefix, partition.prefix + partition.dates.written(start))
+        pages = bucket.pages(partition.prefix, partition.prefix + partition.dates.before(start))
     for page in pages:
         # Yield an empty page too: it shows that the listing goes on.
         yield [item for item in page if (day := partition.day(item.key)) is not None and day >= start]
@@ -37,7 +37,7 @@ def _is_beyond_dates(key: str, partition: Partition) -> bool:
 def _by_year(bucket: Bucket, partition: Partition, start: date, today: date) -> Iterator[list[S3Object]]:
     """List each year alone, the next year included because clocks differ."""
     separator = partition.dates.text[2]
-    first = partition.prefix + partition.dates.written(start)
+    first = partition.prefix + partition.dates.before(start)
     for year in range(max(start.year, _FIRST_YEAR), today.year + 2):
         yield from bucket.pages(f"{partition.prefix}{year:04}{separator}", first)
 

@@ -59,7 +59,7 @@ def hint(job: BucketJob, bucket: LogType, store: Bucket) -> str:
 def _days(bucket: LogType, store: Bucket, partitions: Iterable[Partition]) -> Iterator[date]:
     """Yield the days of the partitions' first objects."""
     for partition in islice(partitions, _PARTITIONS):
-        pages = store.pages(partition.prefix, partition.prefix + partition.dates.written(_FIRST_DAY))
+        pages = store.pages(partition.prefix, partition.prefix + partition.dates.before(_FIRST_DAY))
         for item in chain.from_iterable(islice(pages, _PAGES)):
             day = partition.day(item.key)
             if day and bucket.accepts(item.key, partition) and not is_stray(item.key):

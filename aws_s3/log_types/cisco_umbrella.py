@@ -107,7 +107,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "rceventlogs": (),
 }
 
-DATED_FOLDERS = DateFormat("%Y-%m-%d", re.compile(r"(\d{4})-(\d\d)-(\d\d)/", re.ASCII))
+DATED_FOLDERS = DateFormat("%Y-%m-%d", re.compile(r"(\d{4})-(\d\d)-(\d\d)/", re.ASCII), is_folder=True)
 
 _FOLDER = re.compile(rf"(?:\A|/)({'|'.join(_COLUMNS)})/\d{{4}}-\d\d-\d\d/", re.ASCII)
 _NO_WORD = re.compile(r"[^a-z0-9]+")

@@ -21,16 +21,25 @@ class DateFormat:
     `text` is the `strftime` form; every key of a day or later sorts at or after it, unless
     `unpadded`: then years, months and days are folders of their own that sort only as numbers.
     `by_year`: the keys of other formats lie between this one's years, so each year is listed alone.
+    `is_folder`: a `/` follows the day in every key.
     """
 
     text: str
     pattern: re.Pattern[str]
     unpadded: bool = False
     by_year: bool = False
+    is_folder: bool = False
 
     def written(self, day: date) -> str:
         """Return the day as keys hold it; the year has four digits, which `strftime` does not promise."""
         return day.strftime(self.text.replace("%Y", f"{day.year:04}"))
+
+    def before(self, day: date) -> str:
+        """Return a text that sorts before every key of the day, and after those of earlier days, for StartAfter.
+
+        A folder ends in `/`: SeaweedFS takes `2021/06/10` for the folder and passes over all that lies in it.
+        """
+        return self.written(day) + ("/" if self.is_folder else "")
 
     def day(self, rest: str) -> date | None:
         """Return the day that `rest`, a key without its partition's prefix, begins with; else None."""
@@ -44,7 +53,7 @@ class DateFormat:
             return None
 
 
-SLASHED = DateFormat("%Y/%m/%d", re.compile(r"(\d{4})/(\d\d)/(\d\d)/", re.ASCII))
+SLASHED = DateFormat("%Y/%m/%d", re.compile(r"(\d{4})/(\d\d)/(\d\d)/", re.ASCII), is_folder=True)
 UNPADDED = DateFormat("%Y/%m/%d", re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})/", re.ASCII), unpadded=True)
 
 

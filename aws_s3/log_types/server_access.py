@@ -18,8 +18,8 @@ _TIME_AND_ID = r"-\d\d-\d\d-\d\d-[0-9A-Za-z]+\Z"
 _BY_DAY = re.compile(rf"(\d{{4}})/(\d\d)/(\d\d)/\d{{4}}-\d\d-\d\d{_TIME_AND_ID}", re.ASCII)
 
 FLAT = DateFormat("%Y-%m-%d", re.compile(rf"(\d{{4}})-(\d\d)-(\d\d){_TIME_AND_ID}", re.ASCII), by_year=True)
-SLASHED_BY_YEAR = DateFormat("%Y/%m/%d", _BY_DAY, by_year=True)
-SLASHED = DateFormat("%Y/%m/%d", _BY_DAY)
+SLASHED_BY_YEAR = DateFormat("%Y/%m/%d", _BY_DAY, by_year=True, is_folder=True)
+SLASHED = DateFormat("%Y/%m/%d", _BY_DAY, is_folder=True)
 
 # Its day and its zone, as they stand among the fields split at spaces.
 _TIME = slice(2, 4)

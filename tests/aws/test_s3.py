@@ -2,11 +2,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.s3 import S3Bucket, S3Object
 from aws_s3.errors import StorageError, UnavailableError
+from tests.harness.aws_server import Answer, Server
 from tests.harness.emulator import ACCOUNT, Emulator
 from tests.harness.fakes import MemoryStore
 
@@ -173,3 +176,24 @@ def test_requests_name_the_bucket_only(client: Any, store: S3Bucket) -> None:
     list(store.pages("p/", "p/2021"))
     assert asked == [{"Bucket": BUCKET, "Prefix": "p/", "StartAfter": "p/2021"}]
     assert json.dumps(asked).count(ACCOUNT) == 0
+
+
+def listing(keys: list[str], token: str) -> Answer:
+    contents = "".join(f"<Contents><Key>{key}</Key><Size>1</Size></Contents>" for key in keys)
+    more = f"<NextContinuationToken>{token}</NextContinuationToken>" if token else ""
+    head = f"<ListBucketResult><IsTruncated>{str(bool(token)).lower()}</IsTruncated>{more}"
+    return Answer(body=f"{head}{contents}</ListBucketResult>".encode())
+
+
+def test_key_that_a_listing_names_twice_comes_once() -> None:
+    pages = iter([listing(["a", "b", "b", "a"], "1"), listing([], "2"), listing(["b", "c"], "3"), listing(["c"], "")])
+    with Server(lambda request: next(pages)) as server:
+        client = boto3.client(
+            *("s3", "eu-west-1"),
+            endpoint_url=server.url,
+            aws_access_key_id="k",
+            aws_secret_access_key="s",
+            config=Config(proxies={}),
+        )
+        found = [keys(iter([page])) for page in S3Bucket(client, BUCKET, TransferConfig()).pages("")]
+    assert found == [["a", "b"], [], ["c"], []]

@@ -98,6 +98,22 @@ def test_keys_of_a_later_day_sort_later(dates: DateFormat, days: list[date]) -> 
 
 
 @pytest.mark.parametrize("dates", DATES, ids=repr)
+@given(st.dates(date(2006, 1, 1)), st.sampled_from(["/", "-01-15-00-x", "/2021-06-10-01-15-00-0123456789ABCDEF"]))
+def test_listing_from_a_day_begins_before_its_first_key(dates: DateFormat, day: date, rest: str) -> None:
+    if dates.unpadded:
+        return
+    key = f"{dates.written(day)}{rest}"
+    if dates.day(f"{key}a") == day:
+        assert dates.before(day) < f"{key}a"
+    assert dates.before(day) >= dates.written(day)
+
+
+def test_slash_follows_the_day_where_the_layout_has_a_folder_and_only_there() -> None:
+    written = {(dates.before(date(2021, 6, 10)), dates.by_year) for dates in DATES if not dates.unpadded}
+    assert written == {("2021/06/10/", False), ("2021/06/10/", True), ("2021-06-10/", False), ("2021-06-10", True)}
+
+
+@pytest.mark.parametrize("dates", DATES, ids=repr)
 @given(st.text(alphabet="0123456789-/T_aZ٣²", max_size=40))
 def test_any_key_has_a_day_or_none(dates: DateFormat, rest: str) -> None:
     assert isinstance(dates.day(rest), date | None)
