@@ -212,8 +212,10 @@ class _Waiting:
         if answer.is_away and answer.reason != self._told:
             log.info("Waiting for %s: %s", receiver.name, answer.reason)
             self._told = answer.reason
-        if self.seconds > _LONG_WAIT and not self._is_warned:
-            log.warning("%s has had no room for events for 5 minutes: %s", receiver.name.capitalize(), answer.reason)
+        if self.seconds > _LONG_WAIT and not answer.is_away and not self._is_warned:
+            log.warning(
+                "Wazuh has had no room for events for 5 minutes: there is %s, and %s", receiver.name, answer.reason
+            )
             self._is_warned = True
         self._pauses += 1
         grown = max(answer.seconds, _SHORTEST_PAUSE) * _GROWTH ** min(self._pauses - 1, 20)
@@ -227,6 +229,6 @@ class _Waiting:
         self._away_since = now if self._away_since is None else self._away_since
         if now - self._away_since >= self._patience:
             raise SinkConnectError(
-                f"Wazuh takes no events: there is {receiver.name}, and {answer.reason}, for {self._patience:.0f} s. "
+                f"Wazuh took no events for {self._patience:.0f} s: there is {receiver.name}, and {answer.reason}. "
                 "Everything that was sent is recorded, and the next run goes on. See ossec.log for the reason."
             )
