@@ -68,7 +68,8 @@ class GrowingLoading(Generic[T]):
     work at once: together they would exceed the limits of the user's profile.
     """
 
-    def __init__(self, local: Loading[T], workers: Loading[T]) -> None:
+    def __init__(self, local: Loading[T], workers: Loading[T], few_items: int = _FEW_ITEMS) -> None:
+        self._few_items = min(few_items, _FEW_ITEMS)
         self._local = local
         self._workers = workers
         self._undecided: list[T] | None = []
@@ -112,7 +113,7 @@ class GrowingLoading(Generic[T]):
 
     @property
     def _is_large(self) -> bool:
-        return self._items >= _FEW_ITEMS or self._bytes > _FEW_BYTES
+        return self._items >= self._few_items or self._bytes > _FEW_BYTES
 
 
 def share(downloads: TransferConfig, workers: int) -> tuple[int, TransferConfig]:
@@ -133,8 +134,9 @@ def open_loading(
 ) -> Iterator[Loading[T]]:
     """Give the loading for a run; `workers` and `downloads` are those of `share`.
 
-    `max_items` bounds the items that this process fetches ahead where the profile allows more. It is to
-    be called before this process has any thread: one worker process is forked at once, and waits.
+    `max_items` bounds the items that this process fetches ahead where the profile allows more, and the items of a
+    small run. It is to be called before this process has any thread: one worker process is forked at once, and
+    waits.
     """
 
     def threads() -> DaemonExecutor:
@@ -147,6 +149,6 @@ def open_loading(
         return
     pool = WorkerPool(workers, reader, threads, _BYTES_AHEAD)
     try:
-        yield GrowingLoading(local, pool)
+        yield GrowingLoading(local, pool, max_items or _FEW_ITEMS)
     finally:
         pool.close()
