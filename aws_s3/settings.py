@@ -1,4 +1,4 @@
-"""What one run is asked to do, as frozen values: the options make them, the parts of a run read them."""
+"""The job of a run, as frozen values: the options make them, the parts of a run read them."""
 
 import re
 from dataclasses import dataclass, field
@@ -134,7 +134,7 @@ class ConfiguredJob:
 
 @dataclass(frozen=True)
 class StatusJob:
-    """Printing what the state says, for people or `as_json`."""
+    """Printing the contents of the state, for people or `as_json`."""
 
     as_json: bool = False
 
@@ -144,14 +144,14 @@ Job = CollectJob | ConfiguredJob | StatusJob
 
 @dataclass(frozen=True)
 class Output:
-    """Where events go: `kind` is `unix`, `file` or `stdout`; `path` is empty for `stdout`."""
+    """The destination of events: `kind` is `unix`, `file` or `stdout`; `path` is empty for `stdout`."""
 
     kind: str
     path: Path | None = None
 
 
 class Purpose(Enum):
-    """What to do with a job: collect, show what it would collect or what its bucket holds, or print its permissions."""
+    """The action on a job: collect, show new objects, show the bucket's logs, or print permissions."""
 
     COLLECT = "collect"
     DRY_RUN = "dry_run"

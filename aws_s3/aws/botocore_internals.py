@@ -157,7 +157,7 @@ def steady_reader(stream: Any, stall_seconds: float) -> Callable[[int], bytes]:
 
 
 class _SteadyBody(StreamingBody):  # type: ignore[misc]
-    """botocore's body of an answer, whose `read` gives up when the body stalls, and keeps what came before."""
+    """botocore's body of an answer, whose `read` gives up when the body stalls; it keeps the bytes before."""
 
     def __init__(self, body: Any, url: str, stall_seconds: float) -> None:
         super().__init__(body._raw_stream, body._content_length)

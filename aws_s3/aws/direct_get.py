@@ -29,7 +29,7 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class _Address:
-    """Where a bucket's objects are: the host, the part of paths before keys, and the connections to it.
+    """The place of a bucket's objects: the host, the part of paths before keys, and the connections to it.
 
     `region` is the one that requests are signed for, `agent` the client's User-Agent.
     """

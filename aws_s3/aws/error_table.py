@@ -144,7 +144,7 @@ EXTRA = ErrorMapping(MissingExtraError, f"Install awscrt ({how_to_install('awscr
 OTHER = ErrorMapping(StorageError, "AWS's documentation explains the code; --debug 2 shows where it came up.")
 
 CODES = {
-    # Who asks
+    # Identity
     "InvalidAccessKeyId": INVALID_KEYS,
     "InvalidClientTokenId": INVALID_KEYS,
     "UnrecognizedClientException": INVALID_KEYS,
@@ -171,7 +171,7 @@ CODES = {
     "AssumeRole.ValidationError": ROLE_REFUSED,
     "AssumeRoleWithWebIdentity.AccessDenied": ROLE_DENIED,
     "RegionDisabledException": STS_REGION,
-    # What they may do
+    # Permissions
     "AccessDenied": DENIED,
     "AccessDeniedException": DENIED,
     "AllAccessDisabled": DENIED,
@@ -188,7 +188,7 @@ CODES = {
     "RequestTimeTooSkewed": CLOCK,
     "RequestExpired": CLOCK,
     "RequestInTheFuture": CLOCK,
-    # How often: every name of botocore's retry modes, and what S3 and SQS call it
+    # How often: every name of botocore's retry modes, and the names of S3 and SQS
     "BandwidthLimitExceeded": THROTTLED,
     "EC2ThrottledException": THROTTLED,
     "KMS.ThrottlingException": THROTTLED,
@@ -232,7 +232,7 @@ CODES = {
     # Queues
     "AWS.SimpleQueueService.NonExistentQueue": NO_QUEUE,
     "QueueDoesNotExist": NO_QUEUE,
-    # AWS itself, and what stands before it
+    # AWS itself, and proxies before it
     "InternalError": SERVER,
     "InternalFailure": SERVER,
     "InternalServerError": SERVER,

@@ -10,7 +10,7 @@ _OK = 200
 def parse_contents(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
     """Move the objects, with `Key`, `Size`, `ETag` and `StorageClass`, out of an answer into botocore's result.
 
-    botocore emits `before-parse` with both dictionaries, and parses what is left in the first one. An
+    botocore emits `before-parse` with both dictionaries, and parses the rest of the first one. An
     answer without the form of S3's stays unchanged.
     """
     if response_dict["status_code"] != _OK:

@@ -1,6 +1,8 @@
-"""What a bucket holds, found by listing folders and a few keys: the number of requests does not grow with the bucket.
+"""The contents of a bucket, found by listing folders and a few keys.
 
-Of folders of one shape (accounts, regions, IDs) a few are looked into, and the others only named. In folders of
+The number of requests does not grow with the bucket.
+
+Among folders of one shape (accounts, regions, IDs) a few are looked into; the others are only named. In folders of
 dates, the first and the newest day are looked into, and no day between them.
 """
 
@@ -116,7 +118,7 @@ class Inspection:
         self._named_only: list[str] = []
 
     def run(self, prefix: str = "") -> Inventory:
-        """Look at the keys that begin with `prefix`. Raises what listing raises."""
+        """Look at the keys that begin with `prefix`. Raises the errors of listing."""
         folders = [prefix]
         while folders and self._found.requests < MOST_REQUESTS:
             now, later = folders[:_FOLDERS_LOOKED_INTO], folders[_FOLDERS_LOOKED_INTO:]
@@ -143,7 +145,7 @@ class Inspection:
         return visit
 
     def _pages(self, prefix: str, visit: _Visit) -> Iterator[Level]:
-        """Yield the pages of a folder. Where keys with a date fill a page, those up to their newest are left out."""
+        """Yield the pages of a folder. If keys with a date fill a page, those up to their newest are left out."""
         after = ""
         for _ in range(_PAGES_OF_A_FOLDER):
             level = self._bucket.level(prefix, after)
@@ -195,7 +197,7 @@ class Inspection:
         return folder
 
     def _taken_in(self, visit: _Visit) -> Iterator[str]:
-        """Count in what a visit saw; yield the folders to look into."""
+        """Count the keys that a visit saw; yield the folders to look into."""
         self._found.requests += visit.requests
         for item in visit.objects:
             self._note(item)

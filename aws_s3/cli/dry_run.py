@@ -1,4 +1,4 @@
-"""`--dry-run`: what a run would collect from a bucket. Nothing is sent, deleted or recorded.
+"""`--dry-run`: the objects that a run would collect from a bucket. Nothing is sent, deleted or recorded.
 
 It is an ordinary run on a copy of the state, whose objects are counted instead of loaded.
 """
@@ -36,7 +36,7 @@ from aws_s3.state.overview import copied
 
 
 def preview_bucket(settings: Settings, job: BucketJob, stop_request: StopRequest, began: datetime) -> int:
-    """Print what `collect_bucket` would collect now, and return the exit code. `began` is now, UTC."""
+    """Print the objects that `collect_bucket` would collect now, and return the exit code. `began` is now, UTC."""
     bucket = LOG_TYPES[job.source.type]()
     bucket.check_path(job.source.path)
     session = Session(settings.access, job.regions)
@@ -65,7 +65,7 @@ def preview_bucket(settings: Settings, job: BucketJob, stop_request: StopRequest
 
 @dataclass
 class _Share:
-    """What would be collected of a partition: objects and bytes, and the days of the first and the last."""
+    """The new objects of a partition: objects and bytes, and the days of the first and the last."""
 
     objects: int = 0
     size: int = 0

@@ -1,6 +1,6 @@
-"""`--print-iam-policy`: the least that AWS must allow for what the options ask for.
+"""`--print-iam-policy`: the least that AWS must allow for the other options.
 
-Actions and resources: AWS's Service Authorization Reference. Who the caller is (GetCallerIdentity) needs no
+Actions and resources: AWS's Service Authorization Reference. GetCallerIdentity needs no
 permission.
 """
 
@@ -21,7 +21,7 @@ _ROLE = "The statement AssumeRole is for who calls, the others are for the role.
 
 
 def print_policy(settings: Settings, job: CollectJob) -> int:
-    """Print the policy on stdout, and what it cannot say on stderr."""
+    """Print the policy on stdout, and hints on stderr."""
     print_report(json.dumps(policy(settings.access, job), indent=2, ensure_ascii=False))
     hints = NonBlockingWriter(STDERR)
     if not isinstance(job, ServiceJob):
@@ -32,7 +32,7 @@ def print_policy(settings: Settings, job: CollectJob) -> int:
 
 
 def policy(access: Access, job: CollectJob) -> dict[str, Any]:
-    """Return the policy. What the options do not tell, such as an account, is `*`."""
+    """Return the policy. Parts that the options do not name, such as an account, are `*`."""
     statements = [*_of_role(access), *_of_job(job, _partition(access, job.regions))]
     return {"Version": "2012-10-17", "Statement": statements}
 

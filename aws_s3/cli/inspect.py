@@ -25,7 +25,7 @@ _WIDTH = 100
 
 
 def inspect_bucket(settings: Settings, job: BucketJob, began: datetime) -> int:
-    """Print what the bucket holds under the job's path, and return 0. `began` is now, UTC.
+    """Print the logs that the bucket holds under the job's path, and return 0. `began` is now, UTC.
 
     Raises EmptyBucketError for a path without any key.
     """

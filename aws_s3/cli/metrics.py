@@ -51,7 +51,7 @@ _HELP = {
 
 
 class Labels(NamedTuple):
-    """What was collected from: `name` is the bucket, the log groups, or the queue."""
+    """The labels of a source: `name` is the bucket, the log groups, or the queue."""
 
     kind: str
     type: str
@@ -109,7 +109,7 @@ class RunMetrics:
         )
 
     def samples(self, before: Mapping[str, float]) -> dict[str, float]:
-        """Return the values by metric; what earlier runs found out is taken over from `before`."""
+        """Return the values by metric; findings of earlier runs are taken over from `before`."""
         known = [moment for moment in (self.newest, before.get(_NEWEST)) if moment is not None]
         samples = {
             **self.figures,
@@ -172,7 +172,7 @@ def labels_of(job: Job) -> Labels:
 def write_textfile(path: Path, runs: Sequence[RunMetrics], kept: Collection[Job] = ()) -> None:
     """Replace the file by one with the runs' metrics, in the Prometheus text format.
 
-    Of jobs that are `kept` and had no run, the metrics of the last one stay. Runs on the same source count
+    Jobs that are `kept` and had no run keep the metrics of their last run. Runs on the same source count
     as one. Readers see the old file or the new one, whole, whatever ends this process. A file that cannot
     be written is told in a WARNING.
     """
@@ -208,7 +208,7 @@ def _text(samples: Mapping[Labels, Mapping[str, float]]) -> bytes:
 
 
 def _samples_of(path: Path) -> dict[Labels, dict[str, float]]:
-    """Return what the file holds, by source and metric; nothing where it is of another kind, or not there."""
+    """Return the file's values by source and metric; nothing if it is missing or of another kind."""
     from prometheus_client.parser import text_string_to_metric_families
 
     found: dict[Labels, dict[str, float]] = {}

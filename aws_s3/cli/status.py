@@ -1,4 +1,4 @@
-"""`--status`: what the state tells of each source, as a table or as JSON."""
+"""`--status`: each source as the state has it, in a table or as JSON."""
 
 import json
 from collections.abc import Iterator

@@ -111,7 +111,7 @@ _Unpack = Callable[[IO[bytes], str], Iterator[bytes]]
 
 
 def _unpacker(body: IO[bytes], key: str) -> _Unpack | None:
-    """Return what undoes the outermost compression; None if the content is not compressed."""
+    """Return the reader that undoes the outermost compression; None if the content is not compressed."""
     head = body.read(_HEAD)
     body.seek(0)
     if key.endswith(".snappy") or head.startswith(_SNAPPY_FRAMED) or _is_hadoop_snappy(head):
@@ -142,7 +142,7 @@ def _is_hadoop_snappy(head: bytes) -> bool:
 
 
 def _gunzip(body: IO[bytes], key: str) -> Iterator[bytes]:
-    """Yield the content of all members. What follows them and is not a member is padding, as it is to gzip(1).
+    """Yield the content of all members. Bytes behind the last member are padding, as gzip(1) treats them.
 
     GzipFile is not used: it raises there, and the events before would be lost with it.
     """

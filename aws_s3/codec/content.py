@@ -56,7 +56,7 @@ def open_content(body: IO[bytes], key: str, kinds: Collection[Kind] = TEXT_ONLY)
 
     Text is UTF-8 afterwards: UTF-16 with a byte order mark is converted, and NULs at the end, which are padding,
     are cut off. Raises DecompressError and UnavailableError as `decompress` does, and ParseError, which names
-    what the content is, for another kind than `kinds`.
+    the kind of the content, for another kind than `kinds`.
     """
     content = decompress(body, key)
     head = content.read(_HEAD)
@@ -88,7 +88,7 @@ def _text(content: IO[bytes], head: bytes) -> IO[bytes]:
 
 
 def _binary(head: bytes) -> str:
-    """Return what binary content is, by its first bytes; an empty string for text."""
+    """Return the name of a binary format, by its first bytes; an empty string for text."""
     controls = len(head) - len(head.translate(None, _CONTROLS))
     for magic, name in _BINARY:
         if head.startswith(magic):
@@ -101,7 +101,7 @@ def _binary(head: bytes) -> str:
 
 
 def _as_utf8(content: IO[bytes], encoding: str) -> IO[bytes]:
-    """Return UTF-16 text in UTF-8, without its byte order mark; what is not UTF-16 becomes U+FFFD."""
+    """Return UTF-16 text in UTF-8, without its byte order mark; invalid UTF-16 becomes U+FFFD."""
 
     def chunks() -> Iterator[bytes]:
         decoder = codecs.getincrementaldecoder(encoding)("replace")

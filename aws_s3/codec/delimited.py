@@ -114,7 +114,7 @@ def batch_events(batch: ColumnBatch) -> Iterator[dict[str, str]]:
 def spaced_fields(line: str) -> list[str]:
     r"""Return the fields of a line that single spaces separate, without the quotes around them.
 
-    What is inside quotes stays as it is, with its spaces and backslashes (`\"`, `\x22`). AWS does not
+    Text inside quotes stays as it is, with its spaces and backslashes (`\"`, `\x22`). AWS does not
     say how it writes a quote inside quotes: one closes the field only if a space follows and the next
     quote opens a field. A field that is never closed is the rest of the line.
     """

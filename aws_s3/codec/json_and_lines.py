@@ -1,7 +1,7 @@
 """Reading log formats as streams: JSON in any arrangement, and lines of text.
 
 Every function takes a binary file and yields one value at a time, so that memory does not grow with
-the object. Text is UTF-8; what is not becomes U+FFFD. Content that is not of the format raises
+the object. Text is UTF-8; invalid bytes become U+FFFD. Content that is not of the format raises
 ParseError, and nothing else.
 """
 
@@ -36,7 +36,7 @@ _LARGEST_LINE = 16 << 20
 _DIRECTIVES = ("#Version", "#Fields", "#Software", "#Date")
 _BLANKS = " \t\r\n"
 _SPACE = re.compile(rf"[{_BLANKS}]*")
-# NaN and Infinity are not JSON, but written by careless programs: their names are what can be sent.
+# NaN and Infinity are not JSON, but some programs write them: their names are sent as strings.
 _DECODER = json.JSONDecoder(parse_constant=str)
 # How far before the end of a cut text the decoder may stop, at most: within `-Infinity`, or an escape.
 _LONGEST_TOKEN = 16
@@ -102,7 +102,7 @@ def _whole_lines(body: IO[bytes]) -> Iterator[bytes]:
 def holds_json(body: IO[bytes]) -> bool:
     """Tell JSON objects and lists of them from text, by how it begins; `body` is at its start again.
 
-    Broken JSON is still JSON. What begins as another value is text, as no event can be made of such:
+    Broken JSON is still JSON. Content that begins with another value is text, because such a value makes no event:
     `2 123456789012 eni-1 …`, `[2021-06-10] …`.
     """
     scanner = JsonScanner(body)
@@ -115,7 +115,7 @@ def holds_json(body: IO[bytes]) -> bool:
 def json_values(body: IO[bytes]) -> Iterator[Any]:
     """Yield JSON values that follow each other with nothing, white space or newlines between.
 
-    Of a list, its values are yielded instead.
+    A list yields its values instead.
     """
     scanner = JsonScanner(body)
     while first := scanner.peek():
@@ -358,7 +358,7 @@ class JsonScanner:
             return value
 
     def skip_line(self) -> None:
-        """Step over what is left of the line."""
+        """Step over the rest of the line."""
         while (end := self._buffer.find("\n", self._at)) < 0:
             self._at = len(self._buffer)
             if not self._fill():
@@ -379,7 +379,7 @@ class JsonScanner:
         if not _ZERO_AND_DIGIT.match(self._buffer, at - 1):
             return False
         text = self._buffer[self._at :]
-        # What a string holds is matched too, and put back.
+        # Strings are matched as a whole, too, and put back.
         self._buffer = _LEADING_ZEROS.sub(r"\1\2", text)
         self._at = 0
         return len(self._buffer) < len(text)

@@ -80,7 +80,7 @@ class Envelope:
         """Return the messages of a batch that has rows as lines, as `encode` makes them of the events."""
         if not _is_plain(batch) or not {"log_info", "aws_account_id"}.isdisjoint(batch):
             return join_lines(map(self.encode, batch_events(batch)))
-        # Nothing needs to be escaped: only the values are put between what all messages have in common.
+        # Nothing needs to be escaped: the values are put between the parts that all messages share.
         first, *others = _names(tuple(batch))
         before = (self._head.decode() + first, *(f'",{name}' for name in others))
         columns = chain.from_iterable(zip(map(repeat, before), batch.values(), strict=True))
@@ -106,7 +106,7 @@ class PlainEncoder:
 
 @lru_cache(maxsize=16)
 def _names(names: Sequence[str]) -> Sequence[str]:
-    """Return what precedes each string under these names in JSON: the name, and the quote that opens the value."""
+    """Return the JSON text before each value of these names: the name, and the quote that opens the value."""
     return [encode({name: ""})[1:-2].decode() for name in names]
 
 
@@ -116,7 +116,7 @@ def join_lines(messages: Iterable[bytes]) -> bytes:
 
 
 def _is_plain(batch: ColumnBatch) -> bool:
-    """Tell whether no string of the table holds what JSON escapes."""
+    """Tell whether no string of the table holds a character that JSON escapes."""
     text = "".join(map("".join, batch.values())).encode()
     return len(text.translate(None, _ESCAPED)) == len(text)
 
@@ -174,7 +174,7 @@ Build = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def _content(message: dict[str, Any]) -> tuple[dict[str, Any], Build]:
-    """Return what of the message may be cut, and a function that puts the rest around it again."""
+    """Return the part of the message that may be cut, and a function that puts the rest around it again."""
     body = message.get("aws")
     if not isinstance(body, dict):
         return message, dict

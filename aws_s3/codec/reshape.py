@@ -27,7 +27,7 @@ def without_nulls(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unwrap(event: dict[str, Any]) -> dict[str, Any]:
-    """Drop nulls and take one-element lists apart in nested objects; what a list held is not looked into."""
+    """Drop nulls and take one-element lists apart in nested objects; elements of lists are not looked into."""
     shaped = event.copy()
     for name, value in event.items():
         kind = type(value)

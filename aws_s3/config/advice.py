@@ -48,7 +48,7 @@ def _changes(job: BucketJob, reading: Reading) -> Iterator[str]:
 
 
 def _path_fault(path: str, reading: Reading) -> str:
-    """Return what is wrong with the path that was given, where it is one of the two usual mistakes."""
+    """Return the mistake in the given path, if it is one of the two usual mistakes."""
     if path.startswith(reading.path + AWS_LOGS):
         return f"the path must end before {AWS_LOGS}"
     if path.startswith(reading.path) and _DATE_FOLDERS.match(path[len(reading.path) :]):

@@ -1,4 +1,4 @@
-"""Which options go together, and what the jobs need: the checks that look at more than one option."""
+"""Which options go together, and which options the jobs need: the checks that look at more than one option."""
 
 import argparse
 from collections.abc import Callable, Collection, Iterable
@@ -23,7 +23,7 @@ NOT_IN_FILE = {
     *(*SOURCES, "--queue", "--wazuh-home", "--daemon", "--json", "--help", "--version", "--print-completion"),
     *("--dry-run", "--print-iam-policy", "--retry-failed", "--reparse", "--inspect", "--check", "--forget", "--limit"),
 }
-"""The options that say what a run does: those of a home's file are for all of its runs."""
+"""The options that choose a run's job: a home's file, which is for all runs, must not hold them."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _check_beside_config(given: Iterable[str]) -> None:
 
 
 def check_job(settings: Settings) -> None:
-    """Raise what keeps the job from running: it comes after all checks of usage, with an exit code of its own.
+    """Raise the error that keeps the job from running: it comes after all checks of usage, with its own exit code.
 
     InvalidTypeError for an unknown type, service or subscriber; QueueError or UsageError for a missing option.
     """

@@ -1,6 +1,6 @@
 """The aws-s3 module of ossec.conf becomes the settings that the equivalent command lines give.
 
-Whatever Wazuh runs is taken, with a WARNING where the file does not mean what it says.
+Whatever Wazuh runs is taken, with a WARNING where the file's meaning is not obvious.
 """
 
 import logging
@@ -126,7 +126,7 @@ class _ConfReader:
         self._path = path
 
     def warn(self, element: Element, text: str) -> None:
-        """Log what is odd about an element that is taken nevertheless."""
+        """Log the oddities of an element that is taken nevertheless."""
         log.warning("%s, line %d: this <%s> %s.", self._path, element.line, element.tag, text)
 
     def wodle(self, wodle: Element) -> Wodle:
@@ -236,7 +236,7 @@ def _says_yes(given: Mapping[str, Element], tag: str, *, default: bool) -> bool:
 
 
 def _check(words: Iterable[str], block: Element, given: Mapping[str, Element]) -> None:
-    """Raise OssecSyntaxError for what the command line would refuse, with tags in the place of options."""
+    """Raise OssecSyntaxError for values that the command line would refuse, with tags in the place of options."""
     try:
         check_job(parse(tuple(words)))
     except CollectorError as error:

@@ -96,7 +96,7 @@ class Schedule:
 
 
 def parse_interval(text: str) -> Interval:
-    """Return the interval; a number alone means seconds. Raises ValueError, which says what is allowed."""
+    """Return the interval; a number alone means seconds. Raises ValueError, which names the allowed values."""
     found = _INTERVAL.fullmatch(text)
     interval = Interval(int(found[1]), found[2] or "s") if found else Interval(0)
     if not 0 < interval.seconds <= _MOST_SECONDS:

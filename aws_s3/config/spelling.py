@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 _FEWEST_LETTERS = 3
-"""Of a long option's name, so that its beginning suggests the option."""
+"""A share of a long option's name, so that its beginning suggests the option."""
 
 
 class Spelling:

@@ -1,4 +1,4 @@
-"""The checks of single values of the command line: each returns the value to use, or says what is wrong with it.
+"""The checks of single values of the command line: each returns the value to use, or raises an error.
 
 They are argparse types: all raise argparse.ArgumentTypeError, whose text becomes that of a UsageError.
 """

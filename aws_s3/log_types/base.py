@@ -1,4 +1,4 @@
-"""The contract of a bucket type. A type has no I/O: it says where its objects lie and what is in them."""
+"""The contract of a bucket type. A type has no I/O: it says where its objects lie and how they are parsed."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator

@@ -1,6 +1,6 @@
 """AWS Config: `{"configurationItems": [...]}`, the histories and snapshots of resources.
 
-What AWS keeps in `configuration` differs from one resource type to the next: some members are made
+The members of `configuration` differ from one resource type to the next: some members are made
 alike, so that each can be indexed as one kind of value.
 """
 
@@ -72,7 +72,7 @@ def _reshaped(name: str, value: Any, item: Event) -> Any:
 def _columns(value: Any, names: tuple[str, ...], of_text: str) -> Any:
     """Return a list of objects as one object of lists; a string counts as an object with `of_text`.
 
-    An object alone keeps all of its members. What is none of these stays as it is.
+    An object alone keeps all of its members. Other values stay as they are.
     """
     if isinstance(value, dict):
         return {name: member if isinstance(member, list) else [member] for name, member in value.items()}

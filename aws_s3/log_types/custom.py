@@ -33,7 +33,7 @@ class Custom(LogType):
     layouts = (Layout(SLASHED),)
 
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
-        """Yield what Firehose delivered."""
+        """Yield the events that Firehose delivered."""
         return firehose_events(body, key)
 
     def reshape(self, event: Event) -> Iterable[Event]:

@@ -1,4 +1,4 @@
-"""Where the objects of a type lie, as data: folder levels, then a date.
+"""The places of a type's objects, as data: folder levels, then a date.
 
 Nothing here lists anything: `discovery` walks the levels, `listing` the dates.
 """
@@ -89,7 +89,7 @@ class Layout:
     in_awslogs: bool = False
 
     def base(self, source: BucketLocation) -> str:
-        """Return the prefix under which the levels begin: what follows is an account's folder or a date."""
+        """Return the prefix under which the levels begin: an account's folder or a date follows."""
         if not self.in_awslogs:
             return source.path
         organization = f"{source.organization}/" if source.organization else ""
@@ -118,7 +118,7 @@ class Partition:
         return self.dates.day(key[len(self.prefix) :]) if key.startswith(self.prefix) else None
 
     def order(self, key: str) -> tuple[date, str]:
-        """Return what keys are processed in order of: the day, then the key (`config` needs the day)."""
+        """Return the sort key for processing order: the day, then the key (`config` needs the day)."""
         return (self.day(key) or date.min, key)
 
 

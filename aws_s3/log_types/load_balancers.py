@@ -19,7 +19,7 @@ _TYPE_BY_PREFIX = {"app": "alb", "net": "nlb"}
 
 
 class _LoadBalancer(TextLogType):
-    """What the three have in common; `columns` names the fields of a line."""
+    """The base of the three types; `columns` names the fields of a line."""
 
     layouts = (aws_logs(_SERVICE),)
     columns: ClassVar[tuple[str, ...]]
@@ -158,7 +158,7 @@ class Nlb(_LoadBalancer):
 
 
 def split_address(text: str) -> tuple[str, str]:
-    """Return address and port of `IP:PORT` or `[IPv6]:PORT`; what has no port is both."""
+    """Return address and port of `IP:PORT` or `[IPv6]:PORT`; a text without a port is both."""
     address, _, port = text.rpartition(":")
     if not address or not port.isdecimal():
         return text, text

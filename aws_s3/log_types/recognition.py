@@ -80,7 +80,7 @@ def words_of(option: str, value: str) -> list[str]:
 def readings(key: str, asked: str = "") -> list[Reading]:
     """Return all options that collect the object, the most telling first.
 
-    Where several types share one layout, `asked` is the one that the user named.
+    If several types share one layout, `asked` is the one that the user named.
     """
     if is_stray(key) or _NO_LOGS.match(key):
         return []
@@ -143,7 +143,7 @@ def _partition(layout: Layout, found: re.Match[str]) -> Partition:
 
 @lru_cache(maxsize=64)
 def _pattern(layout: Layout) -> re.Pattern[str]:
-    """Return what matches the layout's keys under any path, up to the date."""
+    """Return a pattern that matches the layout's keys under any path, up to the date."""
     # Between AWSLogs/ and the account there may be a suffix and an organization.
     base = rf"(?P<path>(?:.*/)?){AWS_LOGS}(?P<between>(?:[^/]+/)*?)" if layout.in_awslogs else r"(?P<path>.*?)"
     levels = "".join(f"{_level(level)}/" for level in layout.levels)

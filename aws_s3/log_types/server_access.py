@@ -1,4 +1,4 @@
-"""S3 server access logs: who asked what of a bucket.
+"""S3 server access logs: the requests of a bucket.
 
 Names and format: the S3 user guide, "Logging requests with server access logging" and "Amazon S3
 server access log format".

@@ -1,4 +1,4 @@
-"""VPC flow logs, of any account and with any fields: the objects alone say what is in them.
+"""VPC flow logs, of any account and with any fields: the objects alone name their fields.
 
 Formats: Amazon VPC's user guide, "Flow log records" and "Flow log files".
 """

@@ -38,7 +38,7 @@ class Waf(LogType):
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Yield each record, with `source` = `waf` and its headers as an object.
 
-        What is broken is a BadRecord: a line from where it is not JSON on, without an event; a record
+        A BadRecord stands for broken content: a line from where it is not JSON on, without an event; a record
         whose headers are not a list of names and values, with the record as the event.
         """
         del key

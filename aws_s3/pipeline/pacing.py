@@ -37,7 +37,7 @@ _LEAST_DROPPED = 2
 
 @contextmanager
 def pacing(output: Output, max_events: int | None, stop_request: StopRequest, stats: RunStats) -> Iterator[Pacer]:
-    """Give the pacer for an output until the block ends; then it tells what the receiver dropped all the same.
+    """Give the pacer for an output until the block ends; then report how many events the receiver dropped.
 
     `max_events`: how many events a second at most, 0 for no limit; None for as many as the receiver has room
     for. Nothing that goes to a file, stdout, or a socket outside of a Wazuh home waits, but for a socket
@@ -94,7 +94,7 @@ class WazuhPacer:
         return nullcontext(len(events)) if self._receiver is None else self._permit(self._receiver, events)
 
     def finish(self) -> None:
-        """Tell what the receiver dropped during this run, and note for how long the run waited."""
+        """Tell how many events the receiver dropped during this run, and note for how long the run waited."""
         if self._receiver is not None:
             self._tell_dropped(self._receiver)
             self._note_wait()
@@ -121,7 +121,7 @@ class WazuhPacer:
         try:
             yield count
         finally:
-            # What took long was counted too early: the receiver may have told figures before it came.
+            # A part that took long was counted too early: the receiver may have told figures before it came.
             self._late = amount if time.monotonic() - began > OVERLAP / 2 else 0.0
 
     def _room(self, receiver: Receiver, request: Request) -> float:
@@ -183,7 +183,7 @@ class WazuhPacer:
         self._updated(note)
 
     def _updated(self, change: Callable[[Entries], bool | None]) -> bool | None:
-        """Change what is of no importance for the room; without it where another run holds the ledger."""
+        """Change values that do not matter for the room; skipped while another run holds the ledger."""
         try:
             return self._ledger.update(change)
         except LedgerBusyError:

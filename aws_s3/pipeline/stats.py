@@ -68,11 +68,11 @@ class RunStats:
 
     `listed`: objects found to collect; `objects`, `bytes`: those of which all was accepted, and their
     size; `events`: those accepted. `malformed` and `failed` count objects that could not be read, and
-    had; `known` what was passed over because it was collected before. `newest` is the UTC day of the
+    had; `known` those that an earlier run collected. `newest` is the UTC day of the
     newest object, or the time of the newest event, in seconds since 1970. `taken` counts the partitions,
     log groups or regions that the run worked on, `held` those that it left to another run. `dropped`: events that Wazuh
-    took and dropped, as far as it tells. `waiting` is the time until Wazuh had room. The stopwatches take what the
-    loop waits. `observers` are called whenever there may be something to see.
+    took and dropped, as far as it tells. `waiting` is the time until Wazuh had room. The stopwatches
+    measure the time that the loop waits. `observers` are called whenever there may be something to see.
     """
 
     listed: int = 0

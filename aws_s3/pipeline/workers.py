@@ -15,7 +15,7 @@ caller, however the caller ends, and hold none of its files.
 
 Neither `multiprocessing` nor `concurrent.futures` serves: both return a result as a whole, whereas an
 object's events may exceed the memory; both fork or spawn when the caller already has threads and locks,
-or import everything again; and their workers outlive a caller that is killed, or print what signals raise.
+or import everything again; and their workers outlive a caller that is killed, or print exceptions of signals.
 """
 
 import fcntl
@@ -98,7 +98,7 @@ class _Pipes:
     def open(cls) -> "_Pipes":
         made = cls(*_pipe(), *_pipe())
         # A larger pipe lets a worker run ahead by a few objects, instead of being woken for each of them.
-        # Where the system refuses, the pipe keeps its size.
+        # The pipe keeps its size if the system refuses.
         with suppress(OSError, AttributeError):
             fcntl.fcntl(made.results_out.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
         return made

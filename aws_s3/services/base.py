@@ -77,4 +77,4 @@ class Service(Protocol):
         """Collect from a region. Raises the failure that ends the region."""
 
     def finish(self) -> None:
-        """Report what only the run as a whole shows, after the last region."""
+        """Report results that only the whole run shows, after the last region."""

@@ -125,7 +125,7 @@ class BucketState:
         return self._processed.among(keys).intersection(keys) - self.failed_objects.failed_keys(keys)
 
     def ensure_writable(self) -> None:
-        """Raise StateError unless what is sent next can be recorded: call it before each object is sent."""
+        """Raise StateError unless the next events can be recorded: call it before each object is sent."""
         self._database.ensure_writable()
 
     def mark_done(self, partition: Partition, key: str, account: str) -> None:
@@ -194,7 +194,7 @@ class BucketState:
         return count
 
     def forget_source(self) -> int:
-        """Take out what is left of the source: its record, and rows that no partition of ours holds.
+        """Take out the rest of the source: its record, and rows that no partition of ours holds.
 
         Return how many objects had rows. The caller holds the locks of all recorded partitions.
         """
@@ -297,7 +297,7 @@ class BucketState:
             yield execute
 
     def _remember_newest_keys(self) -> None:
-        """Write the newest keys: they tell what is done if Wazuh's own module prunes the partition's rows."""
+        """Write the newest keys: they tell which objects are done if Wazuh's own module prunes the partition's rows."""
         if not self._newest_keys:
             return
         with self._recording() as execute:

@@ -32,7 +32,7 @@ _BUSY_POLL_S = 0.25
 _PATIENCE_S = 60.0
 """The longest wait for another program's lock while nothing is sent that is not recorded."""
 _PATIENCE_AFTER_STOP_S = 4.0
-"""The longest wait for the lock, once a signal asked to stop, to record what was sent."""
+"""The longest wait for the lock, once a signal asked to stop, to record the events that were sent."""
 _TOLD_AFTER_S = 10.0
 _PROVEN_TRANSACTIONS = 8
 _PROVEN_BYTES = _PROVEN_TRANSACTIONS * 12 * 4096
@@ -80,7 +80,7 @@ class Row(sqlite3.Row):
         return None if self[column] is None else self.parsed(column, date.fromisoformat)
 
     def parsed(self, column: str, parse: Callable[[str], T]) -> T:
-        """Return what `parse` makes of a TEXT; its ValueError means that the value is invalid."""
+        """Return the result of `parse` for a TEXT; its ValueError means that the value is invalid."""
         text = self.text(column)
         try:
             return parse(text)
@@ -164,7 +164,7 @@ class Database:
         return next(self.select(lambda row: row, sql, parameters), None)
 
     def select(self, read: Callable[[Row], T], sql: str, parameters: Sequence[object] = ()) -> Iterator[T]:
-        """Yield what `read` makes of each row of a SELECT, as they are read."""
+        """Yield the result of `read` for each row of a SELECT, as rows are read."""
         with self._errors():
             yield from map(read, self._execute(sql, parameters))
 

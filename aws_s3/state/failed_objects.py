@@ -37,7 +37,7 @@ _IS_DUE = "source = ? AND NOT malformed AND (next_attempt <= ? OR next_attempt >
 
 
 def content_version(etag: str, discard: DiscardRule | None) -> str:
-    """Return a text that changes with an object's content, and with whatever decides which messages it becomes.
+    """Return a text that changes with an object's content, and with everything that decides which messages it becomes.
 
     After another decoding, or another rule for discarding, the messages that were sent cannot be skipped by
     their number.

@@ -1,7 +1,7 @@
 """The state of log streams: the intervals read of each, and the events seen lately.
 
 The table `cloudwatch_logs` of Wazuh's own module is updated for compatibility but never read back, because
-it has no account column. The first account that reads a stream takes over what that module wrote.
+it has no account column. The first account that reads a stream takes over that module's row.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -170,7 +170,7 @@ class LogStreams:
     def begin(self, group: Group, account: str, names: Collection[str], start: int) -> None:
         """Remember, before they are read, that new streams are asked for from `start` on.
 
-        The group's streams take over what Wazuh's own module has read of them.
+        The group's streams take over the rows of Wazuh's own module.
         """
         with self._database.transaction() as execute:
             adopted = _take_adoptable(execute, group, names)
@@ -296,7 +296,7 @@ def _checkpoint(row: Row, intervals: Sequence[ReadInterval]) -> StreamCheckpoint
 
 
 def _take_adoptable(execute: Execute, group: Group, names: Collection[str]) -> dict[str, ReadInterval]:
-    """Take over what Wazuh's own module has read of the streams: no other account gets it.
+    """Take over the rows of Wazuh's own module for the streams: no other account gets them.
 
     Its last 5 minutes are read again, for late events: their ingestion time shows which of them it has sent.
     """

@@ -1,4 +1,4 @@
-"""What the state files hold, read without changing or locking anything: for `--status`.
+"""The contents of the state files, read without changing or locking anything: for `--status`.
 
 Times and days are texts, UTC, as the files hold them: `2021-06-10T01:00:00+00:00`, `2021-06-10`.
 """
@@ -181,7 +181,7 @@ def _location(row: Row) -> BucketLocation:
 
 
 def _if_there(row: Row, column: str, read: Callable[[Row], T]) -> T | None:
-    """Return what `read` gives; None where the file is of a version without the column."""
+    """Return the result of `read`; None if the file is of a version without the column."""
     return read(row) if column in row.keys() else None  # noqa: SIM118 - a Row is no mapping
 
 

@@ -25,7 +25,7 @@ class ServiceState:
         self.scans = Scans(self._database)
 
     def ensure_writable(self) -> None:
-        """Raise StateError unless what is sent next can be recorded: call it before events are sent."""
+        """Raise StateError unless the next events can be recorded: call it before events are sent."""
         self._database.ensure_writable()
 
     def close(self) -> None:

@@ -93,7 +93,7 @@ class QueueCollector:
 
     A message is deleted when all of its objects were accepted. A message whose object fails stays in the
     queue; when it comes back, its accepted objects are not sent again by this run, and the others are
-    tried again unless that would not help. Where the run ends in the middle of a message, the state keeps the
+    tried again unless that would not help. If the run ends in the middle of a message, the state keeps the
     accepted events, and a later run sends the rest.
     """
 

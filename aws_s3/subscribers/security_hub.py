@@ -23,7 +23,7 @@ class SecurityHub(ContentFormat):
     name = "security_hub"
 
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event]:
-        """Yield an event for each finding, else one for what there is instead of findings."""
+        """Yield an event for each finding, else one for the content that stands in for findings."""
         del key
         for value in json_values(body):
             yield from _events(value)

@@ -56,7 +56,7 @@ def _rows(body: IO[bytes]) -> Iterator[Event]:
     import pyarrow
     from pyarrow.parquet import ParquetFile
 
-    # Of each column only what the next rows need is read, not the whole row group.
+    # Each column is read as far as the next rows need it, not the whole row group.
     with ParquetFile(body, buffer_size=_READ_BUFFER, pre_buffer=False, coerce_int96_timestamp_unit="us") as parquet:
         columns = [(field, *_plan(field.type)) for field in parquet.schema_arrow]
         schema = pyarrow.schema([field.with_type(kind) for field, kind, _ in columns])
@@ -67,7 +67,7 @@ def _rows(body: IO[bytes]) -> Iterator[Event]:
 
 
 def _plan(kind: Any) -> tuple[Any, Convert | None]:
-    """Return the Arrow type to read a column as, and what makes JSON of its values; None: they are JSON.
+    """Return the Arrow type to read a column as, and the function that makes JSON of its values; None: they are JSON.
 
     Python's times have no nanoseconds.
     """

@@ -22,7 +22,7 @@ _LARGEST = 16 << 20
 
 @dataclass(frozen=True)
 class Analysis:
-    """What a manager answers. `dropped`: events of AWS that it dropped since it started; None if it does not tell."""
+    """A manager's answer. `dropped`: events of AWS that it dropped since it started; None if it does not tell."""
 
     queue: EventQueue
     dropped: int | None
@@ -36,7 +36,7 @@ class Analysis:
 
     @classmethod
     def of(cls, answer: Any) -> "Analysis | None":
-        """Return what the answer tells; None where it does not tell how full the queue is."""
+        """Return the answer's figures; None if it lacks the fill level of the queue."""
         metrics = _at(answer, "data", "metrics")
         size, usage = (_number(_at(metrics, "queues", "others", name)) for name in ("size", "usage"))
         queue = EventQueue.of(size, usage)

@@ -26,7 +26,7 @@ class Book:
 
     `file`: the identity of the state file from whose writing `drawn` counts; `since`: the earliest time at
     which that file can have been written; `looked`: when a run last read it; `recent`: times and amounts
-    drawn lately. `tokens`, at the time `filled`: what is left of a `Bucket`; None before its first use.
+    drawn lately. `tokens`, at the time `filled`: the rest in a `Bucket`; None before its first use.
     `reserved`: by run, until when and how much. `is_lost`: earlier entries are unknown, so that nothing may
     be drawn before the receiver tells new figures.
     """
@@ -55,7 +55,7 @@ class Book:
         return sum(amount for moment, amount in self.recent if moment >= self.looked - OVERLAP)
 
     def draw(self, amount: float, now: float) -> None:
-        """Count what a run is about to send, or was still sending a moment ago."""
+        """Count the events that a run is about to send, or was still sending a moment ago."""
         self.drawn += amount
         self.recent = [entry for entry in self.recent if entry[0] >= now - 2 * OVERLAP]
         if self.recent and self.recent[-1][0] // _SLOT == now // _SLOT:
@@ -73,7 +73,7 @@ class Book:
         return sum(amount for other, (until, amount) in self.reserved.items() if until > now and other != run)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` takes."""
+        """Return the form that `from_json` takes."""
         return dict(self.__dict__)
 
     @classmethod
@@ -103,7 +103,7 @@ class Bucket:
     rate: float
 
     def fill(self, book: Book, now: float) -> float:
-        """Note what came back since the last time, and return how much there is."""
+        """Add the tokens that came back since the last time, and return their number."""
         if book.is_lost:
             book.tokens, book.is_lost = 0.0, False
         elif book.tokens is None:
@@ -136,7 +136,7 @@ class ClientBuffer:
     def room(self, book: Book, held: float, now: float, share: float = 1.0) -> float:
         """Return for how many events there is room, when the last state file told that `held` were waiting.
 
-        Half of the buffer, and what should have left it since; but never so much that nine tenths of it
+        Half of the buffer, and the events that should have left it since; but never so much that nine tenths of it
         fill up if nothing leaves. A link slower than `rate`, or a state file that stops, so ends the sending.
         """
         most = 0.9 * self.size - held

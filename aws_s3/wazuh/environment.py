@@ -54,7 +54,7 @@ class Source:
 
 
 def _copy_of_checkout(folder: Path) -> Path:
-    """Copy the files that make the package: a build in the checkout would find what an earlier one left there."""
+    """Copy the files that make the package: a build in the checkout would pick up leftovers of earlier builds."""
     for name in _CHECKOUT:
         path = _ROOT / name
         if path.is_dir():

@@ -102,7 +102,7 @@ class WazuhHome:
 
 
 def read_text(path: Path) -> str:
-    """Return what a small file holds, whatever its bytes. Raises OSError, for a pipe or a device too."""
+    """Return the text of a small file, whatever its bytes. Raises OSError, for a pipe or a device too."""
     return read_bytes(path).decode(errors="replace")
 
 

@@ -44,7 +44,7 @@ class LedgerBusyError(Exception):
 
 @dataclass
 class Entries:
-    """What the ledger holds. `books` by receiver; `is_warned`: of a receiver that is not known.
+    """The ledger's contents. `books` by receiver; `is_warned`: of a receiver that is not known.
 
     `waited`: seconds that all runs waited so far; `last_wait`: those of the last run that ended, at `ended`
     (seconds since 1970).
@@ -171,7 +171,7 @@ class Ledger:
 
 
 def read_entries(home: WazuhHome) -> Entries | None:
-    """Return what the ledger of a home holds, without changing anything; None where there is none."""
+    """Return the contents of a home's ledger, without changing anything; None if there is no ledger."""
     for path in _paths(home):
         with suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -29,7 +29,7 @@ _CHECK_SECONDS = 1.0
 _LOOK_AGAIN = 0.2
 _ASK_AGAIN = 0.02
 _ENVELOPE = 28
-"""Bytes that an event takes in a buffer besides its text: the header, and what an agent adds."""
+"""Bytes that an event takes in a buffer besides its text: the header, and the agent's additions."""
 
 MIB = 1 << 20
 
@@ -53,7 +53,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Request:
-    """What a run would like to send, in the receiver's unit: `least` is its first event, `wanted` all it has.
+    """The amount that a run would like to send, in the receiver's unit: `least` is its first event, `wanted` all.
 
     `run` names the run; `share` is the part of the room that is its own where runs cannot share a ledger.
     """
@@ -77,7 +77,7 @@ class Receiver(Protocol):
 
     @property
     def limits(self) -> str:
-        """What sets its pace."""
+        """The setting that limits its pace."""
 
     def weigh(self, event: bytes) -> float:
         """Return how much room an event takes."""
@@ -158,7 +158,7 @@ class Agent4:
         return 1.0
 
     def ask(self, book: Book, request: Request, now: float) -> Grant | Wait:
-        """Draw from what the last state file left room for."""
+        """Draw from the room that the last state file showed."""
         file = self._daemon.state()
         state = AgentState.of(file) if file else None
         if file is None:
@@ -244,7 +244,7 @@ class Manager4:
         return 1.0
 
     def ask(self, book: Book, request: Request, now: float) -> Grant | Wait:
-        """Draw from the free room of its queue, else from what its state file tells, else from a low rate."""
+        """Draw from the free room of its queue, else from the room in its state file, else from a low rate."""
         answer = Analysis.ask(self._socket)
         if answer is not None:
             return self._from_queue(answer.queue, book, request, now)

@@ -20,7 +20,7 @@ class StateFile:
 
     @classmethod
     def read(cls, path: Path) -> "StateFile | None":
-        """Return what the file holds now; None if it cannot be read."""
+        """Return the file's values; None if it cannot be read."""
         with suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
             with os.fdopen(descriptor, "rb") as file:
