@@ -17,8 +17,9 @@ from aws_s3.config.options import TYPE_ALIASES
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.wazuh.extras import EXTRAS
 from tests import ROOT
-from tests.harness.command import new_home, put_all
+from tests.harness import command as harness
 from tests.harness.emulator import Emulator
+from tests.structure import FOLDERS
 
 DOCS = ROOT / "aws_s3/docs"
 FILES = sorted([ROOT / "README.md", *DOCS.glob("*.md"), *(ROOT / ".github").glob("*.md")])
@@ -41,7 +42,7 @@ def blocks(text: str, language: str) -> list[str]:
 def commands(program: str) -> list[str]:
     """Return the commands of a program in all documents, also those of crontabs."""
     found = [
-        command
+        command.partition(" | ")[0]
         for text in TEXTS.values()
         for command in re.findall(rf"^(?:\$ |.* root )(?:/\S*/)?({program} .*?)(?: +#.*)?$", text, re.MULTILINE)
     ]
@@ -154,6 +155,14 @@ def test_every_exit_code_is_in_the_table() -> None:
     assert raised | {0, 143} == codes
 
 
+def test_architecture_has_every_folder_and_the_module_to_begin_with() -> None:
+    rows = re.findall(r"^\| `(\w+)/` \| .* \| `(\w+)` \|$", TEXTS[DOCS / "architecture.md"], re.MULTILINE)
+    assert {folder for folder, _ in rows} == FOLDERS
+    for folder, module in rows:
+        assert (ROOT / "aws_s3" / folder / f"{module}.py").is_file()
+        assert f"Begin with `{module}`" in (ROOT / "aws_s3" / folder / "__init__.py").read_text(encoding="utf-8")
+
+
 def test_extras_table_has_every_extra() -> None:
     rows = re.findall(r"^\| `([a-z-]+)` \| ([a-z]+(?:-[a-z]+)?): ", OPERATIONS, re.MULTILINE)
     assert dict(rows) == {extra: library for extra, (library, _) in EXTRAS.items()}
@@ -172,9 +181,9 @@ def test_type_of_the_document_is_added_by_its_blocks_and_collects(emulator: Emul
     assert tested.returncode == 0, tested.stdout
     emulator.client("s3").create_bucket(Bucket="my-bucket")
     key = "AWSLogs/123456789012/acme-portal/us-east-1/2021/06/10/a.json"
-    put_all(emulator, "my-bucket", {key: b'{"user": "ana"}\n{"user": "ben"}\n'})
+    harness.put_all(emulator, "my-bucket", {key: b'{"user": "ana"}\n{"user": "ben"}\n'})
     [command] = [command for command in commands("aws-s3") if MADE_UP in command]
-    with new_home(emulator) as home:
+    with harness.new_home(emulator) as home:
         # `-m` looks into the current folder first: the copy runs, not the package that is tested here.
         run = [sys.executable, "-m", "aws_s3", *shlex.split(command)[1:], "--state-dir", str(tmp_path / "state")]
         ended = subprocess.run(run, cwd=copy, env=home.environment, capture_output=True, encoding="utf-8")
