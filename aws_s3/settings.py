@@ -124,19 +124,26 @@ CollectJob = BucketJob | ServiceJob | SubscriberJob
 class ConfiguredJob:
     """All blocks of an ossec.conf's aws-s3 module: run once, or as a `daemon` on the file's schedule.
 
-    `lookback_days` holds for its buckets.
+    `lookback_days` and `retry_failed` hold for its buckets.
     """
 
     file: Path
     daemon: bool = False
     lookback_days: int = 1
+    retry_failed: bool = False
 
 
 @dataclass(frozen=True)
 class StatusJob:
-    """Printing the contents of the state, for people or `as_json`."""
+    """Printing the content of the state, for people or `as_json`.
+
+    `max_behind` is how many days ago a source's last complete run may be. With `config`, only the sources of
+    this ossec.conf are shown.
+    """
 
     as_json: bool = False
+    max_behind: int = 2
+    config: Path | None = None
 
 
 Job = CollectJob | ConfiguredJob | StatusJob
@@ -151,10 +158,12 @@ class Output:
 
 
 class Purpose(Enum):
-    """The action on a job: collect, show new objects, show the bucket's logs, or print permissions."""
+    """The action on a job: collect, check the set-up, show objects or logs, print permissions, or forget the state."""
 
+    CHECK = "check"
     COLLECT = "collect"
     DRY_RUN = "dry_run"
+    FORGET = "forget"
     INSPECT = "inspect"
     POLICY = "print_iam_policy"
 

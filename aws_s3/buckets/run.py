@@ -21,7 +21,7 @@ from aws_s3.state.bucket_state import BucketState
 from aws_s3.state.locks import Locks
 
 LISTING_THREADS = 32
-_LOCKS = "s3_cloudtrail.lock"
+LOCKS = "s3_cloudtrail.lock"
 
 
 def collect_bucket(
@@ -49,7 +49,7 @@ def collect_bucket(
             bucket=bucket,
             reader=reader,
             state=state,
-            locks=opened.enter_context(closing(Locks(settings.state_dir / _LOCKS))),
+            locks=opened.enter_context(closing(Locks(settings.state_dir / LOCKS))),
             delivery=Delivery(sink, stop_request, stats, pacer),
             listings=DaemonExecutor(LISTING_THREADS, "listing"),
             loading=loading,

@@ -6,13 +6,14 @@ permission.
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 from aws_s3.aws.queue_address import QueueAddress
 from aws_s3.aws.session import aws_partition_of
 from aws_s3.console.tables import print_report
 from aws_s3.console.terminal import STDERR, NonBlockingWriter
-from aws_s3.settings import Access, BucketJob, CollectJob, ServiceJob, Settings, SubscriberJob
+from aws_s3.settings import Access, BucketJob, CollectJob, ServiceJob, SubscriberJob
 
 Statement = dict[str, Any]
 
@@ -20,21 +21,37 @@ _ENCRYPTED = "Objects that are encrypted with a KMS key also need kms:Decrypt on
 _ROLE = "The statement AssumeRole is for who calls, the others are for the role."
 
 
-def print_policy(settings: Settings, job: CollectJob) -> int:
-    """Print the policy on stdout, and hints on stderr."""
-    print_report(json.dumps(policy(settings.access, job), indent=2, ensure_ascii=False))
+Request = tuple[Access, CollectJob]
+"""A job, and the access that it has."""
+
+
+def print_policy(requests: Sequence[Request]) -> int:
+    """Print one policy for all the jobs on stdout, and its limits on stderr."""
+    print_report(json.dumps(policy(requests), indent=2, ensure_ascii=False))
     hints = NonBlockingWriter(STDERR)
-    if not isinstance(job, ServiceJob):
+    if not all(isinstance(job, ServiceJob) for _, job in requests):
         hints.write(_ENCRYPTED)
-    if settings.access.role_arn:
+    if any(access.role_arn for access, _ in requests):
         hints.write(_ROLE)
     return 0
 
 
-def policy(access: Access, job: CollectJob) -> dict[str, Any]:
-    """Return the policy. Parts that the options do not name, such as an account, are `*`."""
-    statements = [*_of_role(access), *_of_job(job, _partition(access, job.regions))]
+def policy(requests: Sequence[Request]) -> dict[str, Any]:
+    """Return the policy; each statement is there once. Values that no option gives, such as an account, are `*`."""
+    statements: list[Statement] = []
+    for access, job in requests:
+        for statement in (*_of_role(access), *_of_job(job, _partition(access, job.regions))):
+            if not any({**known, "Sid": ""} == {**statement, "Sid": ""} for known in statements):
+                statements.append(_with_own_name(statement, statements))
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _with_own_name(statement: Statement, others: Sequence[Statement]) -> Statement:
+    """Return the statement with a Sid that no other has: IAM refuses repeated ones."""
+    names = {other["Sid"] for other in others}
+    name = statement["Sid"]
+    free = (f"{name}{number}" for number in count(2))
+    return {**statement, "Sid": next(filter(lambda candidate: candidate not in names, free)) if name in names else name}
 
 
 def _of_job(job: CollectJob, partition: str) -> Iterator[Statement]:

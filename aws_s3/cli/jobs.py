@@ -13,12 +13,12 @@ def run_job(settings: Settings, stop_request: StopRequest, stats: RunStats) -> i
     if isinstance(job, StatusJob):
         from aws_s3.cli.status import show_status
 
-        return show_status(settings, job, began.date())
+        return show_status(settings, job, began)
     assert isinstance(job, CollectJob)
     if settings.purpose is Purpose.POLICY:
         from aws_s3.cli.iam_policy import print_policy
 
-        return print_policy(settings, job)
+        return print_policy([(settings.access, job)])
     if isinstance(job, BucketJob) and settings.purpose is Purpose.DRY_RUN:
         from aws_s3.cli.dry_run import preview_bucket
 
@@ -27,6 +27,14 @@ def run_job(settings: Settings, stop_request: StopRequest, stats: RunStats) -> i
         from aws_s3.cli.inspect import inspect_bucket
 
         return inspect_bucket(settings, job, began)
+    if settings.purpose is Purpose.CHECK:
+        from aws_s3.cli.check import check_job_setup
+
+        return check_job_setup(settings, job, stop_request, began)
+    if settings.purpose is Purpose.FORGET and isinstance(job, BucketJob | ServiceJob):
+        from aws_s3.cli.forget import forget_source
+
+        return forget_source(settings, job, began)
     return _collect(settings, job, stop_request, began, stats)
 
 

@@ -13,9 +13,10 @@ from aws_s3.cli.child_process import run_in_child
 from aws_s3.cli.daemon import Daemon, SystemClock
 from aws_s3.cli.metrics import RunMetrics, has_prometheus_client, write_textfile
 from aws_s3.config.ossec_conf import Block, Wodle, read_ossec_conf
+from aws_s3.console.tables import print_report
 from aws_s3.errors import TERMINATED
 from aws_s3.pipeline.stats import RunStats
-from aws_s3.settings import BucketJob, ConfiguredJob, Settings
+from aws_s3.settings import BucketJob, CollectJob, ConfiguredJob, Purpose, Settings
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,16 @@ def run_configured(settings: Settings, job: ConfiguredJob, run: Run) -> int:
     if job.daemon:
         return Daemon(runner.read, runner.run, SystemClock()).run()
     wodle = runner.read()
+    if settings.purpose is Purpose.POLICY:
+        return _print_policy(wodle)
     return runner.run(wodle, wodle.blocks)
+
+
+def _print_policy(wodle: Wodle) -> int:
+    from aws_s3.cli.iam_policy import print_policy
+
+    blocks = [block.settings for block in wodle.blocks]
+    return print_policy([(block.access, block.job) for block in blocks if isinstance(block.job, CollectJob)])
 
 
 class _BlockRunner:
@@ -61,6 +71,11 @@ class _BlockRunner:
         try:
             for block in blocks:
                 settings = _complete(self._settings, self._job, block.settings)
+                if not _fits(settings, self._job):
+                    log.info("%s is passed over: only buckets have objects that can be listed or retried", block.name)
+                    continue
+                if settings.purpose is not Purpose.COLLECT:
+                    print_report(f"{block.name}:")
                 ended.append(_run_block(block, settings, self._run))
         finally:
             if self._settings.metrics_file is not None and blocks:
@@ -72,9 +87,15 @@ def _complete(settings: Settings, job: ConfiguredJob, block: Settings) -> Settin
     """Return the settings of a block: its own job and access, the rest as for all blocks."""
     own = block.job
     if isinstance(own, BucketJob):
-        own = replace(own, lookback_days=job.lookback_days)
+        own = replace(own, lookback_days=job.lookback_days, retry_failed=job.retry_failed)
     # All blocks share one file of metrics, which is written after them.
     return replace(settings, job=own, access=block.access, metrics_file=None, keeps_running=job.daemon)
+
+
+def _fits(settings: Settings, job: ConfiguredJob) -> bool:
+    """Tell whether a block can be run for the purpose; dry runs and retries are those of buckets."""
+    is_about_objects = settings.purpose is Purpose.DRY_RUN or job.retry_failed
+    return isinstance(settings.job, BucketJob) or not is_about_objects
 
 
 def _run_block(block: Block, settings: Settings, run: Run) -> RunMetrics:

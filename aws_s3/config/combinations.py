@@ -14,14 +14,25 @@ SOURCES = ("--bucket", "--service", "--subscriber", "--config", "--status")
 
 _BESIDE_CONFIG = {
     *("--config", "--daemon", "--debug", "--output", "--wazuh-home", "--state-dir", "--workers", "--lookback-days"),
-    *("--metrics-file", "--max-eps", "--no-pacing"),
-    *("--metrics-file", "--log-format"),
+    *("--metrics-file", "--max-eps", "--no-pacing", "--log-format", "--retry-failed", "--dry-run", "--check"),
+    *("--print-iam-policy", "--status", "--json", "--max-behind"),
 }
 """The options that hold for every block of a file."""
 
+_ACTIONS = ("--dry-run", "--check", "--inspect", "--print-iam-policy", "--forget", "--retry-failed", "--status")
+
 NOT_IN_FILE = {
     *(*SOURCES, "--queue", "--wazuh-home", "--daemon", "--json", "--help", "--version", "--print-completion"),
-    *("--dry-run", "--print-iam-policy", "--retry-failed", "--reparse", "--inspect", "--check", "--forget", "--limit"),
+    *(
+        "--dry-run",
+        "--print-iam-policy",
+        "--retry-failed",
+        "--reparse",
+        "--inspect",
+        "--check",
+        "--forget",
+        "--max-behind",
+    ),
 }
 """The options that choose a run's job: a home's file, which is for all runs, must not hold them."""
 
@@ -56,13 +67,23 @@ _RULES = (
         "{} needs {}",
         ("--discard-regex", "--discard-field"),
     ),
-    _Rule(lambda given: given.daemon and given.config is None, "{} goes with {}", ("--daemon", "--config")),
+    _Rule(
+        lambda given: given.daemon and (given.config is None or given.status or given.purpose is not Purpose.COLLECT),
+        "{} goes with a collection by {}",
+        ("--daemon", "--config"),
+    ),
+    _Rule(
+        lambda given: given.purpose is Purpose.FORGET and given.bucket is None and given.service is None,
+        "{} goes with {} or {}",
+        ("--forget", "--bucket", "--service"),
+    ),
+    _Rule(lambda given: given.max_behind != 2 and not given.status, "{} goes with {}", ("--max-behind", "--status")),
     _Rule(lambda given: given.follow and given.subscriber is None, "{} goes with {}", ("--follow", "--subscriber")),
     # The events that a service or a queue holds are known only after they were read.
     _Rule(
-        lambda given: given.purpose is Purpose.DRY_RUN and given.bucket is None,
-        "{} goes with {}",
-        ("--dry-run", "--bucket"),
+        lambda given: given.purpose is Purpose.DRY_RUN and given.bucket is None and given.config is None,
+        "{} goes with {} or {}",
+        ("--dry-run", "--bucket", "--config"),
     ),
     _Rule(
         lambda given: given.purpose is Purpose.INSPECT and given.bucket is None,
@@ -80,9 +101,9 @@ _RULES = (
         ("--metrics-file",),
     ),
     _Rule(
-        lambda given: given.retry_failed and (given.bucket is None or given.reparse),
-        "{} goes with {}, and without {}",
-        ("--retry-failed", "--bucket", "--reparse"),
+        lambda given: given.retry_failed and ((given.bucket is None and given.config is None) or given.reparse),
+        "{} goes with {} or {}, and without {}",
+        ("--retry-failed", "--bucket", "--config", "--reparse"),
     ),
     _Rule(
         lambda given: given.cloudwatch_envelope and given.service != ServiceName.CLOUDWATCH_LOGS,
@@ -100,6 +121,8 @@ _RULES = (
 def check_combination(options: argparse.Namespace, given: Collection[str]) -> None:
     """Raise UsageError for options that do not go together; `given` are the long names of those that were given."""
     _check_source([source for source in SOURCES if source in given])
+    if len(actions := [action for action in _ACTIONS if action in given]) > 1:
+        raise UsageError(f"{' and '.join('{}' for _ in actions)} exclude each other", *actions)
     if options.config is not None:
         _check_beside_config(given)
     for rule in _RULES:
@@ -110,7 +133,7 @@ def check_combination(options: argparse.Namespace, given: Collection[str]) -> No
 def _check_source(sources: Collection[str]) -> None:
     if not sources:
         raise UsageError("nothing to collect from: give {}, {}, {}, {} or {}", *SOURCES)
-    if len(sources) > 1:
+    if len(sources) > 1 and set(sources) != {"--config", "--status"}:
         raise UsageError(f"{' and '.join('{}' for _ in sources)} exclude each other: give exactly one", *sources)
 
 

@@ -149,10 +149,10 @@ def _job(options: argparse.Namespace) -> Job:
         return _bucket_job(options)
     if options.service is not None:
         return _service_job(options)
-    if options.config is not None:
-        return ConfiguredJob(options.config, options.daemon, options.lookback_days)
     if options.status:
-        return StatusJob(options.json)
+        return StatusJob(options.json, options.max_behind, options.config)
+    if options.config is not None:
+        return ConfiguredJob(options.config, options.daemon, options.lookback_days, options.retry_failed)
     return SubscriberJob(
         name=options.subscriber,
         queue=options.queue or "",

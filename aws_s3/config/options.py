@@ -167,7 +167,7 @@ def _add_processing(parser: OptionParser) -> None:
     group.add_argument("-o", "--reparse", action="store_true", help="process logs again that were processed before")
     group.add_argument(
         "--retry-failed", action="store_true",
-        help="with -b: try all objects again that could not be read, now, and collect nothing else",
+        help="with -b, --config: try all objects again that could not be read, now, and collect nothing else",
     )  # fmt: skip
     group.add_argument("-e", "--skip_on_error", action="store_true", help="go on after an object that cannot be read")
     group.add_argument("-R", "--remove", action="store_true", help="delete processed objects from the bucket")
@@ -196,17 +196,29 @@ def _add_actions(parser: OptionParser) -> None:
     group = parser.add_argument_group("actions other than collecting")
     group.add_argument(
         "--dry-run", action="store_const", dest="purpose", const=Purpose.DRY_RUN, default=Purpose.COLLECT,
-        help="with -b: show what would be collected; send, delete and record nothing",
+        help="with -b, --config: show what would be collected; send, delete and record nothing",
     )  # fmt: skip
     group.add_argument(
         "--print-iam-policy", action="store_const", dest="purpose", const=Purpose.POLICY, default=Purpose.COLLECT,
-        help="print the least IAM policy for the other options",
+        help="print the least IAM policy for the other options, or for all blocks of --config",
     )  # fmt: skip
     group.add_argument(
         "--inspect", action="store_const", dest="purpose", const=Purpose.INSPECT, default=Purpose.COLLECT,
         help="with -b: show which logs the bucket holds, and the options that collect them",
     )  # fmt: skip
+    group.add_argument(
+        "--check", action="store_const", dest="purpose", const=Purpose.CHECK, default=Purpose.COLLECT,
+        help="try options, credentials, permissions, state and Wazuh, and collect nothing",
+    )  # fmt: skip
+    group.add_argument(
+        "--forget", action="store_const", dest="purpose", const=Purpose.FORGET, default=Purpose.COLLECT,
+        help="with -b, -sr: take the source out of the state; its next run is its first",
+    )  # fmt: skip
     group.add_argument("--json", action="store_true", help="with --status, --inspect: print JSON, for programs")
+    group.add_argument(
+        "--max-behind", type=values.number(0, 3650), metavar="DAYS", default=2,
+        help="with --status: exit with 1 if a source had no complete run for so many days (2)",
+    )  # fmt: skip
 
 
 def _add_access(parser: OptionParser) -> None:

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 Fail = Callable[[CollectorError], None]
 
-_LOCKS = "aws_services.lock"
+LOCKS = "aws_services.lock"
 _ENDS_REGION = (CredentialsError, EndpointError, ThrottledError, RequestError)
 
 
@@ -43,7 +43,7 @@ def collect_service(
     """Collect from a service's API once, and return the exit code. `began` is now, UTC."""
     service_type = SERVICES[job.name]
     session = Session(settings.access, job.regions)
-    regions = _regions(session, job, service_type)
+    regions = regions_of(session, job, service_type)
     failures: list[CollectorError] = []
 
     def fail(error: CollectorError) -> None:
@@ -61,7 +61,7 @@ def collect_service(
             state=opened.enter_context(
                 closing(ServiceState(settings.state_dir, is_stopping=lambda: stop_request.is_set))
             ),
-            locks=opened.enter_context(closing(Locks(settings.state_dir / _LOCKS))),
+            locks=opened.enter_context(closing(Locks(settings.state_dir / LOCKS))),
             delivery=Delivery(sink, stop_request, stats, pacer),
             requests=DaemonExecutor(STREAMS_AT_ONCE, "request"),
             stop_request=stop_request,
@@ -77,7 +77,7 @@ def collect_service(
     return failures[0].exit_code if failures else 0
 
 
-def _regions(session: Session, job: ServiceJob, service: type[Service]) -> Sequence[str]:
+def regions_of(session: Session, job: ServiceJob, service: type[Service]) -> Sequence[str]:
     """Return the regions of the option, else the region of the endpoint, profile or environment; or none."""
     known = known_regions() if service.is_everywhere else session.service_regions(service.api)
     if unknown := set(job.regions).difference(known):

@@ -51,7 +51,7 @@ function _shtab_aws_s3_using
 end
 
 set -g _shtab_aws_s3_commands 
-set -g _shtab_aws_s3_opts_with_value --access_key --aws_account_alias --aws_account_id --aws_log_groups --aws_organization_id --aws_profile --bucket --config --debug --discard-field --discard-regex --external_id --iam_role_arn --iam_role_duration --lookback-days --max-eps --metrics-file --only_logs_after --output --print-completion --queue --regions --secret_key --service --service_endpoint --state-dir --sts_endpoint --subscriber --trail_prefix --trail_suffix --type --wazuh-home --workers -L -O -a -b -c -d -df -dr -g -i -k -l -n -p -q -r -rd -s -sb -se -sr -st -t -x
+set -g _shtab_aws_s3_opts_with_value --access_key --aws_account_alias --aws_account_id --aws_log_groups --aws_organization_id --aws_profile --bucket --config --debug --discard-field --discard-regex --external_id --iam_role_arn --iam_role_duration --log-format --lookback-days --max-behind --max-eps --metrics-file --only_logs_after --output --print-completion --queue --regions --secret_key --service --service_endpoint --state-dir --sts_endpoint --subscriber --trail_prefix --trail_suffix --type --wazuh-home --workers -L -O -a -b -c -d -df -dr -g -i -k -l -n -p -q -r -rd -s -sb -se -sr -st -t -x
 
 complete -c aws-s3 -e
 complete -c aws-s3 -f
@@ -75,7 +75,7 @@ complete -c aws-s3 -n _shtab_aws_s3_using -l lookback-days -x -d 'days before th
 complete -c aws-s3 -n _shtab_aws_s3_using -l daemon -d 'with --config: keep running on the schedule in the file'
 complete -c aws-s3 -n _shtab_aws_s3_using -l follow -d 'with -sb: keep waiting for messages, until SIGTERM'
 complete -c aws-s3 -n _shtab_aws_s3_using -s o -l reparse -d 'process logs again that were processed before'
-complete -c aws-s3 -n _shtab_aws_s3_using -l retry-failed -d 'with -b: try all objects again that could not be read, now, and collect nothing else'
+complete -c aws-s3 -n _shtab_aws_s3_using -l retry-failed -d 'with -b, --config: try all objects again that could not be read, now, and collect nothing else'
 complete -c aws-s3 -n _shtab_aws_s3_using -s e -l skip_on_error -d 'go on after an object that cannot be read'
 complete -c aws-s3 -n _shtab_aws_s3_using -s R -l remove -d 'delete processed objects from the bucket'
 complete -c aws-s3 -n _shtab_aws_s3_using -s P -l remove-log-streams -d 'delete log streams after reading them'
@@ -84,10 +84,13 @@ complete -c aws-s3 -n _shtab_aws_s3_using -s df -l discard-field -x -d 'field th
 complete -c aws-s3 -n _shtab_aws_s3_using -s dr -l discard-regex -x -d 'send no event whose field matches, from its beginning'
 complete -c aws-s3 -n _shtab_aws_s3_using -l cloudwatch-envelope -d 'send log events in an envelope that names their log stream'
 complete -c aws-s3 -n _shtab_aws_s3_using -l workers -x -d 'processes that read objects (one for each core)'
-complete -c aws-s3 -n _shtab_aws_s3_using -l dry-run -d 'with -b: show what would be collected; send, delete and record nothing'
-complete -c aws-s3 -n _shtab_aws_s3_using -l print-iam-policy -d 'print the least IAM policy for the other options'
+complete -c aws-s3 -n _shtab_aws_s3_using -l dry-run -d 'with -b, --config: show what would be collected; send, delete and record nothing'
+complete -c aws-s3 -n _shtab_aws_s3_using -l print-iam-policy -d 'print the least IAM policy for the other options, or for all blocks of --config'
 complete -c aws-s3 -n _shtab_aws_s3_using -l inspect -d 'with -b: show which logs the bucket holds, and the options that collect them'
+complete -c aws-s3 -n _shtab_aws_s3_using -l check -d 'try options, credentials, permissions, state and Wazuh, and collect nothing'
+complete -c aws-s3 -n _shtab_aws_s3_using -l forget -d 'with -b, -sr: take the source out of the state; its next run is its first'
 complete -c aws-s3 -n _shtab_aws_s3_using -l json -d 'with --status, --inspect: print JSON, for programs'
+complete -c aws-s3 -n _shtab_aws_s3_using -l max-behind -x -d 'with --status: exit with 1 if a source had no complete run for so many days (2)'
 complete -c aws-s3 -n _shtab_aws_s3_using -s p -l aws_profile -x -d 'profile of the AWS configuration files'
 complete -c aws-s3 -n _shtab_aws_s3_using -s a -l access_key -x -d 'access key ID (deprecated: use a profile or a role)'
 complete -c aws-s3 -n _shtab_aws_s3_using -s k -l secret_key -x -d 'secret access key (deprecated)'
@@ -97,6 +100,7 @@ complete -c aws-s3 -n _shtab_aws_s3_using -s x -l external_id -x -d 'external ID
 complete -c aws-s3 -n _shtab_aws_s3_using -s st -l sts_endpoint -x -d 'STS endpoint'
 complete -c aws-s3 -n _shtab_aws_s3_using -s se -l service_endpoint -x -d 'endpoint of the service that the logs are read from'
 complete -c aws-s3 -n _shtab_aws_s3_using -s d -l debug -x -d 'detail of the output, 0 to 3 (0)'
+complete -c aws-s3 -n _shtab_aws_s3_using -l log-format -x -d 'form of the log lines: text, or json with a JSON object in each line'
 complete -c aws-s3 -n _shtab_aws_s3_using -l output -x -d 'stdout, file:PATH or unix:PATH instead of Wazuh'
 complete -c aws-s3 -n _shtab_aws_s3_using -l max-eps -x -d 'events sent a second, 0 for no limit (as many as Wazuh has room for)'
 complete -c aws-s3 -n _shtab_aws_s3_using -l no-pacing -d 'send as fast as possible, which Wazuh answers by dropping events: the same as --max-eps 0'
