@@ -23,6 +23,7 @@ from aws_s3.errors import (
 )
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.layout import Partition
+from aws_s3.pipeline.levels import DEBUG_2
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.settings import BucketJob, BucketLocation, DiscardRule
 from aws_s3.state.bucket_state import BucketState
@@ -667,6 +668,7 @@ def test_account_of_the_caller_is_asked_only_where_a_key_holds_none(tmp_path: Pa
 
 
 def test_number_of_events_is_told(collection: Collection, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(DEBUG_2, logger="aws_s3")
     put(collection, trail("a", events=3))
     collection.run(remove=True)
     told = lines(caplog, "Level 9")
