@@ -4,7 +4,7 @@ It knows interfaces and no log type. `pipeline.run` fetches, decodes and deliver
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,6 +12,7 @@ from datetime import date
 from aws_s3.aws.s3 import KEYS_A_DELETION, Bucket
 from aws_s3.buckets.discovery import Discovery
 from aws_s3.buckets.new_objects import NewObjects
+from aws_s3.buckets.nothing_found import hint, tell_nothing_found
 from aws_s3.buckets.object_source import (
     AlreadyProcessed,
     Found,
@@ -35,7 +36,7 @@ from aws_s3.errors import (
 from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.delivery import Delivery
-from aws_s3.pipeline.levels import DEBUG_2, about
+from aws_s3.pipeline.levels import DEBUG_2, STANDING, about
 from aws_s3.pipeline.run import run_source
 from aws_s3.pipeline.source import Loading
 from aws_s3.pipeline.stats import RunStats
@@ -80,6 +81,7 @@ class Collector:
         self._stats = context.stats
         self._failures: list[CollectorError] = []
         self._to_delete: dict[str, None] = {}
+        self._today = today
         self._objects = self._object_source(today)
         self._found: Iterator[Found] = iter(())
         self._account = ""
@@ -148,9 +150,15 @@ class Collector:
     def failed(self, item: WorkItem, error: ObjectError) -> None:
         """Decide about an object that cannot be collected, and about its partition.
 
-        A retried object never stops its partition.
+        A retried object never stops its partition, nor does one that somebody else put there.
         """
+        if isinstance(error, UnavailableError) and error.archived:
+            self._leave_archived(item)
+            return
         self._stats.count(error)
+        if isinstance(error, MalformedError) and item.origin is Origin.NEW and self._is_stranger(item):
+            self._leave_stranger(item, error)
+            return
         is_skipped = self._job.skip_on_error
         if not is_skipped:
             self._failures.append(error)
@@ -168,6 +176,20 @@ class Collector:
                 log.error("%s", error)
                 self._objects.stop(item.partition)
 
+    def _leave_archived(self, item: WorkItem) -> None:
+        """Count an object that is in an archive: it is nobody's failure, and no run tries it again."""
+        self._stats.archived.add(item.partition.day(item.object.key) or self._today)
+        if item.origin is not Origin.REPARSE:
+            self._state.forget_failed(item.object.key)
+
+    def _is_stranger(self, item: WorkItem) -> bool:
+        """Tell whether the object has no name as the type's objects do, so that its content may be anybody's."""
+        return not self._job.skip_on_error and not self._log_type.is_typical(item.object.key, item.partition)
+
+    def _leave_stranger(self, item: WorkItem, error: ObjectError) -> None:
+        log.warning("%s It is passed over, because its name is none of %s.", error, self._log_type.name)
+        self._state.mark_malformed(item.partition, _failed(item), self._account, error)
+
     def _object_source(self, today: date) -> ObjectSource:
         job, context = self._job, self._context
         listing = ListingContext(context.bucket, context.state, context.locks, context.listings, context.stats)
@@ -182,7 +204,7 @@ class Collector:
             return self._discovered()
         except (EmptyBucketError, NoAccountsError) as error:
             if self._state.is_empty():
-                raise
+                raise type(error)(f"{error} {self._hint()}".rstrip()) from error
             log.info("%s", error)
             return []
 
@@ -247,8 +269,34 @@ class Collector:
             log.error("%s", failure)
         self._to_delete.clear()
 
-    def _finish(self, partitions: Collection[Partition]) -> None:
+    def _hint(self) -> str:
+        return hint(self._job, self._log_type, self._context.bucket)
+
+    def _tell_nothing_found(self, partitions: Sequence[Partition]) -> None:
+        """Tell where a source that never found an object looks, unless something kept this run from finding one."""
+        source, stats = self._state.source, self._stats
+        if stats.listed or stats.known or stats.archived.count:
+            source.note_found()
+        elif self._failures or self._objects.is_partial or self._state.ever_found():
+            return
+        elif tell_nothing_found(self._job, self._log_type, self._context.bucket, partitions):
+            source.note_found()
+
+    def _finish(self, partitions: Sequence[Partition]) -> None:
         self._delete_now()
+        self._tell_nothing_found(partitions)
+        if (archived := self._stats.archived).count:
+            log.warning(
+                "%s (%s): %d objects from %s to %s are in an archive and are passed over. To collect them, restore "
+                "them, then run once with --reparse --only_logs_after %s.",
+                self._job.source.bucket,
+                self._job.source.type,
+                archived.count,
+                archived.first,
+                archived.last,
+                f"{archived.first:%Y-%b-%d}".upper(),
+                extra=STANDING,
+            )
         if not (self._job.accounts or self._job.regions or self._job.reparse):
             self._retry_lost(partitions)
         if pending := self._state.failed_objects.count_pending():

@@ -17,6 +17,7 @@ from aws_s3.buckets.object_source import (
 from aws_s3.errors import CredentialsError, StorageError, ThrottledError
 from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import Partition
+from aws_s3.log_types.strays import is_stray
 from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3, about
 from aws_s3.pipeline.prefetch import ahead, prefetch
 from aws_s3.state.start_day import History, StartRequest, choose_start_day
@@ -96,7 +97,7 @@ class NewObjects(ObjectSource):
 
     def _new(self, partition: Partition, pages: Pages) -> Iterator[Found]:
         for page in self._stats.listing.around(pages):
-            items = [item for item in page if self._accepts(item.key, partition)]
+            items = [item for item in page if self._accepts(item.key, partition) and self._is_readable(item, partition)]
             known = self._state.done_or_waiting(partition, [item.key for item in items])
             self._count(len(items), len(known))
             if known and self._removes:
@@ -116,10 +117,19 @@ class NewObjects(ObjectSource):
         return sorted(self._state.removable([item.key for item in items]))
 
     def _accepts(self, key: str, partition: Partition) -> bool:
-        accepted = self._log_type.accepts(key, partition)
-        if not accepted:
-            log.log(DEBUG_3, "++ Passing over another kind of object: %s", key, extra=about(key))
-        return accepted
+        if is_stray(key):
+            self._stats.strays += not key.endswith("/")
+        elif self._log_type.accepts(key, partition):
+            return True
+        log.log(DEBUG_3, "++ Passing over another kind of object: %s", key, extra=about(key))
+        return False
+
+    def _is_readable(self, item: S3Object, partition: Partition) -> bool:
+        """Tell whether the object is in no archive; a reparse asks for all, because some may be restored."""
+        if item.is_archived and not self._request.reparse:
+            self._stats.archived.add(partition.day(item.key) or self._request.today)
+            return False
+        return True
 
     def _is_wanted(self, key: str, known: set[str]) -> bool:
         if key not in known:

@@ -8,6 +8,7 @@ from itertools import chain, islice
 
 from aws_s3.aws.s3 import Bucket
 from aws_s3.config.advice import advice, where
+from aws_s3.errors import CollectorError
 from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import AWS_LOGS, Partition
 from aws_s3.log_types.recognition import readings
@@ -24,10 +25,10 @@ _PARTITIONS = 50
 _PAGES = 2
 
 
-def tell_nothing_found(job: BucketJob, bucket: LogType, store: Bucket, partitions: Sequence[Partition]) -> None:
+def tell_nothing_found(job: BucketJob, bucket: LogType, store: Bucket, partitions: Sequence[Partition]) -> bool:
     """Tell that a source that never had an object found none: a WARNING, or an INFO line where older ones lie there.
 
-    It costs a request or two for each partition, and a few for the path.
+    Return whether there are older ones. It costs a request or two for each partition, and a few for the path.
     """
     name = f"{job.source.bucket} ({job.source.type})"
     day = next(_days(bucket, store, partitions), None)
@@ -38,16 +39,23 @@ def tell_nothing_found(job: BucketJob, bucket: LogType, store: Bucket, partition
             day,
             f"{day:%Y-%b-%d}".upper(),
         )
-        return
+        return True
     applied = {partition.dates for partition in partitions}
     layouts = [layout for layout in bucket.layouts if not applied or layout.dates in applied]
     place, next_step = where(job, layouts), hint(job, bucket, store)
     log.warning("%s: no object of any day lies under %s. %s", name, place, next_step, extra=STANDING)
+    return False
 
 
 def hint(job: BucketJob, bucket: LogType, store: Bucket) -> str:
-    """Return the next step for a source that finds nothing: a key of the bucket, and the options that collect it."""
-    keys = next(filter(None, _samples(job, bucket, store)), None)
+    """Return the next step for a source that finds nothing: a key of the bucket, and the options that collect it.
+
+    It is empty where the bucket may be listed under the path only.
+    """
+    try:
+        keys = next(filter(None, _samples(job, bucket, store)), None)
+    except CollectorError:
+        return ""
     if keys is None:
         return "The bucket holds no log. Check --bucket."
     key = min(keys, key=lambda key: _distance(job, key))

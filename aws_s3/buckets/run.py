@@ -2,12 +2,15 @@
 
 from contextlib import ExitStack, closing
 from datetime import datetime
+from pathlib import Path
 
-from aws_s3.aws.s3 import S3Bucket
+from aws_s3.aws.s3 import Bucket, S3Bucket
 from aws_s3.aws.session import Session, known_regions
 from aws_s3.buckets.collector import Collector, Context
+from aws_s3.buckets.path_form import with_settled_path
 from aws_s3.buckets.reader import BucketReader
 from aws_s3.log_types import LOG_TYPES
+from aws_s3.log_types.base import LogType
 from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.loading import open_loading, share
@@ -16,7 +19,7 @@ from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import open_sink
 from aws_s3.pipeline.stats import RunStats
-from aws_s3.settings import BucketJob, Settings
+from aws_s3.settings import BucketJob, BucketLocation, Settings
 from aws_s3.state.bucket_state import BucketState
 from aws_s3.state.locks import Locks
 
@@ -39,6 +42,7 @@ def collect_bucket(
     with ExitStack() as opened:
         opened.enter_context(closing(sink))
         loading = opened.enter_context(open_loading(reader, downloads, workers))
+        job = settled(job, log_type, bucket, settings.state_dir, began)
         keep_days = None if job.reparse else job.lookback_days
         state = BucketState(
             settings.state_dir, log_type, job.source, began, keep_days, is_stopping=lambda: stop_request.is_set
@@ -58,3 +62,13 @@ def collect_bucket(
             stats=stats,
         )
         return Collector(job, log_type, context, began.date()).run()
+
+
+def settled(job: BucketJob, log_type: LogType, bucket: Bucket, state_dir: Path, began: datetime) -> BucketJob:
+    """Return the job with the form of its path under which objects lie; the form that the state knows stays."""
+
+    def is_known(location: BucketLocation) -> bool:
+        with closing(BucketState(state_dir, log_type, location, began, keep_days=None)) as state:
+            return not state.is_empty()
+
+    return with_settled_path(job, log_type, bucket, is_known)

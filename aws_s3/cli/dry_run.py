@@ -18,7 +18,7 @@ from aws_s3.aws.session import Session, known_regions
 from aws_s3.buckets.collector import Collector, Context
 from aws_s3.buckets.object_source import WorkItem
 from aws_s3.buckets.reader import BucketReader
-from aws_s3.buckets.run import LISTING_THREADS
+from aws_s3.buckets.run import LISTING_THREADS, settled
 from aws_s3.console.line_format import printable
 from aws_s3.console.tables import print_report, table
 from aws_s3.log_types import LOG_TYPES
@@ -46,6 +46,7 @@ def preview_bucket(settings: Settings, job: BucketJob, stop_request: StopRequest
     with ExitStack() as opened:
         folder = Path(opened.enter_context(TemporaryDirectory()))
         opened.enter_context(copied(settings.state_dir, folder))
+        job = settled(job, bucket, store, folder, began)
         context = Context(
             bucket=store,
             reader=BucketReader(store, bucket, job.source.bucket, job.account_alias, job.skip_on_error, EventRules()),
@@ -59,7 +60,7 @@ def preview_bucket(settings: Settings, job: BucketJob, stop_request: StopRequest
             stats=stats,
         )
         code = Collector(replace(job, remove=False), bucket, context, began.date()).run()
-    print_report("\n".join(map(printable, _lines(job, found, store.lists))))
+    print_report("\n".join(map(printable, _lines(job, found, store.lists, stats))))
     return code
 
 
@@ -149,7 +150,7 @@ class _NoSink(Sink):
         """Do nothing."""
 
 
-def _lines(job: BucketJob, found: _Found, lists: int) -> Iterator[str]:
+def _lines(job: BucketJob, found: _Found, lists: int, stats: RunStats) -> Iterator[str]:
     source = job.source
     objects = sum(share.objects for share in found.shares.values())
     size = sum(share.size for share in found.shares.values())
@@ -159,6 +160,10 @@ def _lines(job: BucketJob, found: _Found, lists: int) -> Iterator[str]:
         for partition, share in found.shares.items()
     ]
     yield from table(("partition", "objects", "size", "first day", "last day"), rows) if rows else ()
+    if stats.archived.count:
+        yield f"In an archive, and passed over: {stats.archived.count:,} objects"
+    if stats.strays:
+        yield f"No logs, and passed over: {stats.strays:,} objects such as READMEs"
     deletions = math.ceil(objects / KEYS_A_DELETION) if job.remove else 0
     yield f"Requests: about {lists:,} LIST (this run made them too), {found.gets:,} GET" + (
         f", {deletions:,} DELETE" if deletions else ""

@@ -15,13 +15,21 @@ ACCOUNT_AND_REGION = ("bucket_path", "aws_account_id", "aws_region", "log_key")
 ACCOUNT_ONLY = ("bucket_path", "aws_account_id", "log_key")
 
 
+_EXTENSIONS = (
+    *(".gz", ".zip", ".bz2", ".xz", ".zst", ".snappy", ".log", ".json", ".jsonl", ".ndjson", ".csv", ".parquet"),
+    *(".avro", ".orc"),
+)
+"""The endings that AWS, Firehose and Umbrella give their objects."""
+
+
 class LogType(Decoder):
     """One type of logs kept in a bucket.
 
     `name` is the value of `--type`; `table` and `key_columns` its rows in the state; `layouts` where
     its objects lie; `every_layout` whether all of these are read, or only that under `AWSLogs/` where
     the path holds it; `suffix_in_bucket_path` whether the suffix is part of the rows' `bucket_path`;
-    `account_in_event` whether each event carries the account of its folder.
+    `account_in_event` whether each event carries the account of its folder; `account_in_name` whether the names of
+    objects begin with the account.
     """
 
     name: ClassVar[str]
@@ -31,6 +39,7 @@ class LogType(Decoder):
     every_layout: ClassVar[bool] = False
     suffix_in_bucket_path: ClassVar[bool] = False
     account_in_event: ClassVar[bool] = False
+    account_in_name: ClassVar[bool] = False
 
     def check_path(self, path: str) -> None:
         """Raise InvalidTypeError when objects of this type cannot lie under `path`."""
@@ -40,6 +49,17 @@ class LogType(Decoder):
         """Tell whether the object is one of this type; the others of the partition are passed over."""
         del partition
         return not key.endswith("/")
+
+    def is_typical(self, key: str, partition: Partition) -> bool:
+        """Tell whether the object's name is of the form that the type's objects have.
+
+        A malformed object stops its partition; one with another extension or without the account that such names
+        begin with was put there by somebody else, and stops nothing.
+        """
+        name = key.rpartition("/")[2]
+        if self.account_in_name and partition.account and not name.startswith(partition.account):
+            return False
+        return "." not in name or name.endswith(_EXTENSIONS)
 
     def extra_columns(self, key: str) -> dict[str, str]:
         """Return the values of key columns that only this type has, from the object's key."""

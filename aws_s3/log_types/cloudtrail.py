@@ -20,6 +20,7 @@ class CloudTrail(LogType):
     layouts = (aws_logs("CloudTrail"),)
     suffix_in_bucket_path = True
     account_in_event = True
+    account_in_name = True
 
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event]:
         """Yield each record, with `source` = `cloudtrail`."""

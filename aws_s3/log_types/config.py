@@ -31,6 +31,7 @@ class Config(LogType):
     layouts = (aws_logs("Config", UNPADDED),)
     suffix_in_bucket_path = True
     account_in_event = True
+    account_in_name = True
 
     def accepts(self, key: str, partition: Partition) -> bool:
         """Take the histories and snapshots, not the folder markers and notifications beside them."""

@@ -26,6 +26,7 @@ class VpcFlow(ColumnarLogType):
     layouts = (aws_logs("vpcflowlogs"),)
     suffix_in_bucket_path = True
     account_in_event = True
+    account_in_name = True
 
     def extra_columns(self, key: str) -> dict[str, str]:
         """Return the `flow_log_id` of the object's name, empty when it holds none."""

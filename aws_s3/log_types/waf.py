@@ -34,6 +34,7 @@ class Waf(LogType):
     table = "waf"
     layouts = (aws_logs("WAFLogs", SLASHED, AnyFolder(), region=Region(also=("cloudfront",))), Layout(SLASHED))
     every_layout = True
+    account_in_name = True
 
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Yield each record, with `source` = `waf` and its headers as an object.

@@ -63,16 +63,32 @@ class EventCounts:
 
 
 @dataclass
+class ArchivedObjects:
+    """Objects that are passed over because they are in an archive: how many, of which UTC days."""
+
+    count: int = 0
+    first: date | None = None
+    last: date | None = None
+
+    def add(self, day: date) -> None:
+        """Count an object of this day."""
+        self.count += 1
+        self.first = min(self.first or day, day)
+        self.last = max(self.last or day, day)
+
+
+@dataclass
 class RunStats:
     """The figures of one run. An object is one of S3's, a log stream, or one region's findings.
 
     `listed`: objects found to collect; `objects`, `bytes`: those of which all was accepted, and their
     size; `events`: those accepted. `malformed` and `failed` count objects that could not be read, and
-    had; `known` those that an earlier run collected. `newest` is the UTC day of the
-    newest object, or the time of the newest event, in seconds since 1970. `taken` counts the partitions,
-    log groups or regions that the run worked on, `held` those that it left to another run. `dropped`: events that Wazuh
-    took and dropped, as far as it tells. `waiting` is the time until Wazuh had room. The stopwatches
-    measure the time that the loop waits. `observers` are called whenever there may be something to see.
+    had; `known` what was passed over because it was collected before, `strays` because it is no log.
+    `newest` is the UTC day of the newest object, or the time of the newest event, in seconds since 1970.
+    `taken` counts the partitions, log groups or regions that the run worked on, `held` those that it left to
+    another run. `dropped`: events that Wazuh took and dropped, as far as it tells. `waiting` is the time until
+    Wazuh had room. The stopwatches take what the loop waits. `observers` are called whenever there may be
+    something to see.
     """
 
     listed: int = 0
@@ -84,8 +100,10 @@ class RunStats:
     known: int = 0
     taken: int = 0
     held: int = 0
+    strays: int = 0
     dropped: int = 0
     newest: float | None = None
+    archived: ArchivedObjects = field(default_factory=ArchivedObjects)
     reading: EventCounts = field(default_factory=EventCounts)
     listing: Stopwatch = field(default_factory=Stopwatch)
     downloading: Stopwatch = field(default_factory=Stopwatch)

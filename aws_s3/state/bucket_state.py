@@ -89,6 +89,10 @@ class BucketState:
         """Tell whether no object of the source was ever collected."""
         return not self._partitions.any() and not self._processed.any()
 
+    def ever_found(self) -> bool:
+        """Tell whether any run, also of an earlier version or of Wazuh's own module, found an object of the source."""
+        return self.source.ever_found() or self._partitions.any_object() or self._processed.any()
+
     def history(self) -> History:
         """Return the state of the source as a whole."""
         return History(self.source.last_run(), self._partitions.earliest_floor())
@@ -150,6 +154,11 @@ class BucketState:
                 self.failed_objects.forget(execute, failed.key)
             else:
                 self.failed_objects.put_malformed(execute, failed, error)
+
+    def forget_failed(self, key: str) -> None:
+        """Forget that the object failed: it is in an archive, and no run tries it again."""
+        with self._database.transaction() as execute:
+            self.failed_objects.forget(execute, key)
 
     def advance(self, partition: Partition, key: str) -> None:
         """Move the partition's newest day on to the day of an object that was processed in its turn.

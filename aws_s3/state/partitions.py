@@ -88,6 +88,11 @@ class Partitions:
     def _has_foreign_run(self) -> bool:
         return self._database.first("SELECT 1 FROM collection_foreign LIMIT 1") is not None
 
+    def any_object(self) -> bool:
+        """Tell whether an object of any partition was ever processed in its turn."""
+        sql = "SELECT 1 FROM collection_partition WHERE source = ? AND place IS NOT NULL LIMIT 1"
+        return self._database.first(sql, (self._source.id,)) is not None
+
     def any(self) -> bool:
         """Tell whether any partition was ever begun."""
         sql = "SELECT 1 FROM collection_partition WHERE source = ? LIMIT 1"
