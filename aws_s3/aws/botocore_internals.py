@@ -21,11 +21,13 @@ from botocore.exceptions import ConfigParseError, ReadTimeoutError, ResponseStre
 from botocore.parsers import ResponseParserError, ResponseParserFactory
 from botocore.response import StreamingBody
 from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.util import Timeout
 
 from aws_s3.aws.config_file import DEFAULT, ConfigFile, Profile, broken_file, expanded
 from aws_s3.errors import UnknownProfileError
 
 _FIRST_ATTEMPTS = 3
+_READ_TIMEOUT = 60
 _OK = 200
 _PROGRESS = 1024
 _READ = 1 << 20
@@ -260,11 +262,16 @@ class StrictParserFactory(ResponseParserFactory):  # type: ignore[misc]
         return parser
 
 
-class FailFastOnUnreachable:
-    """Ends the attempts at an endpoint that never answered, so that a wrong one is reported within seconds.
+class FirstContact:
+    """Ends the attempts at an endpoint that never answered, so that a wrong one is reported within 30 s.
 
-    Without it, the first request is tried as often as every other.
+    A connection is tried three times. An endpoint that is silent is given up at once: clients are made
+    with the short `read_timeout`, which becomes botocore's usual one with the first answer. Without these
+    parts of botocore, the first request is tried as often as every other, and time-outs stay short.
     """
+
+    read_timeout = 25
+    """Seconds without a byte; long polling of SQS takes 20."""
 
     def __init__(self) -> None:
         self._reached: set[str] = set()
@@ -277,8 +284,26 @@ class FailFastOnUnreachable:
         """Raise the exception after which botocore would try again."""
         if response is not None:
             self._reached.add(endpoint.host)
-        elif caught_exception and attempts >= _FIRST_ATTEMPTS and endpoint.host not in self._reached:
+            _set_read_timeout(endpoint.http_session, _READ_TIMEOUT)
+            return
+        is_last = attempts >= _FIRST_ATTEMPTS or isinstance(caught_exception, ReadTimeoutError)
+        if caught_exception and is_last and endpoint.host not in self._reached:
             raise caught_exception
+
+
+def _set_read_timeout(http_session: Any, seconds: float) -> None:
+    """Let the requests of botocore's HTTP session wait `seconds` for a byte from now on."""
+    old = getattr(http_session, "_timeout", None)
+    if not isinstance(old, Timeout) or old.read_timeout == seconds:
+        return
+    new = Timeout(connect=old.connect_timeout, read=seconds)
+    http_session._timeout = new
+    for manager in (http_session._manager, *http_session._proxy_managers.values()):
+        manager.connection_pool_kw["timeout"] = new
+        for key in manager.pools.keys():  # noqa: SIM118 - not a dict, and without an iterator
+            pool = manager.pools.get(key)
+            if pool is not None:
+                pool.timeout = new
 
 
 class BotocoreSession(botocore.session.Session):  # type: ignore[misc]

@@ -10,7 +10,7 @@ from typing import Any
 
 import botocore.exceptions
 import urllib3.exceptions
-from botocore.exceptions import BotoCoreError, ClientError, ResponseStreamingError
+from botocore.exceptions import BotoCoreError, ClientError, ProxyConnectionError, ResponseStreamingError
 from botocore.parsers import ResponseParserError
 
 from aws_s3.errors import (
@@ -127,7 +127,19 @@ SILENT = ErrorMapping(
 TLS = ErrorMapping(
     EndpointError, "Check the endpoint's name, and that ca_bundle (or AWS_CA_BUNDLE) holds its certificate's issuer."
 )
-PROXY = ErrorMapping(EndpointError, "Check proxy.host, proxy.port, proxy.username and proxy.password, or HTTPS_PROXY.")
+NO_TLS = ErrorMapping(
+    EndpointError, "The port does not speak TLS: give an endpoint with http://, or the port that does."
+)
+PROXY = ErrorMapping(EndpointError, "Check proxy.host and proxy.port, or HTTP_PROXY and HTTPS_PROXY.")
+PROXY_LOGIN = ErrorMapping(
+    EndpointError, "Check proxy.username and proxy.password, or the login in HTTP_PROXY and HTTPS_PROXY."
+)
+PROXY_FAILURE = ErrorMapping(
+    EndpointError, "The proxy cannot reach the endpoint: check the endpoint, and the proxy's DNS and network."
+)
+PROXY_REFUSAL = ErrorMapping(
+    EndpointError, "Let the proxy's administrator allow the endpoint, or add its host to NO_PROXY."
+)
 NOT_A_URL = ErrorMapping(EndpointError, "Give the endpoint as HOST, HOST:PORT or a URL.")
 NO_ENDPOINT = ErrorMapping(EndpointError, "Check that the region has the service, and the endpoint settings.")
 NO_PROFILE = ErrorMapping(UnknownProfileError, "Check --aws_profile, and source_profile in the AWS configuration file.")
@@ -244,7 +256,7 @@ CODES = {
     "502": SERVER,
     "503": SERVER,
     "504": SERVER,
-    "407": PROXY,
+    "407": PROXY_LOGIN,
 }
 """AWS's code, or with `OPERATION.` before it; an HTTP status where the answer holds no code; `KMS.` for all of KMS."""
 
@@ -324,13 +336,19 @@ ValueError: botocore raises it of settings when it makes a client.
 """
 
 TEXTS = {
+    re.compile(r"(?i)wrong.version.number|record.layer.failure|packet.length.too.long|http.request\]"): NO_TLS,
+    re.compile(r"Tunnel connection failed: 407"): PROXY_LOGIN,
+    re.compile(r"Tunnel connection failed: 5"): PROXY_FAILURE,
+    re.compile(r"Tunnel connection failed: \d"): PROXY_REFUSAL,
     re.compile(r"signature (has )?expired|signature not yet current|request has expired", re.IGNORECASE): CLOCK,
     re.compile(r"Invalid endpoint:"): NOT_A_URL,
 }
 """Failures that only the message shows: AWS calls a wrong clock a wrong signature or a denial, too."""
 
 _OF_STS = ("GetCallerIdentity", "AssumeRole", "AssumeRoleWithWebIdentity")
+_DEEPEST = 5
 _LONGEST_NAME = 60
+_NO_URL = re.compile(r"( on| to)?( the)? endpoint URL: \"None\"")
 _NOT_FOREIGN = (407, 429)
 """Statuses that mean the same, whoever answers."""
 
@@ -374,8 +392,9 @@ def not_from(service: str, what: str) -> str:
 
 
 def _row(error: Exception) -> ErrorMapping:
+    text = f"{error} {_reason(error)}"
     for pattern, row in TEXTS.items():
-        if pattern.search(str(error)):
+        if pattern.search(text):
             return row
     if isinstance(error, ClientError) and is_foreign(error):
         return NOT_STS if error.operation_name in _OF_STS else NOT_AWS
@@ -413,8 +432,10 @@ def _codes(error: ClientError) -> tuple[str, ...]:
 
 def _words(error: Exception) -> str:
     """Return the words of AWS or botocore, in one line that ends in a full stop."""
-    text = str(error)
-    if isinstance(error, ResponseParserError):
+    text = _NO_URL.sub("", str(error))
+    if isinstance(error, ProxyConnectionError):
+        text = f"{text}: {_reason(error)}"
+    elif isinstance(error, ResponseParserError):
         text = "the answer cannot be parsed"
     elif isinstance(error, ClientError) and is_foreign(error):
         text = _kind_of(error.response.get("ResponseMetadata", {}))
@@ -427,6 +448,17 @@ def _words(error: Exception) -> str:
     for pattern, mask in _SECRETS:
         text = pattern.sub(mask, text)
     return text.rstrip(". ") + "."
+
+
+def _reason(error: BaseException) -> str:
+    """Return the text of the innermost failure: `Tunnel connection failed: 403 Forbidden`, `Connection refused`."""
+    for _ in range(_DEEPEST):
+        wrapped = getattr(error, "kwargs", {}).get("error")
+        inner = wrapped or getattr(error, "original_error", None) or error.__cause__
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _kind_of(answer: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from functools import cache, cached_property, partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,10 +22,10 @@ from botocore.loaders import create_loader
 from dateutil.parser import isoparse
 
 from aws_s3 import __version__
-from aws_s3.aws.botocore_internals import BotocoreSession, FailFastOnUnreachable
+from aws_s3.aws.botocore_internals import BotocoreSession, FirstContact
 from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.error_table import FAILURES, translate
-from aws_s3.errors import CredentialsError, EndpointError, UnknownRegionError
+from aws_s3.errors import ConfigFileError, CredentialsError, EndpointError, UnknownRegionError
 from aws_s3.settings import Access
 
 log = logging.getLogger(__name__)
@@ -55,13 +56,14 @@ class Session:
         self._access = access
         self._core = BotocoreSession(access.profile, _sts_client_options(access.sts_endpoint))
         self._profile = self._core.use_profile()
+        self._check_ca_bundle()
         self._region = self._choose_region(regions)
         self._core.set_config_variable("region", self._region or self._home_region())
         # TCP, TLS and gzip all check the body; hashing it again in Python costs more than it adds.
         self._core.set_config_variable("response_checksum_validation", "when_required")
         self._core.set_config_variable("request_checksum_calculation", "when_required")
         self._core.set_default_client_config(self._config())
-        FailFastOnUnreachable().register(self._core)
+        FirstContact().register(self._core)
         self._core.register_component("credential_provider", self._credential_chain())
 
     @property
@@ -109,6 +111,14 @@ class Session:
         except FAILURES as error:
             raise translate(error, "the account of the credentials (GetCallerIdentity)") from error
 
+    def _check_ca_bundle(self) -> None:
+        bundle = self._core.get_config_variable("ca_bundle")
+        if bundle and not Path(bundle).is_file():
+            raise ConfigFileError(
+                f"The bundle of certificates {bundle} is not a file. Correct ca_bundle in the AWS configuration file, "
+                "or AWS_CA_BUNDLE in the environment."
+            )
+
     def _choose_region(self, asked: tuple[str, ...]) -> str | None:
         """Return the one region asked for; of several, the first if they are of another partition.
 
@@ -135,6 +145,7 @@ class Session:
             connect_timeout=_CONNECT_TIMEOUT,
             max_pool_connections=self.downloads.max_concurrent_requests + _BESIDE_DOWNLOADS,
             proxies={"http": proxy.url, "https": proxy.url} if proxy else None,
+            read_timeout=FirstContact.read_timeout,
             proxies_config=dict(proxy.settings) if proxy else None,
             retries={"mode": retries.mode, "total_max_attempts": retries.max_attempts},
         )

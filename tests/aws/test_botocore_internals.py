@@ -15,7 +15,7 @@ from aws_s3.aws.botocore_internals import (
     BotocoreSession,
     ClientParts,
     ExpectedAnswer,
-    FailFastOnUnreachable,
+    FirstContact,
     StrictParserFactory,
     get_through,
     on_get_answered,
@@ -130,7 +130,7 @@ def test_parser_raises_one_class_for_every_answer_that_is_not_awss() -> None:
 
 def test_attempts_at_an_endpoint_that_never_answered_end_after_three() -> None:
     session = botocore.session.Session()
-    FailFastOnUnreachable().register(session)
+    FirstContact().register(session)
     with Server(answer) as server:
         pass
     s3 = session.create_client(

@@ -23,6 +23,7 @@ from aws_s3.aws.error_table import (
     FAILURES,
     ErrorMapping,
     ForeignAnswerError,
+    is_foreign,
     translate,
     translate_object,
 )
@@ -282,6 +283,43 @@ def test_error_of_ours_passes_unchanged() -> None:
 def test_message_is_one_line_and_shows_what_an_exception_from_elsewhere_is() -> None:
     error = translate(ConnectionResetError("broken\n  pipe"), "bucket b")
     assert str(error).startswith("Bucket b: ConnectionResetError: broken pipe. ")
+
+
+def test_url_that_is_unknown_is_not_shown_as_none() -> None:
+    for error_type in (boto.ReadTimeoutError, boto.EndpointConnectionError, boto.ConnectTimeoutError):
+        message = str(translate(error_type(endpoint_url=None, error=OSError("x")), "bucket b"))
+        assert "None" not in message and "  " not in message
+
+
+def foreign(code: str, headers: dict[str, str], status: int = 403, operation: str = "GetObject") -> ClientError:
+    metadata = {"HTTPStatusCode": status, "HTTPHeaders": headers}
+    return ClientError({"Error": {"Code": code, "Message": "<html>"}, "ResponseMetadata": metadata}, operation)
+
+
+HTML, REQUEST_ID = {"Content-Type": "text/html"}, {"x-amz-request-id": "1"}
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (foreign("403", HTML), True),
+        (foreign("403", {"Content-Type": "application/json", "x-amzn-RequestId": "1"}), False),
+        (foreign("403", REQUEST_ID), False),
+        (foreign("AccessDenied", HTML), False),
+        (foreign("", REQUEST_ID), True),
+        (foreign("Unknown", HTML), True),
+        (foreign("404", {"content-length": "0"}, 404, "HeadObject"), False),
+        (foreign("403", HTML, 403, "HeadObject"), True),
+        (foreign("403", HTML | REQUEST_ID, 403, "HeadObject"), False),
+        (foreign("407", HTML, 407), False),
+        (foreign("429", HTML, 429), False),
+        (foreign("403", {}), False),
+    ],
+)
+def test_answer_without_code_and_request_id_is_foreign(error: ClientError, expected: bool) -> None:
+    assert is_foreign(error) is expected
+    assert ("does not come from AWS" in str(translate(error, "bucket b"))) is expected
+    assert ("<html>" in str(translate(error, "bucket b"))) is not expected
 
 
 def test_answer_without_message_is_told() -> None:

@@ -3,8 +3,10 @@
 import logging
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +17,10 @@ import botocore.session
 import pytest
 from botocore.loaders import create_loader
 
+from aws_s3.aws.botocore_internals import FirstContact
 from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.error_table import FAILURES, translate
+from aws_s3.aws.s3 import S3Bucket
 from aws_s3.aws.session import Session, aws_partition_of, known_regions
 from aws_s3.errors import (
     CollectorError,
@@ -440,6 +444,33 @@ class TestFirstContact:
             assert failure(lambda: client.list_objects_v2(Bucket="acme-logs")).exit_code == 15
         assert len(attempts) == 6
 
+    @pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n<ListBucket"])
+    @pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
+    def test_silent_endpoint_is_given_up_at_the_first_time_out(
+        self, config: Configure, monkeypatch: pytest.MonkeyPatch, mode: str, begin: bytes
+    ) -> None:
+        config(f"[default]\nretry_mode = {mode}\nmax_attempts = 10\n")
+        monkeypatch.setattr(FirstContact, "read_timeout", 0.5)
+        with silent_after(begin) as url:
+            client = Session(Access(service_endpoint=url)).client("s3")
+            attempts = count_attempts(client)
+            error = failure(lambda: client.list_objects_v2(Bucket="acme-logs"))
+        assert (error.exit_code, len(attempts)) == (15, 1)
+        assert "stopped answering" in str(error) and "None" not in str(error)
+
+    def test_silent_endpoint_has_less_than_thirty_seconds_and_long_polling_enough(self) -> None:
+        assert 20 < Session(Access()).client("s3").meta.config.read_timeout < 30 - 3
+
+    def test_endpoint_that_answered_once_has_a_minute(self) -> None:
+        with Server(lambda request: EMPTY_LISTING) as server:
+            client = Session(Access(service_endpoint=server.url)).client("s3")
+            for _ in range(2):
+                client.list_objects_v2(Bucket="acme-logs")
+            http_session = client._endpoint.http_session
+            pool = http_session._manager.connection_from_url(server.url)
+            assert (http_session._timeout.read_timeout, pool.timeout.read_timeout) == (60, 60)
+            assert pool.timeout.connect_timeout == 5
+
     def test_connecting_has_five_seconds(self) -> None:
         assert Session(Access()).client("s3").meta.config.connect_timeout == 5
 
@@ -449,6 +480,25 @@ def closed_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
+
+
+@contextmanager
+def silent_after(begin: bytes) -> Iterator[str]:
+    """Give the URL of a server that accepts every connection, answers so much, and then nothing more."""
+    kept = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    kept.append(connection)
+                    connection.sendall(begin)
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+    for connection in kept:
+        connection.close()
 
 
 def count_attempts(client: Any) -> list[str]:
@@ -646,6 +696,15 @@ class TestEmulatedAws:
         assert session.account() == ACCOUNT
 
     @pytest.mark.usefixtures("keys")
+    def test_server_that_does_not_serve_sts_is_told(self) -> None:
+        refusal = Answer(405, b"<Error><Code>MethodNotAllowed</Code></Error>", {"x-amz-request-id": "1"})
+        with Server(lambda request: refusal) as server:
+            for access in (Access(sts_endpoint=server.url), Access(sts_endpoint=server.url, role_arn=ROLE)):
+                error = failure(Session(access).account)
+                assert error.exit_code == 15 and "does not serve STS" in str(error)
+                assert "Unknown" not in str(error) and "no message" not in str(error)
+
+    @pytest.mark.usefixtures("keys")
     def test_missing_bucket_is_told(self, emulator: Emulator) -> None:
         error = failure(lambda: list_bucket(Session(Access(service_endpoint=emulator.url))))
         assert error.exit_code == 7 and "Bucket acme-logs: NoSuchBucket: " in str(error)
@@ -739,6 +798,36 @@ class TestProxy:
         assert proxy.refused and not proxy.log
         assert "wr0ng" not in str(error) + caplog.text
 
+    @pytest.mark.parametrize(
+        ("answer", "told", "advice"),
+        [
+            (407, "407 Proxy Authentication Required", "proxy.password"),
+            (403, "403 Forbidden", "administrator"),
+            (502, "502 Bad Gateway", "cannot reach the endpoint"),
+            (None, "Connection refused", "proxy.port"),
+        ],
+    )
+    def test_that_opens_no_tunnel_says_why(self, config: Configure, answer: int | None, told: str, advice: str) -> None:
+        with Server(lambda request: Answer()) as proxy:
+            proxy.refuse_tunnels(answer or 403)
+            keys = PROXY_KEYS.format(host="127.0.0.1", port=proxy.port if answer else closed_port())
+            config(f"[default]\n{keys}".replace("dev.", "default."))
+            error = failure(lambda: list_bucket(Session(Access())))
+        assert (error.exit_code, "\n" in str(error)) == (15, False)
+        assert told in str(error) and advice in str(error) and "page of the proxy" not in str(error)
+
+    @pytest.mark.parametrize("status", [403, 404, 200])
+    def test_page_of_an_http_proxy_is_no_answer_of_awss(self, config: Configure, status: int) -> None:
+        page = Answer(status, b"<html><body>Blocked</body></html>", {"Content-Type": "text/html"})
+        with Server(lambda request: page) as proxy:
+            config(f"[default]\ndefault.proxy.host = 127.0.0.1\ndefault.proxy.port = {proxy.port}\n")
+            session = Session(Access(service_endpoint="http://s3.example", sts_endpoint="http://sts.example"))
+            bucket = S3Bucket(session.client("s3"), "acme-logs", session.downloads)
+            for call in (lambda: bucket.holds(""), session.account):
+                error = failure(call)
+                assert error.exit_code in (7, 15) and "Blocked" not in str(error)
+                assert "ermission" not in str(error) and ("does not come from" in str(error) or "STS" in str(error))
+
     def test_that_does_not_answer_is_told_without_the_password(self, config: Configure) -> None:
         keys = PROXY_KEYS.format(host="127.0.0.1", port=closed_port())
         config(f"[default]\n{keys}".replace("dev.", "default."))
@@ -767,6 +856,22 @@ class TestCertificates:
     ) -> None:
         monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate.pem))
         list_bucket(Session(Access(service_endpoint=endpoint.url)))
+
+    @pytest.mark.parametrize("place", ["environment", "profile"])
+    def test_bundle_that_is_missing_is_named(
+        self, config: Configure, monkeypatch: pytest.MonkeyPatch, home: Path, place: str
+    ) -> None:
+        if place == "environment":
+            monkeypatch.setenv("AWS_CA_BUNDLE", f"{home}/missing.pem")
+        else:
+            config(f"[default]\nca_bundle = {home}/missing.pem\n")
+        error = failure(lambda: Session(Access()))
+        assert error.exit_code == 17 and ("missing.pem" in str(error) or "ca_bundle" in str(error))
+
+    def test_tls_spoken_to_a_port_without_is_told_so(self) -> None:
+        with Server(lambda request: EMPTY_LISTING) as plain:
+            error = failure(lambda: list_bucket(Session(Access(service_endpoint=f"127.0.0.1:{plain.port}"))))
+        assert error.exit_code == 15 and "http://" in str(error) and "ca_bundle" not in str(error)
 
     def test_bundle_that_is_none_is_told(self, config: Configure, home: Path, endpoint: Server) -> None:
         (home / "empty.pem").touch()

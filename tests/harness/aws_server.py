@@ -58,6 +58,12 @@ class Server:
         self._server.shutdown()
         self._server.server_close()
 
+    def refuse_tunnels(self, status: int) -> None:
+        """Answer CONNECT with the status and a page."""
+        refusal = Answer(status, b"the page of the proxy")
+        handler: Any = self._server.RequestHandlerClass
+        handler.do_CONNECT = lambda connection: connection.write(refusal)
+
     def respond(self, request: Request) -> Answer:
         """Record the request and answer it."""
         self.requests.append(request)
