@@ -29,6 +29,7 @@ from aws_s3.pipeline.sinks import open_sink
 from aws_s3.services import SERVICES
 from aws_s3.services.log_group_api import LogGroupApi
 from aws_s3.services.run import regions_of
+from aws_s3.services.selection import LogGroupSelection
 from aws_s3.settings import BucketJob, CollectJob, ServiceJob, ServiceName, Settings, SubscriberJob
 from aws_s3.state.log_streams import Group
 from aws_s3.wazuh.home import WazuhHome
@@ -109,9 +110,10 @@ class _Checks:
                 api.call("list_findings", f"the findings of {region}", maxResults=1)
                 seen += 1
                 continue
-            for group in job.log_groups:
-                name, _, prefix = group.partition(":")
-                seen += len(LogGroupApi(api, Group(region, name, prefix)).streams())
+            for selection in map(LogGroupSelection.parse, job.log_groups):
+                group = Group(region, selection.name, selection.prefix)
+                if selection.is_in(region):
+                    seen += len(LogGroupApi(api, group, selection.arn).streams())
         noun = "log streams" if job.name == ServiceName.CLOUDWATCH_LOGS else "regions"
         return f"{seen} {noun} in {', '.join(regions)}"
 

@@ -9,6 +9,7 @@ from aws_s3.console.tables import print_report
 from aws_s3.errors import StateError
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.services.run import LOCKS as SERVICE_LOCKS
+from aws_s3.services.selection import LogGroupSelection
 from aws_s3.settings import BucketJob, ServiceJob, ServiceName, Settings
 from aws_s3.state.bucket_state import BucketState
 from aws_s3.state.locks import Locks
@@ -57,16 +58,16 @@ def _forget_service(settings: Settings, job: ServiceJob) -> tuple[int, str]:
                 state.scans.forget(target)
             return len(targets), "scans"
         regions = job.regions or sorted({stream.region for stream in known.log_streams})
-        groups = [Group(region, *_name_and_prefix(group)) for group in job.log_groups for region in regions]
+        selections = map(LogGroupSelection.parse, job.log_groups)
+        groups = [
+            Group(region, selection.name, selection.prefix)
+            for selection in selections
+            for region in ([selection.region] if selection.region else regions)
+        ]
         for group in groups:
             for account in state.streams.accounts(group):
                 _acquire(locks, group.lock_name(account), group.name)
         return sum(map(state.streams.forget_group, groups)), "log streams"
-
-
-def _name_and_prefix(group: str) -> tuple[str, str]:
-    name, _, prefix = group.partition(":")
-    return name, prefix
 
 
 def _acquire(locks: Locks, name: str, label: str) -> None:

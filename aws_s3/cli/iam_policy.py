@@ -13,6 +13,7 @@ from aws_s3.aws.queue_address import QueueAddress
 from aws_s3.aws.session import aws_partition_of
 from aws_s3.console.tables import print_report
 from aws_s3.console.terminal import STDERR, NonBlockingWriter
+from aws_s3.services.selection import LogGroupSelection
 from aws_s3.settings import Access, BucketJob, CollectJob, ServiceJob, SubscriberJob
 
 Statement = dict[str, Any]
@@ -87,8 +88,10 @@ def _of_log_groups(job: ServiceJob, partition: str) -> Iterator[Statement]:
     if job.remove_log_streams:
         actions.append("logs:DeleteLogStream")
     places = [f"arn:{partition}:logs:{region}:*:log-group:" for region in job.regions or ("*",)]
-    groups = sorted({group.partition(":")[0] for group in job.log_groups})
-    yield _allow("LogGroups", actions, [f"{place}{group}:*" for place in places for group in groups])
+    selections = [LogGroupSelection.parse(group) for group in job.log_groups]
+    names = sorted({selection.name for selection in selections if not selection.arn})
+    arns = sorted({f"{selection.arn}:*" for selection in selections if selection.arn})
+    yield _allow("LogGroups", actions, [*(f"{place}{name}:*" for place in places for name in names), *arns])
     # Asked for the account of a group that has no streams any more.
     yield _allow("FindLogGroups", ["logs:DescribeLogGroups"], [f"{place}*" for place in places])
 

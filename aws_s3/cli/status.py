@@ -9,6 +9,7 @@ from aws_s3.config.ossec_conf import Wodle, read_ossec_conf
 from aws_s3.console.line_format import printable
 from aws_s3.console.summary import source_name
 from aws_s3.console.tables import print_report, shortened, table
+from aws_s3.services.selection import LogGroupSelection
 from aws_s3.settings import BucketJob, ServiceJob, ServiceName, Settings, StatusJob, SubscriberJob
 from aws_s3.state.overview import FailedStatus, Overview, PartitionStatus, SourceStatus, overview
 from aws_s3.state.sources import LastError
@@ -45,7 +46,8 @@ def _only(found: Overview, wodle: Wodle) -> Overview:
     jobs = [block.settings.job for block in wodle.blocks]
     buckets = list(dict.fromkeys(job.source for job in jobs if isinstance(job, BucketJob)))
     known = {status.source: status for status in found.sources}
-    names = {group.partition(":")[0] for job in jobs if isinstance(job, ServiceJob) for group in job.log_groups}
+    groups = [group for job in jobs if isinstance(job, ServiceJob) for group in job.log_groups]
+    names = {LogGroupSelection.parse(group).name for group in groups}
     services = {job.name for job in jobs if isinstance(job, ServiceJob)}
     queues = {job.queue for job in jobs if isinstance(job, SubscriberJob)}
     return Overview(

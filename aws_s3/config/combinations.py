@@ -158,6 +158,9 @@ def check_job(settings: Settings) -> None:
         _check_known(job.name, SERVICES, "service")
         if job.name == ServiceName.CLOUDWATCH_LOGS and not job.log_groups:
             raise UsageError("the service cloudwatchlogs needs {}", "--aws_log_groups")
+        if job.remove_log_streams and any(group.startswith("arn:") for group in job.log_groups):
+            # DeleteLogStream takes names of the caller's own account only.
+            raise UsageError("{} goes with names in {}, not with ARNs", "--remove-log-streams", "--aws_log_groups")
     elif isinstance(job, SubscriberJob):
         _check_known(job.name, SUBSCRIBERS, "subscriber")
         if job.type is not None:

@@ -6,6 +6,7 @@ from aws_s3.errors import DeniedError, MissingError, RequestError
 from aws_s3.services.base import Context
 from aws_s3.services.log_group import LogGroupCollector
 from aws_s3.services.log_group_api import REQUESTS_A_SECOND, LogGroupApi
+from aws_s3.services.selection import LogGroupSelection
 from aws_s3.settings import ServiceJob
 from aws_s3.state.log_streams import Group
 
@@ -27,11 +28,14 @@ class CloudWatchLogs:
     def collect(self, region: str) -> None:
         """Collect the groups in a region; a group that cannot be read does not stop the others."""
         api = self._context.connect(region, REQUESTS_A_SECOND)
-        for selection in self._job.log_groups:
-            name, _, prefix = selection.partition(":")
-            group = Group(region, name, prefix)
+        for selection in map(LogGroupSelection.parse, self._job.log_groups):
+            if not selection.is_in(region):
+                continue
+            name = selection.arn or selection.name
+            group = Group(region, selection.name, selection.prefix)
             try:
-                LogGroupCollector(self._job, self._context, LogGroupApi(api, group), group).run()
+                logs = LogGroupApi(api, group, selection.arn)
+                LogGroupCollector(self._job, self._context, logs, group).run()
                 self._found.add(name)
             except MissingError as error:
                 log.info("%s", error)

@@ -56,11 +56,16 @@ class Page:
 
 
 class LogGroupApi:
-    """A log group in one region. Every method raises the errors of `ServiceApi.call`."""
+    """A log group in one region. Every method raises the errors of `ServiceApi.call`.
 
-    def __init__(self, api: ServiceApi, group: Group) -> None:
+    With its `arn`, the group may be that of a linked account.
+    """
+
+    def __init__(self, api: ServiceApi, group: Group, arn: str = "") -> None:
         self._api = api
         self._group = group
+        self._arn = arn
+        self._identity = {"logGroupIdentifier": arn} if arn else {"logGroupName": group.name}
         self._what = f"log group {group.name} in {group.region}"
 
     def streams(self) -> list[LogStream]:
@@ -70,6 +75,8 @@ class LogGroupApi:
 
     def account(self) -> str | None:
         """Return the account of a group without streams; None if the credentials may not ask for it."""
+        if self._arn:
+            return _account(self._arn)
         try:
             answer = self._api.call("describe_log_groups", self._what, logGroupNamePrefix=self._group.name)
         except CollectorError:
@@ -108,7 +115,7 @@ class LogGroupApi:
             page = self._api.call(
                 "describe_log_streams",
                 self._what,
-                logGroupName=self._group.name,
+                **self._identity,
                 logStreamNamePrefix=self._group.prefix or None,
                 limit=_STREAMS_A_PAGE,
                 nextToken=token,
@@ -123,7 +130,7 @@ class LogGroupApi:
             return self._api.call(
                 "get_log_events",
                 f"log stream {stream.name} of {self._what}",
-                logGroupName=self._group.name,
+                **self._identity,
                 logStreamName=stream.name,
                 startTime=wanted.start,
                 endTime=wanted.end,

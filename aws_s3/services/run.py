@@ -25,6 +25,7 @@ from aws_s3.pipeline.stats import RunStats
 from aws_s3.services import SERVICES
 from aws_s3.services.base import Context, Service
 from aws_s3.services.log_group import STREAMS_AT_ONCE
+from aws_s3.services.selection import LogGroupSelection
 from aws_s3.settings import ServiceJob, Settings
 from aws_s3.state.locks import Locks
 from aws_s3.state.service_state import ServiceState
@@ -84,10 +85,12 @@ def regions_of(session: Session, job: ServiceJob, service: type[Service]) -> Seq
         raise UnknownRegionError(
             f"Unknown region: {', '.join(sorted(unknown))}. Check --regions, and where AWS has {job.name}."
         )
-    if job.regions:
-        return job.regions
+    groups = [LogGroupSelection.parse(group) for group in job.log_groups]
+    of_arns = {group.region for group in groups if group.region}
+    if job.regions or (groups and all(group.region for group in groups)):
+        return sorted({*job.regions, *of_arns})
     try:
-        return [session.client(service.api).meta.region_name]
+        return sorted({session.client(service.api).meta.region_name, *of_arns})
     except UnknownRegionError:
         return []
 

@@ -697,3 +697,8 @@ def test_the_home_is_found_through_a_link(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_registries_have_an_entry_for_every_name_of_the_options() -> None:
     assert set(SERVICE_REGISTRY) == set(SERVICES) == {name.value for name in ServiceName}
     assert set(SUBSCRIBER_REGISTRY) == set(SUBSCRIBERS) == {name.value for name in SubscriberName}
+
+
+def test_log_streams_of_a_group_given_as_an_arn_are_not_deleted() -> None:
+    with pytest.raises(UsageError, match="--remove-log-streams goes with names in --aws_log_groups, not with ARNs"):
+        check_job(parse([*CLOUDWATCH, "-g", GROUP_ARN, "-P"]))

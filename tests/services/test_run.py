@@ -18,7 +18,7 @@ from tests.harness.aws_server import Answer
 from tests.harness.command import Ended, Home, decoded, kill, new_home, wait_until
 from tests.harness.emulator import Emulator
 from tests.harness.listener import FullListener, Listener
-from tests.services.front import Call, Front, put_events, refusal, streams_of
+from tests.services.front import Call, Front, json_answer, put_events, refusal, streams_of
 
 GROUP = "/aws/app"
 SINCE = ("-s", "2018-JAN-01")
@@ -360,3 +360,28 @@ def test_region_that_has_no_inspector_is_refused(home: Home) -> None:
     region = min(known_regions() - has_it)
     ended = home.run("-sr", "inspector", "-r", region)
     assert (ended.code, region in ended.errors[0]) == (22, True)
+
+
+def test_group_of_a_linked_account_is_read_by_its_arn_in_its_region(home: Home, front: Front) -> None:
+    """moto knows no linked accounts: these answers have the members that AWS's have."""
+    put_events(GROUP, "s", numbered(1, 1, now()))
+    arn = f"arn:aws:logs:eu-west-1:210987654321:log-group:{GROUP}"
+    event = {"timestamp": now(), "ingestionTime": now(), "message": json.dumps({"n": 7})}
+    stream = {"logStreamName": "s", "arn": f"{arn}:log-stream:s", "creationTime": now(), "lastIngestionTime": now()}
+    asked: list[tuple[str, str]] = []
+
+    def linked(call: Call) -> Answer | None:
+        if call.members.get("logGroupIdentifier") != arn:
+            return None
+        asked.append((call.operation, call.region))
+        if call.operation == "DescribeLogStreams":
+            return json_answer({"logStreams": [stream]})
+        events = [] if call.members.get("nextToken") else [event]
+        return json_answer({"events": events, "nextForwardToken": "t", "nextBackwardToken": "b"})
+
+    front.fault = linked
+    ended = logs(home, groups=f"{GROUP},{arn}:*")
+    assert (ended.code, sorted(numbers(ended))) == (0, [1, 7])
+    assert {region for _, region in asked} == {"eu-west-1"}
+    ended = logs(home, "-P", groups=arn)
+    assert ended.code == 2
