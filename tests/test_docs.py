@@ -163,6 +163,12 @@ def test_architecture_has_every_folder_and_the_module_to_begin_with() -> None:
         assert f"Begin with `{module}`" in (ROOT / "aws_s3" / folder / "__init__.py").read_text(encoding="utf-8")
 
 
+def test_changelog_has_each_kind_of_change_once_for_a_version() -> None:
+    for version in re.split(r"^## ", TEXTS[ROOT / ".github/CHANGELOG.md"], flags=re.MULTILINE)[1:]:
+        kinds = re.findall(r"^### (.*)$", version, re.MULTILINE)
+        assert kinds == sorted(set(kinds) & {"Added", "Changed", "Deprecated", "Fixed", "Removed", "Security"})
+
+
 def test_extras_table_has_every_extra() -> None:
     rows = re.findall(r"^\| `([a-z-]+)` \| ([a-z]+(?:-[a-z]+)?): ", OPERATIONS, re.MULTILINE)
     assert dict(rows) == {extra: library for extra, (library, _) in EXTRAS.items()}
