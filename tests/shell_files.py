@@ -30,6 +30,8 @@ _PATHS = (
     ("HOME/queue/sockets/queue", "Wazuh's socket. HOME is --wazuh-home, else $WAZUH_HOME, else /var/ossec."),
     ("HOME/wodles/aws/s3_cloudtrail.db", "The state of buckets."),
     ("HOME/wodles/aws/aws_services.db", "The state of CloudWatch Logs and Inspector."),
+    ("HOME/wodles/aws/aws_queues.db", "The state of queues."),
+    ("HOME/wodles/aws/aws-s3.options", "Options for all runs of this home, before those of the command line."),
     (
         "~/.aws/config, ~/.aws/credentials",
         "Profiles. AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE may name others.",
