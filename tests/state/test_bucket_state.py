@@ -244,6 +244,35 @@ def test_old_rows_are_pruned_behind_the_place_but_the_newest_500_stay(state: Buc
     assert table(tmp_path, "SELECT count(*) FROM cloudtrail") == [(549,)]
 
 
+def test_rows_are_pruned_a_slice_for_each_object_so_that_other_runs_wait_for_a_slice_only(
+    state: BucketState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aws_s3.state.processed_objects._ROWS_A_SLICE", 100)
+    state.begin(TRAIL, START)
+    old, new = keys_of(DAY, 900), keys_of(DAY + timedelta(5), 10)
+    process(state, TRAIL, old)
+    counts = []
+    for key in new:
+        process(state, TRAIL, [key])
+        counts += [count for (count,) in table(tmp_path, "SELECT count(*) FROM cloudtrail")]
+        assert state.checkpoint(TRAIL).pruned == DAY + timedelta(4)
+    assert counts == [801, 702, 603, 504, 504, 505, 506, 507, 508, 509]
+    assert state.done_or_waiting(TRAIL, old) == set(old[-499:])
+
+
+def test_pruning_that_a_run_left_unfinished_goes_on_with_the_next_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aws_s3.state.processed_objects._ROWS_A_SLICE", 100)
+    old = keys_of(DAY, 900)
+    with closing(open_state(tmp_path)) as state:
+        state.begin(TRAIL, START)
+        process(state, TRAIL, [*old, trail_key("a", DAY + timedelta(5))])
+    with closing(open_state(tmp_path)) as state:
+        process(state, TRAIL, keys_of(DAY + timedelta(6), 20))
+        assert table(tmp_path, "SELECT count(*) FROM cloudtrail") == [(519,)]
+
+
 def test_rows_inside_the_window_stay_however_many(state: BucketState, tmp_path: Path) -> None:
     state.begin(TRAIL, START)
     process(state, TRAIL, [*keys_of(DAY, 700), *keys_of(DAY + timedelta(1), 700), trail_key("z", DAY + timedelta(1))])

@@ -50,6 +50,16 @@ def test_object_is_tried_again_by_the_next_run_and_then_after_longer_and_longer(
         assert is_due(at, now)
 
 
+def test_clock_that_was_ahead_once_puts_no_object_off_for_longer_than_the_longest_pause(at: At) -> None:
+    """An attempt more than 24 h away was never scheduled by a right clock."""
+    ahead = timedelta(days=40)
+    assert schedule_retry(at, ahead)
+    assert schedule_retry(at, ahead) == 2
+    assert is_due(at, timedelta())
+    assert schedule_retry(at, timedelta()) == 3
+    assert not is_due(at, timedelta())
+
+
 def test_object_that_is_gone_is_given_up_after_a_day(at: At) -> None:
     attempts = [schedule_retry(at, timedelta(hours=hours), GONE) for hours in (0, 12, 23, 24)]
     assert attempts == [1, 2, 3, 0]

@@ -21,6 +21,7 @@ from aws_s3.state.bucket_state import FILE
 from aws_s3.state.start_day import History, PartitionCheckpoint, StartDay
 from tests.harness.collecting import ACCOUNT, DAY, JOB, REGION, Collection, trail_body, trail_key
 from tests.harness.fakes import MemoryStore
+from tests.state.worlds import WORLDS, Part, World, body_of
 
 UNAVAILABLE = UnavailableError(StorageError("SlowDown: later."))
 LOAD_BALANCER = BucketLocation("alb", "acme-logs")
@@ -80,7 +81,8 @@ class ExistingModule:
         for *group, key in database.execute(f"SELECT {counted_by}, log_key FROM {self.bucket.table}"):
             groups.setdefault(tuple(group), []).append(key)
         for keys in groups.values():
-            for key in sorted(keys, key=partition.order)[: -self.kept]:
+            # Of several partitions that share a table partition, the first by name lose their rows first.
+            for key in sorted(keys, key=partition.order if partition.dates.unpadded else None)[: -self.kept]:
                 database.execute(f"DELETE FROM {self.bucket.table} WHERE log_key = ?", (key,))
 
 
@@ -286,3 +288,91 @@ def test_taking_turns_each_object_is_sent_once(turns: list[tuple[bool, list[int]
         if count:
             sent += ours.run().events
         assert sent == [f"{number:03}-0" for number in range(count)]
+
+
+SHARED = [
+    world
+    for world in WORLDS
+    if "aws_region" not in LOG_TYPES[world.type].key_columns and all(part.partition.account for part in world.parts[:2])
+]
+"""Types whose table has no region: Wazuh's own module counts the rows of several partitions together."""
+
+
+class Neighbours:
+    """Two partitions that share a table partition: the rows of `first`, whose keys sort first, are pushed out."""
+
+    def __init__(self, folder: Path, world: World) -> None:
+        self.world = world
+        self.first, self.last = sorted(world.parts[:2], key=lambda part: part.partition.prefix)
+        self.module = ExistingModule(folder, world.bucket())
+        job = BucketJob(world.source)
+        self.collection = Collection(folder, bucket=world.bucket(), job=job)
+
+    def put(self, part: Part, names: dict[str, date]) -> list[str]:
+        keys = {part.key(day, name): name for name, day in names.items()}
+        self.collection.store.objects |= {key: body_of(name, 1) for key, name in keys.items()}
+        return list(keys)
+
+    def collected_by_module(self, part: Part, names: dict[str, date]) -> None:
+        """Let Wazuh's own module collect objects of one partition, and keep its newest 500 rows of both."""
+        keys = self.put(part, names)
+        self.module.write(part.partition, sorted(keys), bucket_path=f"acme-logs/{self.world.path}")
+
+
+def spread(prefix: str, count: int, first: date, days: int) -> dict[str, date]:
+    return {f"{prefix}{number:04}": first + timedelta(number * days // count) for number in range(count)}
+
+
+@pytest.mark.parametrize("world", SHARED, ids=lambda world: f"{world.type} {world.path}")
+def test_partition_whose_rows_a_neighbour_pushed_out_starts_where_rows_are_left(tmp_path: Path, world: World) -> None:
+    """Nothing tells which of its objects were sent: those of the neighbour's oldest row and later come again."""
+    neighbours = Neighbours(tmp_path, world)
+    neighbours.collected_by_module(neighbours.first, spread("a", 100, date(2021, 6, 1), 18))
+    neighbours.collected_by_module(neighbours.last, spread("b", 700, date(2021, 6, 1), 18))
+    oldest = date(2021, 6, 1) + timedelta(200 * 18 // 700)
+    neighbours.put(neighbours.first, {"new": date(2021, 6, 19)})
+    sent = neighbours.collection.run(only_logs_after=date(2021, 6, 1)).events
+    again = [name for name, day in spread("a", 100, date(2021, 6, 1), 18).items() if day >= oldest]
+    assert sent == [*(f"{name}-0" for name in again), "new-0"]
+    assert neighbours.collection.run(only_logs_after=date(2021, 6, 1)).events == []
+
+
+@pytest.mark.parametrize("world", SHARED, ids=lambda world: f"{world.type} {world.path}")
+def test_nothing_comes_again_on_the_way_back_where_a_neighbour_pushed_the_rows_out(
+    tmp_path: Path, world: World
+) -> None:
+    neighbours = Neighbours(tmp_path, world)
+    neighbours.put(neighbours.first, spread("a", 25, date(2021, 6, 15), 5))
+    neighbours.put(neighbours.last, spread("b", 5, date(2021, 6, 15), 5))
+    assert len(neighbours.collection.run(only_logs_after=date(2021, 6, 1)).events) == 30
+    neighbours.collected_by_module(neighbours.last, spread("c", 600, date(2021, 6, 19), 1))
+    assert neighbours.collection.run(lookback_days=30).events == []
+    neighbours.put(neighbours.first, {"new": date(2021, 6, 19)})
+    assert neighbours.collection.run().events == ["new-0"]
+
+
+def test_partition_that_appears_after_a_take_over_is_collected_from_its_first_object(tmp_path: Path) -> None:
+    """Only a neighbour that Wazuh's own module has collected can have pushed rows out."""
+    neighbours = Neighbours(tmp_path, SHARED[0])
+    neighbours.put(neighbours.last, spread("b", 600, date(2021, 6, 1), 18))
+    neighbours.collection.run(only_logs_after=date(2021, 6, 1))
+    neighbours.put(neighbours.first, spread("a", 10, date(2021, 6, 10), 10))
+    assert neighbours.collection.run(only_logs_after=date(2021, 6, 10)).events == [f"a{n:04}-0" for n in range(10)]
+
+
+def test_accounts_trail_beside_an_organizations_is_not_sent_again(tmp_path: Path) -> None:
+    """They share bucket_path, account and region, and their rows are counted together."""
+    organization = replace(JOB.source, organization="o-abc123")
+    base = "AWSLogs/o-abc123/"
+    of_organization = replace(TRAIL, prefix=TRAIL.prefix.replace("AWSLogs/", base))
+    names = spread("a", 25, date(2021, 6, 15), 5)
+    collection = Collection(
+        tmp_path, MemoryStore({trail_key(name, day): trail_body(name) for name, day in names.items()})
+    )
+    assert len(collection.run(only_logs_after=date(2021, 6, 1)).events) == 25
+    more = spread("b", 600, date(2021, 6, 19), 1)
+    module = ExistingModule(tmp_path)
+    module.write(of_organization, sorted(trail_key(name, day, base=base) for name, day in more.items()))
+    collection.store.objects |= {trail_key(name, day, base=base): trail_body(name) for name, day in more.items()}
+    assert collection.run(only_logs_after=None, lookback_days=30).events == []
+    assert collection.run(source=organization, only_logs_after=date(2021, 6, 1)).events == []
