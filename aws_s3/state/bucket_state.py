@@ -16,7 +16,7 @@ from aws_s3.state.database import Database, Execute
 from aws_s3.state.failed_objects import FailedObject, FailedObjects
 from aws_s3.state.partitions import Entry, Partitions
 from aws_s3.state.processed_objects import ProcessedObjects
-from aws_s3.state.sources import QueueRecord, SourceRecord
+from aws_s3.state.sources import SourceRecord
 from aws_s3.state.start_day import History, PartitionCheckpoint, StartDay, days_before
 
 log = logging.getLogger(__name__)
@@ -26,13 +26,6 @@ FILE = "s3_cloudtrail.db"
 _MIGRATIONS = (*sources.MIGRATIONS, *partitions.MIGRATIONS, *failed_objects.MIGRATIONS)
 
 Stopping = Callable[[], bool]
-
-
-def open_queue_record(
-    folder: Path, queue: str, log_type: str, began: datetime, *, is_stopping: Stopping = lambda: False
-) -> QueueRecord:
-    """Open the record of a queue, in the state file of buckets. Raises StateError."""
-    return QueueRecord(_open(folder, is_stopping), queue, log_type, began)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from aws_s3.errors import StateError
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.settings import BucketLocation
 from aws_s3.state import bucket_state as buckets
+from aws_s3.state import queue_state
 from aws_s3.state import service_state as services
 from aws_s3.state.database import AFTER_ANY_KEY, InvalidValueError, Row
 from aws_s3.state.sources import LastError, last_error
@@ -112,7 +113,10 @@ def overview(folder: Path) -> Overview:
     scans: list[ScanStatus] = []
     with _opened(folder / buckets.FILE) as database:
         if database:
-            sources, queues = [*_sources(database), *_foreign_sources(database)], _queues(database)
+            sources = [*_sources(database), *_foreign_sources(database)]
+    with _opened(folder / queue_state.FILE) as database:
+        if database:
+            queues = _queues(database)
     with _opened(folder / services.FILE) as database:
         if database:
             streams, scans = _streams(database), _scans(database)

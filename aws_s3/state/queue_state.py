@@ -1,7 +1,7 @@
-"""The state of queues: the objects of undeleted messages whose events were accepted, all of them or the first ones.
+"""The state of queues: the objects of undeleted messages whose events were accepted, and each queue as a whole.
 
-A run that ends in the middle of a message records them, so that the next run on this machine sends only the
-rest when the message comes back.
+A run that ends in the middle of a message records the objects, so that the next run on this machine sends only
+the rest when the message comes back.
 """
 
 from collections.abc import Collection, Mapping
@@ -9,7 +9,8 @@ from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from aws_s3.state.database import Database
+from aws_s3.errors import CollectorError
+from aws_s3.state.database import Database, insert
 
 FILE = "aws_queues.db"
 
@@ -23,6 +24,12 @@ MIGRATIONS = (
             queue TEXT NOT NULL, bucket TEXT NOT NULL, log_key TEXT NOT NULL, version TEXT NOT NULL,
             rules TEXT NOT NULL, events INTEGER NOT NULL, recorded TEXT NOT NULL,
             PRIMARY KEY (queue, bucket, log_key, version)) WITHOUT ROWID""",
+    ),
+    (
+        "queues",
+        """CREATE TABLE collection_queue (
+            queue TEXT NOT NULL, type TEXT NOT NULL, found TEXT, last_run TEXT, last_error TEXT, last_error_at TEXT,
+            PRIMARY KEY (queue, type))""",
     ),
 )
 
@@ -47,18 +54,19 @@ class QueueState:
         if not self._path.exists():
             return {}
         with closing(self._open()) as database:
-            rows = database.query(
+            found = database.select(
+                lambda row: ((row.text("bucket"), row.text("log_key"), row.text("version")), row.integer("events")),
                 "SELECT bucket, log_key, version, events FROM collection_queue_partial WHERE queue = ? AND rules = ?",
                 (self._queue, self._rules),
             )
-            return {(bucket, key, version): events for bucket, key, version, events in rows}
+            return dict(found)
 
     def record(self, accepted: Mapping[Writing, int], done: Collection[Writing]) -> None:
         """Record how many events of objects were accepted, and forget the objects that are done."""
         if not accepted and not done:
             return
         now = datetime.now(timezone.utc)
-        with closing(self._open()) as database, database.transaction() as execute:
+        with closing(self._open()) as database, database.transaction(of_sent_events=True) as execute:
             for writing in done:
                 execute(
                     "DELETE FROM collection_queue_partial "
@@ -73,6 +81,43 @@ class QueueState:
                 )
             oldest = (now - _LONGEST_RETENTION).isoformat(timespec="seconds")
             execute("DELETE FROM collection_queue_partial WHERE recorded < ?", (oldest,))
+
+    def has_found(self, log_type: str) -> bool:
+        """Tell whether the queue ever gave an object of the type, a value of `--type`."""
+        if not self._path.exists():
+            return False
+        sql = "SELECT found FROM collection_queue WHERE queue = ? AND type = ?"
+        with closing(self._open()) as database:
+            found = database.select(lambda row: row.optional_text("found"), sql, (self._queue, log_type))
+            return next(found, None) is not None
+
+    def note_found(self, log_type: str, began: datetime) -> None:
+        """Remember that the run that began at `began` got an object of the type. An earlier run's note stays."""
+        if not self.has_found(log_type):
+            self._set(log_type, {"found": began.isoformat(timespec="seconds")})
+
+    def complete(self, log_type: str, began: datetime) -> None:
+        """Remember that the run that began at `began` emptied the queue and failed nowhere."""
+        self._set(log_type, {"last_run": began.isoformat(timespec="seconds")})
+
+    def note_error(self, log_type: str, error: CollectorError, began: datetime) -> None:
+        """Remember an error of the run that began at `began`, in the place of an earlier run's."""
+        self._set(log_type, {"last_error": str(error), "last_error_at": began.isoformat(timespec="seconds")})
+
+    def forget(self) -> None:
+        """Take all that the state knows of the queue out of it."""
+        if self._path.exists():
+            with closing(self._open()) as database, database.transaction() as execute:
+                for table in ("collection_queue", "collection_queue_partial"):
+                    execute(f"DELETE FROM {table} WHERE queue = ?", (self._queue,))
+
+    def _set(self, log_type: str, values: Mapping[str, str]) -> None:
+        columns = ", ".join(f"{column} = ?" for column in values)
+        key = {"queue": self._queue, "type": log_type}
+        with closing(self._open()) as database, database.transaction() as execute:
+            insert(execute, "collection_queue", key, verb="INSERT OR IGNORE")
+            where = "queue = ? AND type = ?"
+            execute(f"UPDATE collection_queue SET {columns} WHERE {where}", (*values.values(), *key.values()))
 
     def _open(self) -> Database:
         return Database(self._path, MIGRATIONS)

@@ -1,4 +1,4 @@
-"""The record of each source and each queue as a whole: its last complete run, its last error, whether it found any."""
+"""The record of each source as a whole: its last complete run, its last error, whether it ever found an object."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,16 +19,9 @@ MIGRATIONS = (
     ("first find of a source", "ALTER TABLE collection_source ADD COLUMN found TEXT"),
     ("last error of a source", "ALTER TABLE collection_source ADD COLUMN last_error TEXT"),
     ("time of the last error of a source", "ALTER TABLE collection_source ADD COLUMN last_error_at TEXT"),
-    (
-        "queues",
-        """CREATE TABLE collection_queue (
-            queue TEXT NOT NULL, type TEXT NOT NULL, found TEXT, last_run TEXT, last_error TEXT, last_error_at TEXT,
-            PRIMARY KEY (queue, type))""",
-    ),
 )
 
 _IS_SOURCE = "type = ? AND bucket = ? AND path = ? AND suffix = ? AND organization = ?"
-_IS_QUEUE = "queue = ? AND type = ?"
 
 
 @dataclass(frozen=True)
@@ -123,56 +116,6 @@ class SourceRecord:
 
     def _row(self) -> Row | None:
         return self._database.first(f"SELECT * FROM collection_source WHERE {_IS_SOURCE}", self._names)
-
-
-class QueueRecord:
-    """The record of one queue that is read as one log type. Every method raises StateError.
-
-    `queue` is the queue's URL or ARN, `log_type` the value of `--type`; `began` is the start of the run, UTC.
-    """
-
-    def __init__(self, database: Database, queue: str, log_type: str, began: datetime) -> None:
-        self._database = database
-        self._names = (queue, log_type)
-        self._began = began
-
-    def close(self) -> None:
-        """Close the state file."""
-        self._database.close()
-
-    def ever_found(self) -> bool:
-        """Tell whether the queue ever gave an object of its type."""
-        row = self._row()
-        with self._database.reading():
-            return row is not None and row.optional_text("found") is not None
-
-    def note_found(self) -> None:
-        """Remember that the queue gave an object of its type."""
-        self._set({"found": _text(self._began)}, only_first=True)
-
-    def complete(self) -> None:
-        """Remember that this run emptied the queue and failed nowhere."""
-        self._set({"last_run": _text(self._began)})
-
-    def note_error(self, error: CollectorError) -> None:
-        """Remember an error of this run, in the place of an earlier run's."""
-        self._set({"last_error": str(error), "last_error_at": _text(self._began)})
-
-    def forget(self) -> None:
-        """Forget the queue."""
-        with self._database.transaction() as execute:
-            execute(f"DELETE FROM collection_queue WHERE {_IS_QUEUE}", self._names)
-
-    def _set(self, values: dict[str, str], *, only_first: bool = False) -> None:
-        queue, log_type = self._names
-        with self._database.transaction() as execute:
-            insert(execute, "collection_queue", {"queue": queue, "type": log_type}, verb="INSERT OR IGNORE")
-            for column, value in values.items():
-                condition = f" AND {column} IS NULL" if only_first else ""
-                execute(f"UPDATE collection_queue SET {column} = ? WHERE {_IS_QUEUE}{condition}", (value, *self._names))
-
-    def _row(self) -> Row | None:
-        return self._database.first(f"SELECT * FROM collection_queue WHERE {_IS_QUEUE}", self._names)
 
 
 def last_error(row: Row) -> LastError | None:

@@ -1,45 +1,42 @@
-"""The accepted events of undeleted messages."""
+"""A queue as a whole: whether it ever gave an object of its type, its last complete run, its last error."""
 
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
-from aws_s3.state import queue_state
+from aws_s3.errors import StorageError
+from aws_s3.state.overview import QueueStatus, overview
 from aws_s3.state.queue_state import FILE, QueueState
-
-A, B = ("bucket", "a", "v1"), ("bucket", "b", "v1")
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> QueueState:
-    return QueueState(tmp_path, "q", "rules")
+from aws_s3.state.sources import LastError
+from tests.harness.collecting import NOW
 
 
-def test_a_run_without_anything_to_record_leaves_no_file(state: QueueState, tmp_path: Path) -> None:
-    assert state.accepted_events() == {}
-    state.record({}, ())
+def test_queue_has_found_an_object_of_its_type_from_the_first_one_on(tmp_path: Path) -> None:
+    queue = QueueState(tmp_path, "q", "rules")
+    assert not queue.has_found("cloudtrail")
     assert not (tmp_path / FILE).exists()
+    queue.note_found("cloudtrail", NOW)
+    queue.note_found("cloudtrail", NOW + timedelta(1))
+    assert queue.has_found("cloudtrail")
+    assert not queue.has_found("vpcflow")
+    assert not QueueState(tmp_path, "other", "rules").has_found("cloudtrail")
 
 
-def test_what_was_recorded_is_there_until_it_is_done(state: QueueState) -> None:
-    state.record({A: 3, B: 1}, ())
-    state.record({A: 5}, ())
-    assert state.accepted_events() == {A: 5, B: 1}
-    state.record({}, {A})
-    assert state.accepted_events() == {B: 1}
+def test_queue_is_shown_with_its_last_run_and_error(tmp_path: Path) -> None:
+    queue = QueueState(tmp_path, "q", "rules")
+    queue.complete("cloudtrail", NOW)
+    queue.note_error("cloudtrail", StorageError("first"), NOW)
+    queue.note_error("cloudtrail", StorageError("second"), NOW + timedelta(1))
+    began = "2021-06-20T12:00:00+00:00"
+    error = LastError("second", "2021-06-21T12:00:00+00:00")
+    assert overview(tmp_path).queues == [QueueStatus("q", "cloudtrail", began, error, ever_found=False)]
 
 
-def test_other_queues_and_other_rules_have_records_of_their_own(state: QueueState, tmp_path: Path) -> None:
-    state.record({A: 3}, ())
-    assert QueueState(tmp_path, "other", "rules").accepted_events() == {}
-    assert QueueState(tmp_path, "q", "other").accepted_events() == {}
-
-
-def test_records_go_when_no_queue_can_hold_their_messages_any_longer(
-    state: QueueState, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    state.record({A: 3}, ())
-    monkeypatch.setattr(queue_state, "_LONGEST_RETENTION", timedelta(days=-1))
-    state.record({}, {B})
-    assert state.accepted_events() == {}
+def test_queue_that_is_forgotten_is_as_new(tmp_path: Path) -> None:
+    queue = QueueState(tmp_path, "q", "rules")
+    queue.forget()
+    queue.note_found("cloudtrail", NOW)
+    queue.record({("bucket", "key", "version"): 3}, ())
+    queue.forget()
+    assert not queue.has_found("cloudtrail")
+    assert queue.accepted_events() == {}
+    assert overview(tmp_path).queues == []

@@ -13,11 +13,12 @@ import pytest
 from aws_s3.errors import StateError, StorageError, UnavailableError
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.log_types.layout import SLASHED, Partition
-from aws_s3.state import bucket_state, service_state
-from aws_s3.state.bucket_state import BucketState, open_queue_record
+from aws_s3.state import bucket_state, queue_state, service_state
+from aws_s3.state.bucket_state import BucketState
 from aws_s3.state.failed_objects import FailedObject
 from aws_s3.state.log_streams import Group
 from aws_s3.state.overview import overview
+from aws_s3.state.queue_state import QueueState
 from aws_s3.state.read_ranges import ReadInterval
 from aws_s3.state.scans import ScanTarget
 from aws_s3.state.service_state import ServiceState
@@ -43,10 +44,11 @@ def fill(folder: Path) -> None:
         state.source.note_found()
         state.source.note_error(ERROR)
         state.complete()
-    with closing(open_queue_record(folder, QUEUE, "cloudtrail", NOW)) as queue:
-        queue.note_found()
-        queue.note_error(ERROR)
-        queue.complete()
+    queue = QueueState(folder, QUEUE, "rules")
+    queue.record({("bucket", KEY, "version"): 3}, ())
+    queue.note_found("cloudtrail", NOW)
+    queue.note_error("cloudtrail", ERROR, NOW)
+    queue.complete("cloudtrail", NOW)
     with closing(ServiceState(folder)) as services:
         services.streams.note_request(GROUP, 1000)
         services.streams.begin(GROUP, ACCOUNT, ["s"], 1000)
@@ -71,8 +73,13 @@ def read_buckets(folder: Path) -> None:
         state.source.ever_found()
         state.source.last_error()
         state.recorded_partitions()
-    with closing(open_queue_record(folder, QUEUE, "cloudtrail", NOW)) as queue:
-        queue.ever_found()
+    overview(folder)
+
+
+def read_queues(folder: Path) -> None:
+    queue = QueueState(folder, QUEUE, "rules")
+    queue.has_found("cloudtrail")
+    queue.accepted_events()
     overview(folder)
 
 
@@ -93,6 +100,7 @@ RUBBISH = {
     "collection_failed": ("size", "etag", "malformed", "attempts", "gone_since"),
     "collection_partial": ("messages",),
     "collection_queue": ("found", "last_run", "last_error"),
+    "collection_queue_partial": ("events",),
     "collection_log_stream": ("read_any", "token", "token_start", "read", "looked", "ingested"),
     "collection_log_span": ("first", "last", "settled"),
     "collection_log_seen": ("count", "digest"),
@@ -105,6 +113,7 @@ CASES = [(table, column) for table, columns in RUBBISH.items() for column in col
 def files() -> Iterator[tuple[str, Callable[[Path], None]]]:
     yield bucket_state.FILE, read_buckets
     yield service_state.FILE, read_services
+    yield queue_state.FILE, read_queues
 
 
 @pytest.mark.parametrize("rubbish", ["rubbish", b"\xff\x00"], ids=["text", "bytes"])
