@@ -148,7 +148,8 @@ class _Worker(Generic[T]):
 
     def batches(self, counts: EventCounts) -> Batches:
         """Yield the next item's events. Raises CollectorError if the worker is gone, else the item's failure."""
-        self._hand_over()
+        if self._at_work <= _BUSY // 2:
+            self._hand_over()
         self._at_work -= 1
         return _received(self._pipes.results_in, counts)
 
