@@ -3,8 +3,10 @@
 import json
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import botocore.session
@@ -15,6 +17,7 @@ from aws_s3 import errors
 from aws_s3.config.command_line import parse
 from aws_s3.config.options import TYPE_ALIASES
 from aws_s3.log_types import LOG_TYPES
+from aws_s3.state import failed_objects, log_streams, partitions, queue_state, scans, sources
 from aws_s3.wazuh.extras import EXTRAS
 from tests import ROOT
 from tests.harness import command as harness
@@ -228,3 +231,18 @@ def follow(text: str, folder: Path) -> None:
                     changed = changed.replace(line[1:], added + line[1:])
                     added = ""
             (folder / name).write_text(changed, encoding="utf-8")
+
+
+def test_state_names_every_table_of_ours_and_its_columns() -> None:
+    modules = (partitions, failed_objects, sources, log_streams, scans, queue_state)
+    with closing(sqlite3.connect(":memory:")) as made:
+        for module in modules:
+            for _, sql in module.MIGRATIONS:
+                made.executescript(sql)
+        names = [name for (name,) in made.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        columns = {name: {row[1] for row in made.execute(f"PRAGMA table_info({name})")} for name in names}
+    told = dict(re.findall(r"^\| `(collection_\w+)` \| (.*) \|$", TEXTS[DOCS / "state.md"], re.MULTILINE))
+    ours = {name: found for name, found in columns.items() if name.startswith("collection_")}
+    assert set(told) == {*ours, "collection_migration", "collection_reserve"}
+    for name, found in ours.items():
+        assert set(re.findall(r"`(\w+)`", told[name])) == found, name
