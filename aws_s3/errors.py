@@ -231,3 +231,11 @@ class Interrupted(BaseException):
     def __init__(self, signal_name: str, exit_code: int) -> None:
         super().__init__(f"{signal_name} received.")
         self.exit_code = exit_code
+
+
+class LimitReached(Interrupted):
+    """The run sent as many events as `--limit` allows: it ends as a signal would end it, but with success."""
+
+    def __init__(self, limit: int) -> None:
+        BaseException.__init__(self, f"{limit} events were sent, as many as --limit allows.")
+        self.exit_code = 0

@@ -63,7 +63,8 @@ class DiscardRule:
 class BucketJob:
     """A collection from a bucket. Days are UTC; `retry_failed` collects only objects that failed in earlier runs.
 
-    `path_as_given` is the source's path with the slashes that the user wrote, which some keys need.
+    `limit` is the most events to send, `until` the last day to collect. `path_as_given` is the path of the source
+    with the slashes that the user wrote, which some keys need.
     """
 
     source: BucketLocation
@@ -78,6 +79,8 @@ class BucketJob:
     account_alias: str = ""
     discard: DiscardRule | None = None
     path_as_given: str = ""
+    limit: int | None = None
+    until: date | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class ServiceJob:
     envelope: bool = False
     skip_on_error: bool = False
     discard: DiscardRule | None = None
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -151,10 +155,14 @@ Job = CollectJob | ConfiguredJob | StatusJob
 
 @dataclass(frozen=True)
 class Output:
-    """The destination of events: `kind` is `unix`, `file` or `stdout`; `path` is empty for `stdout`."""
+    """The place that events go to: `kind` is `unix`, `file` or `stdout`; `path` is None for `stdout`.
+
+    `pretty` writes JSON indented, for people.
+    """
 
     kind: str
     path: Path | None = None
+    pretty: bool = False
 
 
 class Purpose(Enum):

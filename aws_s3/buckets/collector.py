@@ -195,8 +195,11 @@ class Collector:
         listing = ListingContext(context.bucket, context.state, context.locks, context.listings, context.stats)
         if job.retry_failed:
             return FailedObjectSource(listing)
-        request = StartRequest(today, job.only_logs_after, job.lookback_days, job.reparse)
-        return NewObjects(self._log_type, listing, request, removes=job.remove)
+        request = StartRequest(today, job.only_logs_after, job.lookback_days, job.reparse, job.until)
+        source = NewObjects(self._log_type, listing, request, removes=job.remove)
+        # A run with a limit or a last day leaves something out on purpose.
+        source.is_partial = job.limit is not None or job.until is not None
+        return source
 
     def _partitions(self) -> list[Partition]:
         """Return the partitions; none if everything was removed from a source that objects were collected from."""

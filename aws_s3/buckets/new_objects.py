@@ -97,7 +97,10 @@ class NewObjects(ObjectSource):
 
     def _new(self, partition: Partition, pages: Pages) -> Iterator[Found]:
         for page in self._stats.listing.around(pages):
-            items = [item for item in page if self._accepts(item.key, partition) and self._is_readable(item, partition)]
+            asked = [item for item in page if self._is_asked_for(item, partition)]
+            items = [
+                each for each in asked if self._accepts(each.key, partition) and self._is_readable(each, partition)
+            ]
             known = self._state.done_or_waiting(partition, [item.key for item in items])
             self._count(len(items), len(known))
             if known and self._removes:
@@ -115,6 +118,11 @@ class NewObjects(ObjectSource):
 
     def _removable(self, items: Sequence[S3Object]) -> Sequence[str]:
         return sorted(self._state.removable([item.key for item in items]))
+
+    def _is_asked_for(self, item: S3Object, partition: Partition) -> bool:
+        """Tell whether the object's day is not after the last day to collect."""
+        until = self._request.until
+        return until is None or ((day := partition.day(item.key)) is not None and day <= until)
 
     def _accepts(self, key: str, partition: Partition) -> bool:
         if is_stray(key):

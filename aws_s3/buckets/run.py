@@ -11,7 +11,7 @@ from aws_s3.buckets.path_form import with_settled_path
 from aws_s3.buckets.reader import BucketReader
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.base import LogType
-from aws_s3.pipeline.delivery import Delivery
+from aws_s3.pipeline.delivery import Delivery, limited
 from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.loading import open_loading, share
 from aws_s3.pipeline.pacing import pacing
@@ -54,7 +54,7 @@ def collect_bucket(
             reader=reader,
             state=state,
             locks=opened.enter_context(closing(Locks(settings.state_dir / LOCKS))),
-            delivery=Delivery(sink, stop_request, stats, pacer),
+            delivery=Delivery(sink, stop_request, stats, limited(pacer, job.limit)),
             listings=DaemonExecutor(LISTING_THREADS, "listing"),
             loading=loading,
             account=session.account,

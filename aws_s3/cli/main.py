@@ -22,7 +22,7 @@ from aws_s3.console.terminal import (
     is_stdin_closed,
     open_standard_streams,
 )
-from aws_s3.errors import CollectorError, Interrupted, UsageError
+from aws_s3.errors import CollectorError, Interrupted, LimitReached, UsageError
 from aws_s3.pipeline.levels import DEBUG_2
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.stats import RunStats
@@ -69,6 +69,9 @@ class Application:
             code = self._run(request)
         except UsageError as error:
             self._write_usage_error(error)
+            code = error.exit_code
+        except LimitReached as error:
+            log.info("%s", error)
             code = error.exit_code
         except Interrupted as error:
             log.log(self._level_of_interruption, "%s", error, exc_info=True)

@@ -77,6 +77,22 @@ _RULES = (
         "{} goes with {} or {}",
         ("--forget", "--bucket", "--service"),
     ),
+    _Rule(
+        lambda given: given.limit is not None and given.bucket is None and given.service is None,
+        "{} goes with {} or {}",
+        ("--limit", "--bucket", "--service"),
+    ),
+    _Rule(lambda given: given.until and given.bucket is None, "{} goes with {}", ("--until", "--bucket")),
+    _Rule(
+        lambda given: given.until and given.only_logs_after and given.until < given.only_logs_after,
+        "{} is a day before {}",
+        ("--until", "--only_logs_after"),
+    ),
+    _Rule(
+        lambda given: given.pretty and (given.output is None or given.output.kind != "stdout"),
+        "{} goes with {} stdout",
+        ("--pretty", "--output"),
+    ),
     _Rule(lambda given: given.max_behind != 2 and not given.status, "{} goes with {}", ("--max-behind", "--status")),
     _Rule(lambda given: given.follow and given.subscriber is None, "{} goes with {}", ("--follow", "--subscriber")),
     # The events that a service or a queue holds are known only after they were read.

@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from aws_s3.config.combinations import NOT_IN_FILE, check_combination
@@ -127,7 +128,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     return Settings(
         job=_job(options),
         access=_access(options),
-        output=options.output or Output("unix", home.events),
+        output=_output(options, home),
         state_dir=options.state_dir or home.module_folder,
         debug=options.debug,
         workers=options.workers or len(os.sched_getaffinity(0)),
@@ -138,6 +139,11 @@ def _settings(options: argparse.Namespace) -> Settings:
         json_lines=options.log_format == "json",
         keeps_running=options.daemon or options.follow,
     )
+
+
+def _output(options: argparse.Namespace, home: WazuhHome) -> Output:
+    output: Output = options.output or Output("unix", home.events)
+    return replace(output, pretty=options.pretty)
 
 
 def _home(options: argparse.Namespace) -> WazuhHome:
@@ -185,6 +191,8 @@ def _bucket_job(options: argparse.Namespace) -> BucketJob:
         account_alias=options.aws_account_alias,
         discard=_discard(options),
         path_as_given=options.trail_prefix.as_given,
+        limit=options.limit,
+        until=options.until,
     )
 
 
@@ -199,6 +207,7 @@ def _service_job(options: argparse.Namespace) -> ServiceJob:
         envelope=options.cloudwatch_envelope,
         skip_on_error=options.skip_on_error,
         discard=_discard(options),
+        limit=options.limit,
     )
 
 

@@ -155,6 +155,10 @@ def _add_selection(parser: OptionParser) -> None:
         help="log groups, names or ARNs, separated by commas; a prefix of stream names may follow a name and a colon",
     )  # fmt: skip
     group.add_argument(
+        "--until", type=values.day, metavar="DATE", help="with -b: only logs of this UTC day and earlier"
+    )
+    group.add_argument("--limit", type=values.number(1, 10**9), metavar="N", help="with -b, -sr: stop after N events")
+    group.add_argument(
         "--lookback-days", type=values.number(0, 30), metavar="N", default=1,
         help="days before the last log in which late objects are looked for (1)",
     )  # fmt: skip
@@ -258,6 +262,7 @@ def _add_output(parser: OptionParser) -> None:
         "--no-pacing", dest="max_events", action="store_const", const=0,
         help="send as fast as possible, which Wazuh answers by dropping events: the same as --max-eps 0",
     )  # fmt: skip
+    group.add_argument("--pretty", action="store_true", help="with --output stdout: write JSON indented, for people")
     group.add_argument("--wazuh-home", type=Path, metavar="DIR", help=f"Wazuh's folder ($WAZUH_HOME, {DEFAULT})")
     group.add_argument("--state-dir", type=Path, metavar="DIR", help="folder of the state files (HOME/wodles/aws)")
     group.add_argument(

@@ -6,11 +6,12 @@ accepted events is exact when something ends the run.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from aws_s3.errors import LimitReached
 from aws_s3.pipeline.levels import DEBUG_3
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
@@ -37,6 +38,29 @@ class Unpaced:
     def permit(self, events: Sequence[bytes]) -> AbstractContextManager[int]:
         """Permit all of the events."""
         return nullcontext(len(events))
+
+
+class Limited:
+    """Permits as much as another pacer, until `limit` events were permitted: then it raises LimitReached."""
+
+    def __init__(self, pacer: Pacer, limit: int) -> None:
+        self._pacer = pacer
+        self._limit = limit
+        self._left = limit
+
+    @contextmanager
+    def permit(self, events: Sequence[bytes]) -> Iterator[int]:
+        """Permit some of the events."""
+        if not self._left:
+            raise LimitReached(self._limit)
+        with self._pacer.permit(events[: self._left]) as count:
+            self._left -= count
+            yield count
+
+
+def limited(pacer: Pacer, limit: int | None) -> Pacer:
+    """Return the pacer, with a limit of events if there is any."""
+    return pacer if limit is None else Limited(pacer, limit)
 
 
 _EVENTS_A_PART = 1000

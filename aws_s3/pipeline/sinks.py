@@ -1,6 +1,7 @@
 """The destinations of events: Wazuh's Unix datagram socket, a file, or stdout."""
 
 import errno
+import json
 import os
 import select
 import socket
@@ -66,7 +67,7 @@ def open_sink(output: Output, check: Callable[[], None]) -> Sink:
     if output.kind == "unix":
         assert output.path is not None
         return UnixSink(output.path, check)
-    return LineSink(output.path, check)
+    return LineSink(output.path, check, pretty=output.pretty)
 
 
 class UnixSink(Sink):
@@ -174,7 +175,8 @@ class LineSink(Sink):
 
     limit = None
 
-    def __init__(self, path: Path | None, check: Callable[[], None]) -> None:
+    def __init__(self, path: Path | None, check: Callable[[], None], *, pretty: bool = False) -> None:
+        self._pretty = pretty
         self.receiver = str(path or "stdout")
         self._check = check
         self._descriptor = _STDOUT
@@ -193,6 +195,8 @@ class LineSink(Sink):
         """Write one line; the process holds nothing of it back when this returns."""
         # A line of a multi-line log event could look like another event. JSON means the same with spaces.
         line = b" ".join(message.splitlines()) + b"\n"
+        if self._pretty:
+            line = _indented(line)
         try:
             while line:
                 while not writable(self._descriptor, _WAIT_SLICE):
@@ -215,6 +219,13 @@ class LineSink(Sink):
         except OSError as error:
             raise SinkConnectError(f"Cannot open {path}: {_reason(error)}.") from error
         return descriptor
+
+
+def _indented(line: bytes) -> bytes:
+    """Return JSON in several lines, and anything else as it is."""
+    with suppress(ValueError):
+        return json.dumps(json.loads(line), indent=2, ensure_ascii=False).encode() + b"\n"
+    return line
 
 
 def writable(descriptor: int, seconds: float) -> bool:

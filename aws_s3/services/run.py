@@ -16,7 +16,7 @@ from aws_s3.errors import (
     ThrottledError,
     UnknownRegionError,
 )
-from aws_s3.pipeline.delivery import Delivery
+from aws_s3.pipeline.delivery import Delivery, limited
 from aws_s3.pipeline.pacing import pacing
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.signals import StopRequest
@@ -63,7 +63,7 @@ def collect_service(
                 closing(ServiceState(settings.state_dir, is_stopping=lambda: stop_request.is_set))
             ),
             locks=opened.enter_context(closing(Locks(settings.state_dir / LOCKS))),
-            delivery=Delivery(sink, stop_request, stats, pacer),
+            delivery=Delivery(sink, stop_request, stats, limited(pacer, job.limit)),
             requests=DaemonExecutor(STREAMS_AT_ONCE, "request"),
             stop_request=stop_request,
             began=began,

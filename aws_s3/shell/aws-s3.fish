@@ -51,7 +51,7 @@ function _shtab_aws_s3_using
 end
 
 set -g _shtab_aws_s3_commands 
-set -g _shtab_aws_s3_opts_with_value --access_key --aws_account_alias --aws_account_id --aws_log_groups --aws_organization_id --aws_profile --bucket --config --debug --discard-field --discard-regex --external_id --iam_role_arn --iam_role_duration --log-format --lookback-days --max-behind --max-eps --metrics-file --only_logs_after --output --print-completion --queue --regions --secret_key --service --service_endpoint --state-dir --sts_endpoint --subscriber --trail_prefix --trail_suffix --type --wazuh-home --workers -L -O -a -b -c -d -df -dr -g -i -k -l -n -p -q -r -rd -s -sb -se -sr -st -t -x
+set -g _shtab_aws_s3_opts_with_value --access_key --aws_account_alias --aws_account_id --aws_log_groups --aws_organization_id --aws_profile --bucket --config --debug --discard-field --discard-regex --external_id --iam_role_arn --iam_role_duration --limit --log-format --lookback-days --max-behind --max-eps --metrics-file --only_logs_after --output --print-completion --queue --regions --secret_key --service --service_endpoint --state-dir --sts_endpoint --subscriber --trail_prefix --trail_suffix --type --until --wazuh-home --workers -L -O -a -b -c -d -df -dr -g -i -k -l -n -p -q -r -rd -s -sb -se -sr -st -t -x
 
 complete -c aws-s3 -e
 complete -c aws-s3 -f
@@ -71,6 +71,8 @@ complete -c aws-s3 -n _shtab_aws_s3_using -s l -l trail_prefix -x -d 'path befor
 complete -c aws-s3 -n _shtab_aws_s3_using -s L -l trail_suffix -x -d 'path after AWSLogs/'
 complete -c aws-s3 -n _shtab_aws_s3_using -s s -l only_logs_after -x -d 'only logs of this UTC day and later: 2018-AUG-21, 2018-08-21, today, yesterday, or 7d for seven days ago'
 complete -c aws-s3 -n _shtab_aws_s3_using -s g -l aws_log_groups -x -d 'log groups, names or ARNs, separated by commas; a prefix of stream names may follow a name and a colon'
+complete -c aws-s3 -n _shtab_aws_s3_using -l until -x -d 'with -b: only logs of this UTC day and earlier'
+complete -c aws-s3 -n _shtab_aws_s3_using -l limit -x -d 'with -b, -sr: stop after N events'
 complete -c aws-s3 -n _shtab_aws_s3_using -l lookback-days -x -d 'days before the last log in which late objects are looked for (1)'
 complete -c aws-s3 -n _shtab_aws_s3_using -l daemon -d 'with --config: keep running on the schedule in the file'
 complete -c aws-s3 -n _shtab_aws_s3_using -l follow -d 'with -sb: keep waiting for messages, until SIGTERM'
@@ -104,6 +106,7 @@ complete -c aws-s3 -n _shtab_aws_s3_using -l log-format -x -d 'form of the log l
 complete -c aws-s3 -n _shtab_aws_s3_using -l output -x -d 'stdout, file:PATH or unix:PATH instead of Wazuh'
 complete -c aws-s3 -n _shtab_aws_s3_using -l max-eps -x -d 'events sent a second, 0 for no limit (as many as Wazuh has room for)'
 complete -c aws-s3 -n _shtab_aws_s3_using -l no-pacing -d 'send as fast as possible, which Wazuh answers by dropping events: the same as --max-eps 0'
+complete -c aws-s3 -n _shtab_aws_s3_using -l pretty -d 'with --output stdout: write JSON indented, for people'
 complete -c aws-s3 -n _shtab_aws_s3_using -l wazuh-home -x -d 'Wazuh'"'"'s folder ($WAZUH_HOME, /var/ossec)'
 complete -c aws-s3 -n _shtab_aws_s3_using -l state-dir -x -d 'folder of the state files (HOME/wodles/aws)'
 complete -c aws-s3 -n _shtab_aws_s3_using -l metrics-file -x -d 'write Prometheus metrics to NAME.prom when the run ends'

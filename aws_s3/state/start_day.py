@@ -31,12 +31,13 @@ class History:
 
 @dataclass(frozen=True)
 class StartRequest:
-    """The days that a run asks for; `today` is the day on which it began."""
+    """The days that a run asks for; `today` is the day on which it began, `until` the last day to collect."""
 
     today: date
     only_logs_after: date | None = None
     lookback_days: int = 1
     reparse: bool = False
+    until: date | None = None
 
 
 @dataclass(frozen=True)
