@@ -41,11 +41,11 @@ pyz: $(READY) ## Make one file that runs with any Python from 3.10 on: dist/aws-
 	    '    sys.exit("ERROR: Python 3.10 or newer is needed.")' 'import pyz' 'sys.exit(pyz.main())' > build/pyz/__main__.py
 	@$(BIN)/python -m zipapp build/pyz --python '/usr/bin/env python3' --compress --output dist/aws-s3.pyz
 
-test: lint ## Check everything: lint, format, types, and all tests with coverage.
+test: lint shell ## Check everything: lint, format, types, and all tests with coverage.
 	$(BIN)/mypy
 	$(PYTEST) --cov
 
-quick: $(READY) ## Run the tests of single parts, which take about a minute: without those of the whole command.
+quick: shell ## Run the tests of single parts, which take about a minute: without those of the whole command.
 	$(PYTEST) -m "not slow" --hypothesis-profile=quick
 
 lint: $(READY) ## Check style and format.
@@ -72,7 +72,7 @@ fuzz: $(READY) ## Fuzz what comes from outside for SECONDS=60 each, on Python 3.
 	@$(PIP) --editable '.[fuzz]'
 	@$(BIN)/python -m tests.fuzz $(or $(SECONDS),60) $(WORDS)
 
-shell: $(READY) ## Write the man page and the completion of shells anew, after a change of options: aws_s3/shell/
+shell: $(READY) ## Write the man page and the completion of shells from the options: aws_s3/shell/
 	@$(BIN)/python -m tests.shell_files
 
 audit: $(READY) ## Look for known vulnerabilities of what is installed; needs the network.
