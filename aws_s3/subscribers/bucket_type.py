@@ -5,6 +5,7 @@ from aws_s3.codec.messages import Envelope, bucket_log_info
 from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import Partition
 from aws_s3.log_types.recognition import partition_of
+from aws_s3.log_types.strays import is_stray
 from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.notifications import NotifiedObject
 
@@ -24,7 +25,7 @@ class LogTypeFormat(ObjectFormat):
     def accepts(self, notified: NotifiedObject) -> bool:
         """Tell whether the object lies in a partition of the log type, and is one of its objects."""
         partition = self._partition(notified.key)
-        return partition is not None and self._log_type.accepts(notified.key, partition)
+        return partition is not None and not is_stray(notified.key) and self._log_type.accepts(notified.key, partition)
 
     def envelope(self, notified: NotifiedObject) -> Envelope:
         """Return the bucket's envelope, with the alias, and the key's account where the log type carries it."""

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum, auto
 from typing import TypeVar
 
@@ -24,6 +25,7 @@ from aws_s3.state.queue_state import QueueState, Writing
 from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.notifications import NotifiedObject, UnknownNotification, notified_objects
 from aws_s3.subscribers.reader import QueueObject
+from aws_s3.subscribers.strangers import Strangers
 from aws_s3.subscribers.visibility import InFlightMessages
 
 log = logging.getLogger(__name__)
@@ -45,7 +47,10 @@ _PAUSE = 1.0
 
 @dataclass(frozen=True)
 class Context:
-    """The parts that a collection works with. `loading` fetches and decodes objects; `receives` asks for messages."""
+    """The parts that a collection works with. `loading` fetches and decodes objects; `receives` asks for messages.
+
+    `began` is the start of the run, UTC.
+    """
 
     queue: Queue
     delivery: Delivery
@@ -53,6 +58,7 @@ class Context:
     receives: Executor
     loading: Loading[QueueObject]
     stop_request: StopRequest
+    began: datetime
     stats: RunStats = field(default_factory=RunStats)
 
 
@@ -114,7 +120,7 @@ class QueueCollector:
         self._outdated: set[Writing] = set()
         self._failed: _Recent[str, Outcome] = _Recent()
         self._exit_code = 0
-        self._counts = _Counts()
+        self._strangers = Strangers(job.type, context.state, context.began)
 
     def run(self) -> int:
         """Collect until the queue is empty; return 0, or the exit code of the first failure.
@@ -174,6 +180,8 @@ class QueueCollector:
         key, receiver = item.object.key, self._context.delivery.receiver
         log.log(DEBUG_2, "+++ Sent %d events of %s to %s", count, key, receiver, extra=about(key))
         self._accepted[item.token] = None
+        for message_id in self._strangers.found():
+            self._in_flight.done(message_id)
         self._finish_object(item)
 
     def failed(self, item: QueueObject, error: ObjectError) -> None:
@@ -236,6 +244,10 @@ class QueueCollector:
         missing = {token: each for token, each in wanted.items() if token not in self._accepted}
         self._stats.known += len(wanted) - len(missing)
         self._stats.listed += len(missing)
+        if not wanted and self._strangers.holds(message.id, notified):
+            if self._job.follow and len(self._strangers.held) == 1:
+                self._strangers.report(self._queue.name)
+            return
         if not missing:
             log.log(DEBUG_2, "Message %s names no object that is still to be read, and is deleted", message.id)
             self._in_flight.done(message.id)
@@ -246,12 +258,10 @@ class QueueCollector:
             self._pending.append(QueueObject(message.id, each, token))
 
     def _accepts(self, notified: NotifiedObject) -> bool:
-        if self._format.accepts(notified):
-            self._counts.accepted += 1
-            return True
-        self._counts.passed_over += 1
-        log.log(DEBUG_3, "++ Passing over another kind of object: %s", notified.key, extra=about(notified.key))
-        return False
+        accepted = self._format.accepts(notified)
+        if not accepted:
+            log.log(DEBUG_3, "++ Passing over another kind of object: %s", notified.key, extra=about(notified.key))
+        return accepted
 
     def _leave_unknown(self, message: Message, error: UnknownNotification) -> None:
         self._failed[message.id] = Outcome.UNREADABLE
@@ -296,17 +306,8 @@ class QueueCollector:
                 len(self._failed),
                 self._queue.name,
             )
-        if self._counts.passed_over and not self._counts.accepted:
-            log.warning("None of the objects was of the type asked for. Check --type and the queue.")
+        self._strangers.report(self._queue.name)
         return self._exit_code or next((failure.exit_code for failure in self._in_flight.failures), 0)
-
-
-@dataclass
-class _Counts:
-    """How many objects were of the kind asked for, and how many were not."""
-
-    accepted: int = 0
-    passed_over: int = 0
 
 
 class _Recent(dict[K, V]):

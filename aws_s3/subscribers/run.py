@@ -36,9 +36,8 @@ def collect_queue(
     settings: Settings, job: SubscriberJob, stop_request: StopRequest, began: datetime, stats: RunStats
 ) -> int:
     """Collect from a queue until it is empty, with `follow` until SIGTERM, and return the exit code."""
-    del began
     try:
-        return _collect(settings, job, stop_request, stats)
+        return _collect(settings, job, stop_request, began, stats)
     except Interrupted as request:
         if job.follow and request.exit_code == TERMINATED:
             log.info("%s", request)
@@ -46,7 +45,9 @@ def collect_queue(
         raise
 
 
-def _collect(settings: Settings, job: SubscriberJob, stop_request: StopRequest, stats: RunStats) -> int:
+def _collect(
+    settings: Settings, job: SubscriberJob, stop_request: StopRequest, began: datetime, stats: RunStats
+) -> int:
     object_format = _object_format(job)
     if unknown := set(job.regions) - known_regions():
         raise UnknownRegionError(f"Unknown region: {', '.join(sorted(unknown))}. Check --regions.")
@@ -71,6 +72,7 @@ def _collect(settings: Settings, job: SubscriberJob, stop_request: StopRequest, 
             delivery=Delivery(sink, stop_request, stats, pacer),
             receives=DaemonExecutor(RECEIVES_AT_ONCE, "receive"),
             stop_request=stop_request,
+            began=began,
             stats=stats,
         )
         return QueueCollector(job, object_format, context).run()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any
 
@@ -133,6 +134,7 @@ class Lab:
             loading=LocalLoading(reader, lambda: DaemonExecutor(4, "download"), 32, self.bytes_ahead),
             stop_request=self.stop_request,
             stats=stats,
+            began=datetime.now(timezone.utc),
         )
         return QueueCollector(job, self.subscriber, context)
 
@@ -620,12 +622,62 @@ def test_objects_of_a_type_come_as_from_its_bucket_and_others_are_passed_over(la
     assert lab.left() == []
 
 
-def test_queue_without_any_object_of_the_type_is_told(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
-    lab.subscriber = LogTypeFormat(CloudTrail(), "")
-    lab.add("notes.txt")
+TRAIL = f"AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/2021/06/10/x.json.gz"
+FLOWS = f"AWSLogs/{ACCOUNT}/vpcflowlogs/us-east-1/2021/06/10/x.log.gz"
+TYPED = replace(JOB, type="cloudtrail")
 
-    assert lab.run() == 0
-    assert "None of the objects was of the type asked for" in caplog.text
+
+def put_trail(lab: Lab, key: str = TRAIL) -> None:
+    lab.emulator.put_object(BUCKET, key, gzip.compress(b'{"Records": [{"id": "1"}]}', mtime=0))
+    lab.notify(key)
+
+
+@pytest.fixture
+def typed(lab: Lab) -> Lab:
+    """A queue that is read as CloudTrail's."""
+    lab.subscriber = LogTypeFormat(CloudTrail(), "")
+    return lab
+
+
+def test_messages_of_other_types_stay_until_the_queue_gave_an_object_of_the_type(
+    typed: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    typed.add(FLOWS, "notes.txt")
+    for _ in range(2):
+        caplog.clear()
+        assert typed.run(TYPED) == 0
+        assert typed.count("ApproximateNumberOfMessages") == 2
+        [line] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert line.startswith("Queue q1 never gave an object of type cloudtrail. 2 messages stay in it.")
+    put_trail(typed)
+    caplog.clear()
+    assert typed.run(TYPED) == 0
+    assert typed.sink.events == ["1"]
+    assert typed.left() == []
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]
+    typed.add(FLOWS)
+    assert typed.run(TYPED) == 0
+    assert typed.left() == []
+
+
+def test_queue_of_another_type_is_told_with_a_key_and_its_type(typed: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    typed.add(FLOWS)
+    assert typed.run(TYPED) == 0
+    assert f"One names {FLOWS}, which -t vpcflow reads." in caplog.text
+
+
+def test_folder_markers_and_test_files_do_not_stay(typed: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    typed.add("AWSLogs/", "AWSLogs/x/ELBAccessLogTestFile")
+    assert typed.run(TYPED) == 0
+    assert typed.left() == []
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_object_of_the_type_that_cannot_be_read_is_not_found_yet(typed: Lab) -> None:
+    typed.add(FLOWS)
+    typed.notify(TRAIL)
+    assert typed.run(TYPED) == 7
+    assert len(typed.left()) == 2
 
 
 def test_fifo_queue_is_emptied_in_order(lab: Lab) -> None:
