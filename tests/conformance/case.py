@@ -78,7 +78,7 @@ class Expectation:
     object do not count; `oversize`: of two messages, the one with the eventID `big` was cut, and says so.
     """
 
-    exit: int
+    exit: int | None = None
     messages: Sequence[Message] | None = None
     rows: Mapping[str, Sequence[Sequence[Any]]] | None = None
     left: Sequence[str] | None = None

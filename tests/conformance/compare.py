@@ -34,7 +34,7 @@ def differences(want: Expectation, seen: Seen) -> list[str]:
 
 
 def _exit(want: Expectation, seen: Seen) -> Iterator[str]:
-    if seen.exit != want.exit:
+    if want.exit is not None and seen.exit != want.exit:
         code = "no exit" if seen.exit is None else f"exit {seen.exit}"
         yield f"{code}, want {want.exit}; the output ends {seen.output.strip()[-_SHOWN:]!r}"
 
