@@ -6,6 +6,7 @@ It knows interfaces and no log type. `pipeline.run` fetches, decodes and deliver
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -30,6 +31,7 @@ from aws_s3.errors import (
     MalformedError,
     NoAccountsError,
     ObjectError,
+    StateError,
     StorageError,
     UnavailableError,
 )
@@ -89,8 +91,20 @@ class Collector:
     def run(self) -> int:
         """Collect the new objects; return 0, or the exit code of the first failure.
 
-        Raises the error that ends the whole run, after recording the events accepted until then.
+        Raises the error that ends the whole run, after recording the events accepted until then. The state
+        keeps either error, for `--status`.
         """
+        try:
+            self._collect()
+        except CollectorError as error:
+            self._note(error)
+            raise
+        if not self._failures:
+            return 0
+        self._note(self._failures[0])
+        return self._failures[0].exit_code
+
+    def _collect(self) -> None:
         with self._stats.listing:
             partitions = self._partitions()
         if not all(partition.account for partition in partitions):
@@ -103,7 +117,11 @@ class Collector:
             self._delete_now()
             raise
         self._finish(partitions)
-        return self._failures[0].exit_code if self._failures else 0
+
+    def _note(self, error: CollectorError) -> None:
+        # The error itself is reported; a state that cannot be written is perhaps its reason.
+        with suppress(StateError):
+            self._state.source.note_error(error)
 
     def poll(self, *, block: bool) -> WorkItem | None:
         """Return the next object of the listings, which wait for AWS whether or not `block` is set."""

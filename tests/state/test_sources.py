@@ -53,6 +53,20 @@ def test_source_has_its_record_from_its_first_partition_on(tmp_path: Path) -> No
     assert status.last_error == LastError("newer", "2021-06-21T12:00:00+00:00")
 
 
+def test_error_that_a_run_met_first_is_kept(tmp_path: Path) -> None:
+    collection = Collection(tmp_path, MemoryStore(trail("a") | trail("b", region="eu-west-1")))
+    collection.store.failures[trail_key("a")] = ERROR
+    assert collection.run().code == ERROR.exit_code
+    [status] = overview(tmp_path).sources
+    assert status.last_error == LastError("later", "2021-06-20T12:00:00+00:00")
+    collection.store.failures.clear()
+    collection.now += timedelta(1)
+    assert collection.run().code == 0
+    [status] = overview(tmp_path).sources
+    assert status.last_error == LastError("later", "2021-06-20T12:00:00+00:00")
+    assert status.last_complete_run == "2021-06-21T12:00:00+00:00"
+
+
 def test_lock_of_a_partition_is_the_same_before_and_after_the_source_has_its_record(tmp_path: Path) -> None:
     with closing(open_state(tmp_path)) as state:
         name = state.lock_name(TRAIL)
