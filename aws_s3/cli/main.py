@@ -126,7 +126,7 @@ class Application:
 
         if not has_prometheus_client():
             return
-        self._report = Report(settings.metrics_file, job, self._stats)
+        self._report = Report(settings.metrics_file, job, self._stats, state_dir=settings.state_dir)
         if isinstance(job, SubscriberJob) and job.follow:
             self._stats.observers.append(self._report.write_now_and_then)
 

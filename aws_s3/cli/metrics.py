@@ -5,10 +5,11 @@ import tempfile
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from aws_s3.cli.state_metrics import FOUND, LAST_COMPLETE_RUN, MALFORMED, NEWEST, WAITING, state_figures
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob, Job, ServiceJob, SubscriberJob
 from aws_s3.wazuh.extras import needs
@@ -23,7 +24,6 @@ _EXIT_CODE = "aws_s3_run_exit_code"
 _LAG = "aws_s3_run_lag_seconds"
 _LAST_RUN = "aws_s3_last_run_timestamp_seconds"
 _LAST_SUCCESS = "aws_s3_last_success_timestamp_seconds"
-_NEWEST = "aws_s3_newest_object_timestamp_seconds"
 
 _HELP = {
     "aws_s3_run_objects": "S3 objects, log streams or regions' findings of which the last run sent all that was new.",
@@ -46,7 +46,11 @@ _HELP = {
     _LAG: "Seconds between the UTC day of the newest object collected so far, or the newest event, and the last run.",
     _LAST_RUN: "When the last run ended, in seconds since 1970, whether it succeeded or not.",
     _LAST_SUCCESS: "When the last run with exit code 0 ended, in seconds since 1970; 0: none has.",
-    _NEWEST: "UTC day of the newest object collected so far, or time of the newest event, in seconds since 1970.",
+    WAITING: "Objects that could not be read and are tried again by later runs.",
+    MALFORMED: "Objects that were fetched but could not be decompressed or parsed: --retry-failed tries them again.",
+    FOUND: "Whether any run ever found an object of the source: 1 or 0.",
+    LAST_COMPLETE_RUN: "Start of the last run that failed nowhere, in seconds since 1970; 0: there was none.",
+    NEWEST: "UTC day of the newest object collected so far, or time of the newest event, in seconds since 1970.",
 }
 
 
@@ -69,10 +73,13 @@ class RunMetrics:
     ended: float
     newest: float | None = None
     did_nothing: bool = False
+    known: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def from_run(cls, job: Job, stats: RunStats, exit_code: int, began: float) -> "RunMetrics":
-        """Return the metrics of a run that `began` then and ends now."""
+    def from_run(
+        cls, job: Job, stats: RunStats, exit_code: int, began: float, state_dir: Path | None = None
+    ) -> "RunMetrics":
+        """Return the metrics of a run that `began` then and ends now, with the figures that the state has, if any."""
         ended = time.time()
         figures = {
             "aws_s3_run_objects": stats.objects,
@@ -90,7 +97,8 @@ class RunMetrics:
             "aws_s3_run_dropped_events": stats.dropped,
             "aws_s3_run_duration_seconds": max(ended - began, 0),
         }
-        return cls(labels_of(job), figures, exit_code, ended, stats.newest, stats.left_out_everything)
+        known = state_figures(state_dir, job) if state_dir else {}
+        return cls(labels_of(job), figures, exit_code, ended, stats.newest, stats.left_out_everything, known)
 
     @property
     def is_success(self) -> bool:
@@ -106,21 +114,25 @@ class RunMetrics:
             max(self.ended, other.ended),
             max((moment for moment in (self.newest, other.newest) if moment is not None), default=None),
             self.did_nothing or other.did_nothing,
+            {**self.known, **other.known},
         )
 
     def samples(self, before: Mapping[str, float]) -> dict[str, float]:
         """Return the values by metric; findings of earlier runs are taken over from `before`."""
-        known = [moment for moment in (self.newest, before.get(_NEWEST)) if moment is not None]
+        newest_known = (self.newest, self.known.get(NEWEST), before.get(NEWEST))
+        known = [moment for moment in newest_known if moment is not None]
+        earlier = before.get(_LAST_SUCCESS, 0) or self.known.get(LAST_COMPLETE_RUN, 0)
         samples = {
             **self.figures,
+            **self.known,
             _EXIT_CODE: self.exit_code,
             _LAST_RUN: self.ended,
-            _LAST_SUCCESS: self.ended if self.is_success else before.get(_LAST_SUCCESS, 0),
+            _LAST_SUCCESS: self.ended if self.is_success else earlier,
         }
         if known:
             # A key that is dated 2099 says nothing about how late the rest is.
             newest = min(max(known), self.ended)
-            samples |= {_NEWEST: newest, _LAG: self.ended - newest}
+            samples |= {NEWEST: newest, _LAG: self.ended - newest}
         return samples
 
 
@@ -137,7 +149,10 @@ def has_prometheus_client() -> bool:
 class Report:
     """Writes the metrics of one run. It needs prometheus-client."""
 
-    def __init__(self, path: Path, job: Job, stats: RunStats, every: float = _EVERY) -> None:
+    def __init__(
+        self, path: Path, job: Job, stats: RunStats, every: float = _EVERY, state_dir: Path | None = None
+    ) -> None:
+        self._state_dir = state_dir
         self._path = path
         self._job = job
         self._stats = stats
@@ -147,7 +162,8 @@ class Report:
 
     def write(self, exit_code: int) -> None:
         """Write the figures of the run as it stands."""
-        write_textfile(self._path, [RunMetrics.from_run(self._job, self._stats, exit_code, self._began)])
+        run = RunMetrics.from_run(self._job, self._stats, exit_code, self._began, self._state_dir)
+        write_textfile(self._path, [run])
 
     def write_now_and_then(self) -> None:
         """Write them if that was long ago, as those of a success: a run that goes on for ever has no end."""

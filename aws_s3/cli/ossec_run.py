@@ -116,7 +116,9 @@ def _run_block(block: Block, settings: Settings, run: Run) -> RunMetrics:
             name,
         )
     # A killed process leaves no metrics.
-    return metrics or RunMetrics.from_run(settings.job, RunStats(), _FAILED if code < 0 else code, began)
+    return metrics or RunMetrics.from_run(
+        settings.job, RunStats(), _FAILED if code < 0 else code, began, settings.state_dir
+    )
 
 
 def _run_apart(settings: Settings, run: Run, began: float) -> tuple[int, RunMetrics | None]:
@@ -128,7 +130,7 @@ def _run_apart(settings: Settings, run: Run, began: float) -> tuple[int, RunMetr
         stats = RunStats()
         code = run(settings, stats)
         # Fits in the pipe buffer, so the write cannot block although the parent reads only after this has ended.
-        os.write(sending, pickle.dumps(RunMetrics.from_run(settings.job, stats, code, began)))
+        os.write(sending, pickle.dumps(RunMetrics.from_run(settings.job, stats, code, began, settings.state_dir)))
         return code
 
     try:

@@ -95,17 +95,15 @@ def test_a_failed_run_keeps_the_time_of_the_last_success(home: Home, emulator: E
     put_all(emulator, BUCKET, trails(2))
     _, before = measured(home, *SINCE)
     put_all(emulator, BUCKET, {next(iter(trail("broken"))): b"no gzip"})
-    archived = next(iter(trail("frozen", region="eu-west-1")))
-    emulator.client("s3").put_object(Bucket=BUCKET, Key=archived, Body=b"", StorageClass="GLACIER")
     ended, values = measured(home, *SINCE)
-    assert (ended.code, ended.messages) == (7, [])
-    assert counts(values, "objects", "malformed_objects", "failed_objects") == [0, 1, 1]
+    assert (ended.code, ended.messages) == (8, [])
+    assert counts(values, "objects", "malformed_objects", "failed_objects") == [0, 1, 0]
     kept = ("last_success_timestamp_seconds", "newest_object_timestamp_seconds")
     assert counts(values, *kept) == counts(before, *kept)
     assert values["last_run_timestamp_seconds"] > before["last_run_timestamp_seconds"]
     skipped, values = measured(home, *SINCE, "--skip_on_error")
     assert (skipped.code, len(skipped.messages)) == (0, 1)
-    assert counts(values, "events", "malformed_objects", "failed_objects") == [1, 1, 1]
+    assert counts(values, "events", "malformed_objects", "failed_objects") == [1, 1, 0]
     assert values["last_success_timestamp_seconds"] > before["last_success_timestamp_seconds"]
 
 
@@ -350,3 +348,23 @@ def test_the_alerts_of_the_readme_are_about_metrics_that_are_written(tmp_path: P
     assert set(re.findall(r"\$labels\.(\w+)", block)) <= set(Labels._fields)
     shortened = re.findall(r"`(aws_s3_\w+|…_\w+)`", OPERATIONS)
     assert all(any(name.endswith(each.lstrip("…")) for name in written) for each in shortened)
+
+
+def test_the_state_s_figures_survive_a_lost_file_and_a_run_without_anything_new(home: Home, emulator: Emulator) -> None:
+    put_all(emulator, BUCKET, trails(2) | {key.replace("T00000Z", "Tzz"): b"no gzip" for key in trails(1)})
+    path = home.path / "aws.prom"
+    home.run(*SINCE, "--skip_on_error", "--metrics-file", str(path))
+    path.unlink()
+    home.run(*SINCE, "--skip_on_error", "--metrics-file", str(path))
+    [values] = metrics_of(path).values()
+    assert values["newest_object_timestamp_seconds"] == DAY
+    assert (values["waiting_objects"], values["waiting_malformed_objects"], values["source_found"]) == (0, 1, 1)
+    assert values["last_complete_run_timestamp_seconds"] > time.time() - 600
+
+
+def test_a_source_that_never_found_anything_says_so(home: Home) -> None:
+    path = home.path / "aws.prom"
+    home.run(*SINCE, "--metrics-file", str(path))
+    [values] = metrics_of(path).values()
+    assert (values["source_found"], values["last_complete_run_timestamp_seconds"]) == (0, 0)
+    assert "newest_object_timestamp_seconds" not in values
