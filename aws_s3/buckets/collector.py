@@ -105,6 +105,7 @@ class Collector:
         return self._failures[0].exit_code
 
     def _collect(self) -> None:
+        self._stats.pending = self._state.failed_objects.count_pending()
         with self._stats.listing:
             partitions = self._partitions()
         if not all(partition.account for partition in partitions):
@@ -225,7 +226,7 @@ class Collector:
             return self._discovered()
         except (EmptyBucketError, NoAccountsError) as error:
             if self._state.is_empty():
-                raise type(error)(f"{error} {self._hint()}".rstrip()) from error
+                raise type(error)(f"{str(error).rstrip('.')}. {self._hint()}".rstrip()) from error
             log.info("%s", error)
             return []
 
@@ -320,8 +321,9 @@ class Collector:
             )
         if not (self._job.accounts or self._job.regions or self._job.reparse):
             self._retry_lost(partitions)
-        if pending := self._state.failed_objects.count_pending():
-            log.warning("%d objects could not be fetched and are waiting to be tried again", pending)
+        self._stats.pending = self._state.failed_objects.count_pending()
+        if self._stats.pending:
+            log.warning("%d objects could not be fetched and are waiting to be tried again", self._stats.pending)
         if not self._failures and not self._objects.is_partial:
             self._state.complete()
 

@@ -33,6 +33,8 @@ _HELP = {
     "aws_s3_run_truncated_events": "Events that were too large for Wazuh and were cut by the last run.",
     "aws_s3_run_malformed_objects": "Objects that the last run fetched but could not decompress or parse.",
     "aws_s3_run_failed_objects": "Objects, log streams, groups or regions that the last run could not get from AWS.",
+    "aws_s3_waiting_objects": "Objects that could not be had so far and wait to be tried again, of all runs.",
+    "aws_s3_run_archived_objects": "Objects that the last run passed over because they are in an archive.",
     "aws_s3_run_known_objects": (
         "Duplicates avoided: objects (of services: events) that the last run passed over because they had been sent."
     ),
@@ -89,6 +91,8 @@ class RunMetrics:
             "aws_s3_run_truncated_events": stats.reading.truncated,
             "aws_s3_run_malformed_objects": stats.malformed,
             "aws_s3_run_failed_objects": stats.failed,
+            "aws_s3_waiting_objects": stats.pending,
+            "aws_s3_run_archived_objects": stats.archived.count,
             "aws_s3_run_known_objects": stats.known,
             "aws_s3_run_listing_seconds": stats.listing.seconds,
             "aws_s3_run_downloading_seconds": stats.downloading.seconds,

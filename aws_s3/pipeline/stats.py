@@ -84,6 +84,7 @@ class RunStats:
     `listed`: objects found to collect; `objects`, `bytes`: those of which all was accepted, and their
     size; `events`: those accepted. `malformed` and `failed` count objects that could not be read, and
     had; `known` what was passed over because it was collected before, `strays` because it is no log.
+    `pending` objects wait to be tried again, those of earlier runs included.
     `newest` is the UTC day of the newest object, or the time of the newest event, in seconds since 1970.
     `taken` counts the partitions, log groups or regions that the run worked on, `held` those that it left to
     another run. `dropped`: events that Wazuh took and dropped, as far as it tells. `waiting` is the time until
@@ -101,6 +102,7 @@ class RunStats:
     taken: int = 0
     held: int = 0
     strays: int = 0
+    pending: int = 0
     dropped: int = 0
     newest: float | None = None
     archived: ArchivedObjects = field(default_factory=ArchivedObjects)

@@ -163,5 +163,5 @@ def test_hint_that_may_not_list_the_bucket_is_left_out(tmp_path: Path) -> None:
     collection = Collection(tmp_path)
     collection.store.objects = trail("a", base="trails/AWSLogs/")
     collection.store.failures[""] = CollectorError("denied")
-    with pytest.raises(CollectorError, match=r"bucket type 'cloudtrail'$"):
+    with pytest.raises(CollectorError, match=r"bucket type 'cloudtrail'\.$"):
         collection.run()

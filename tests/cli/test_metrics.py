@@ -7,11 +7,13 @@ import pickle
 import random
 import re
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -95,9 +97,11 @@ def test_a_failed_run_keeps_the_time_of_the_last_success(home: Home, emulator: E
     put_all(emulator, BUCKET, trails(2))
     _, before = measured(home, *SINCE)
     put_all(emulator, BUCKET, {next(iter(trail("broken"))): b"no gzip"})
+    archived = next(iter(trail("frozen", region="eu-west-1")))
+    emulator.client("s3").put_object(Bucket=BUCKET, Key=archived, Body=b"", StorageClass="GLACIER")
     ended, values = measured(home, *SINCE)
     assert (ended.code, ended.messages) == (8, [])
-    assert counts(values, "objects", "malformed_objects", "failed_objects") == [0, 1, 0]
+    assert counts(values, "objects", "malformed_objects", "failed_objects", "archived_objects") == [0, 1, 0, 1]
     kept = ("last_success_timestamp_seconds", "newest_object_timestamp_seconds")
     assert counts(values, *kept) == counts(before, *kept)
     assert values["last_run_timestamp_seconds"] > before["last_run_timestamp_seconds"]
@@ -105,6 +109,19 @@ def test_a_failed_run_keeps_the_time_of_the_last_success(home: Home, emulator: E
     assert (skipped.code, len(skipped.messages)) == (0, 1)
     assert counts(values, "events", "malformed_objects", "failed_objects") == [1, 1, 0]
     assert values["last_success_timestamp_seconds"] > before["last_success_timestamp_seconds"]
+
+
+def test_objects_that_wait_are_told_also_by_a_run_that_does_not_try_them(home: Home, emulator: Emulator) -> None:
+    put_all(emulator, BUCKET, trail("a"))
+    home.run(*SINCE)
+    with closing(sqlite3.connect(home.state)) as state, state:
+        state.execute(
+            "INSERT INTO collection_failed SELECT id, 'AWSLogs/x', 1, '', 0, 'x', 3, 1, '2999-01-01T00:00:00', NULL "
+            "FROM collection_source"
+        )
+    ended, text = home.run(*SINCE, "--metrics-file", str(home.path / "waiting.prom")), home.path / "waiting.prom"
+    assert ended.code == 0
+    assert re.search(r"^aws_s3_waiting_objects\{[^}]*\} 1\.0$", text.read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize(
