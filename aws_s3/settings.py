@@ -180,9 +180,10 @@ class Purpose(Enum):
 class Settings:
     """One run. `workers` is how many processes read objects when there are many.
 
-    `metrics_file` is written when the run ends. `json_lines` writes log lines as JSON. `keeps_running` is
-    true with --follow and --daemon, whose lines have time stamps. `max_events` is how many events a second
-    are sent at most: 0 for no limit, None for as many as Wazuh has room for.
+    `metrics_file` is written when the run ends, and served at the host and port of `metrics_listen`. `json_lines`
+    writes log lines as JSON. `keeps_running` is true with --follow and --daemon, whose lines have time stamps.
+    `max_events` is how many events a second are sent at most: 0 for no limit, None for as many as Wazuh has room
+    for.
     """
 
     job: Job
@@ -194,6 +195,7 @@ class Settings:
     purpose: Purpose = Purpose.COLLECT
     as_json: bool = False
     metrics_file: Path | None = None
+    metrics_listen: tuple[str, int] | None = None
     json_lines: bool = False
     keeps_running: bool = False
     max_events: int | None = None

@@ -16,7 +16,7 @@ ONLY_IN = {
     "boto3": ("aws.session",),
     "botocore": ("aws",),
     "pyarrow": ("subscribers.security_lake",),
-    "prometheus_client": ("cli.metrics",),
+    "prometheus_client": ("cli.metrics", "cli.metrics_server"),
     "tqdm": ("console.progress",),
     "sqlite3": ("state",),
     "socket": ("pipeline.sinks", "wazuh.analysis_socket"),

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -90,8 +90,8 @@ class Application:
             self._stop_request.install()
             settings = request if isinstance(request, Settings) else parse(request)
             self._prepare(settings)
-            with self._progress(settings):
-                check_job(settings)
+            check_job(settings)
+            with _metrics_served(settings), self._progress(settings):
                 if isinstance(settings.job, ConfiguredJob):
                     from aws_s3.cli.ossec_run import run_configured
 
@@ -161,6 +161,19 @@ class Application:
         if self._report is not None:
             self._report.write(code)
         self._console.finish()
+
+
+def _metrics_served(settings: Settings) -> AbstractContextManager[None]:
+    """Serve the metrics file until the block ends, if that is asked for and prometheus-client is there."""
+    if settings.metrics_listen is None or settings.metrics_file is None:
+        return nullcontext()
+    from aws_s3.cli.metrics import has_prometheus_client
+
+    if not has_prometheus_client():
+        return nullcontext()
+    from aws_s3.cli.metrics_server import serving
+
+    return serving(*settings.metrics_listen, settings.metrics_file)
 
 
 def _line_format(settings: Settings, source: str) -> LineFormat:

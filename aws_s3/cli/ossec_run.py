@@ -89,7 +89,9 @@ def _complete(settings: Settings, job: ConfiguredJob, block: Settings) -> Settin
     if isinstance(own, BucketJob):
         own = replace(own, lookback_days=job.lookback_days, retry_failed=job.retry_failed)
     # All blocks share one file of metrics, which is written after them.
-    return replace(settings, job=own, access=block.access, metrics_file=None, keeps_running=job.daemon)
+    return replace(
+        settings, job=own, access=block.access, metrics_file=None, metrics_listen=None, keeps_running=job.daemon
+    )
 
 
 def _fits(settings: Settings, job: ConfiguredJob) -> bool:

@@ -14,7 +14,16 @@ SOURCES = ("--bucket", "--service", "--subscriber", "--config", "--status")
 
 _BESIDE_CONFIG = {
     *("--config", "--daemon", "--debug", "--output", "--wazuh-home", "--state-dir", "--workers", "--lookback-days"),
-    *("--metrics-file", "--max-eps", "--no-pacing", "--log-format", "--retry-failed", "--dry-run", "--check"),
+    *(
+        "--metrics-file",
+        "--max-eps",
+        "--no-pacing",
+        "--log-format",
+        "--metrics-listen",
+        "--retry-failed",
+        "--dry-run",
+        "--check",
+    ),
     *("--print-iam-policy", "--status", "--json", "--max-behind"),
 }
 """The options that hold for every block of a file."""
@@ -92,6 +101,11 @@ _RULES = (
         lambda given: given.pretty and (given.output is None or given.output.kind != "stdout"),
         "{} goes with {} stdout",
         ("--pretty", "--output"),
+    ),
+    _Rule(
+        lambda given: given.metrics_listen and not (given.daemon or given.follow),
+        "{} goes with {} or {}",
+        ("--metrics-listen", "--follow", "--daemon"),
     ),
     _Rule(lambda given: given.max_behind != 2 and not given.status, "{} goes with {}", ("--max-behind", "--status")),
     _Rule(lambda given: given.follow and given.subscriber is None, "{} goes with {}", ("--follow", "--subscriber")),

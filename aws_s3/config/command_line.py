@@ -26,6 +26,9 @@ from aws_s3.settings import (
 )
 from aws_s3.wazuh.home import WazuhHome
 
+_METRICS = "aws-s3.prom"
+"""The file of the metrics that are served, if no other is named."""
+
 
 def parse(arguments: Sequence[str]) -> Settings:
     """Return the settings that the command line asks for.
@@ -125,16 +128,18 @@ def _check_text(arguments: Sequence[str]) -> None:
 
 def _settings(options: argparse.Namespace) -> Settings:
     home = _home(options)
+    state_dir = options.state_dir or home.module_folder
     return Settings(
         job=_job(options),
         access=_access(options),
         output=_output(options, home),
-        state_dir=options.state_dir or home.module_folder,
+        state_dir=state_dir,
         debug=options.debug,
         workers=options.workers or len(os.sched_getaffinity(0)),
         purpose=options.purpose,
         as_json=options.json,
-        metrics_file=options.metrics_file,
+        metrics_file=options.metrics_file or (state_dir / _METRICS if options.metrics_listen else None),
+        metrics_listen=options.metrics_listen,
         max_events=options.max_events,
         json_lines=options.log_format == "json",
         keeps_running=options.daemon or options.follow,

@@ -266,5 +266,9 @@ def _add_output(parser: OptionParser) -> None:
     group.add_argument("--wazuh-home", type=Path, metavar="DIR", help=f"Wazuh's folder ($WAZUH_HOME, {DEFAULT})")
     group.add_argument("--state-dir", type=Path, metavar="DIR", help="folder of the state files (HOME/wodles/aws)")
     group.add_argument(
+        "--metrics-listen", type=values.listen_address, metavar="HOST:PORT",
+        help="with --follow, --daemon: serve /metrics and /healthz over HTTP; a port alone is on 127.0.0.1",
+    )  # fmt: skip
+    group.add_argument(
         "--metrics-file", type=Path, metavar="PATH", help="write Prometheus metrics to NAME.prom when the run ends"
     )

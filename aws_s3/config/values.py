@@ -156,6 +156,12 @@ def regex(text: str) -> re.Pattern[str] | None:
         raise ArgumentTypeError(f"the regex {text!r} does not compile: {error}") from error
 
 
+def listen_address(text: str) -> tuple[str, int]:
+    """Return host and port of `HOST:PORT`, or of a port alone on the loopback interface."""
+    host, _, port = text.rpartition(":")
+    return host or "127.0.0.1", number(1, 65535)(port)
+
+
 def log_format(text: str) -> str:
     """Check the name of a form of log lines."""
     if text not in ("text", "json"):

@@ -51,7 +51,7 @@ function _shtab_aws_s3_using
 end
 
 set -g _shtab_aws_s3_commands 
-set -g _shtab_aws_s3_opts_with_value --access_key --aws_account_alias --aws_account_id --aws_log_groups --aws_organization_id --aws_profile --bucket --config --debug --discard-field --discard-regex --external_id --iam_role_arn --iam_role_duration --limit --log-format --lookback-days --max-behind --max-eps --metrics-file --only_logs_after --output --print-completion --queue --regions --secret_key --service --service_endpoint --state-dir --sts_endpoint --subscriber --trail_prefix --trail_suffix --type --until --wazuh-home --workers -L -O -a -b -c -d -df -dr -g -i -k -l -n -p -q -r -rd -s -sb -se -sr -st -t -x
+set -g _shtab_aws_s3_opts_with_value --access_key --aws_account_alias --aws_account_id --aws_log_groups --aws_organization_id --aws_profile --bucket --config --debug --discard-field --discard-regex --external_id --iam_role_arn --iam_role_duration --limit --log-format --lookback-days --max-behind --max-eps --metrics-file --metrics-listen --only_logs_after --output --print-completion --queue --regions --secret_key --service --service_endpoint --state-dir --sts_endpoint --subscriber --trail_prefix --trail_suffix --type --until --wazuh-home --workers -L -O -a -b -c -d -df -dr -g -i -k -l -n -p -q -r -rd -s -sb -se -sr -st -t -x
 
 complete -c aws-s3 -e
 complete -c aws-s3 -f
@@ -109,6 +109,7 @@ complete -c aws-s3 -n _shtab_aws_s3_using -l no-pacing -d 'send as fast as possi
 complete -c aws-s3 -n _shtab_aws_s3_using -l pretty -d 'with --output stdout: write JSON indented, for people'
 complete -c aws-s3 -n _shtab_aws_s3_using -l wazuh-home -x -d 'Wazuh'"'"'s folder ($WAZUH_HOME, /var/ossec)'
 complete -c aws-s3 -n _shtab_aws_s3_using -l state-dir -x -d 'folder of the state files (HOME/wodles/aws)'
+complete -c aws-s3 -n _shtab_aws_s3_using -l metrics-listen -x -d 'with --follow, --daemon: serve /metrics and /healthz over HTTP; a port alone is on 127.0.0.1'
 complete -c aws-s3 -n _shtab_aws_s3_using -l metrics-file -x -d 'write Prometheus metrics to NAME.prom when the run ends'
 complete -c aws-s3 -n _shtab_aws_s3_using -s V -l version -d 'show program'"'"'s version number and exit'
 complete -c aws-s3 -n _shtab_aws_s3_using -l print-completion -xka "bash zsh fish tcsh" -d 'print the completion script of bash, zsh, fish or tcsh'
