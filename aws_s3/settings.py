@@ -6,6 +6,8 @@ from datetime import date
 from enum import Enum
 from pathlib import Path
 
+from aws_s3.secrets_mask import Secrets
+
 
 class ServiceName(str, Enum):
     """The services, as `--service` names them; `aws_s3.services` has an entry for each."""
@@ -24,7 +26,10 @@ class SubscriberName(str, Enum):
 
 @dataclass(frozen=True)
 class Access:
-    """How to reach AWS. `role_duration` is in seconds; the secrets never show in a repr."""
+    """How to reach AWS. `role_duration` is in seconds; the secrets never show in a repr.
+
+    `secrets` masks all of the run's output; `aws.session` adds the credentials that it uses.
+    """
 
     profile: str | None = None
     access_key: str | None = field(default=None, repr=False)
@@ -34,6 +39,14 @@ class Access:
     external_id: str | None = field(default=None, repr=False)
     sts_endpoint: str | None = None
     service_endpoint: str | None = None
+    secrets: Secrets = field(default_factory=Secrets, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Let the mask know the secrets of the options."""
+        self.secrets.add_key_id(self.access_key)
+        self.secrets.add_keys(self.secret_key, self.external_id)
+        self.secrets.add_url(self.sts_endpoint)
+        self.secrets.add_url(self.service_endpoint)
 
 
 @dataclass(frozen=True)

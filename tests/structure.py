@@ -11,6 +11,7 @@ from tests import ROOT
 PACKAGE = "aws_s3"
 
 ROWS = (
+    ("secrets_mask",),
     ("", "errors", "settings"),
     ("wazuh",),
     ("codec",),

@@ -5,6 +5,7 @@ test for each part, so that a release that breaks one is noticed before a user n
 says how the program goes on without it.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,7 @@ from typing import Any
 import botocore.session
 import urllib3.exceptions
 from botocore.awsrequest import AWSPreparedRequest
-from botocore.credentials import ConfigProvider, CredentialResolver
+from botocore.credentials import ConfigProvider, CredentialResolver, EnvProvider
 from botocore.exceptions import ConfigParseError, ReadTimeoutError, ResponseStreamingError
 from botocore.parsers import ResponseParserError, ResponseParserFactory
 from botocore.response import StreamingBody
@@ -26,6 +27,9 @@ from urllib3.util import Timeout
 from aws_s3.aws.config_file import DEFAULT, ConfigFile, Profile, broken_file, expanded
 from aws_s3.errors import UnknownProfileError
 
+log = logging.getLogger(__name__)
+
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 _FIRST_ATTEMPTS = 3
 _READ_TIMEOUT = 60
 _OK = 200
@@ -306,6 +310,14 @@ def _set_read_timeout(http_session: Any, seconds: float) -> None:
                 pool.timeout = new
 
 
+def stripped(keys: Mapping[str, str]) -> dict[str, str]:
+    """Return keys without white space around them, with one WARNING if there is any: it makes no valid header."""
+    found = {name: value.strip() for name, value in keys.items()}
+    if names := [name for name, value in keys.items() if value != found[name]]:
+        log.warning("The white space around the value of %s is ignored.", ", ".join(names))
+    return found
+
+
 class BotocoreSession(botocore.session.Session):  # type: ignore[misc]
     """botocore's session with our reading of the profile, and with `sts_options` for every STS client.
 
@@ -350,6 +362,10 @@ class BotocoreSession(botocore.session.Session):  # type: ignore[misc]
         name = self.get_config_variable("profile") or DEFAULT
         sections = ConfigProvider(str(self._file("config_file")), name, lambda _: self.full_config)
         chain.insert_after(ConfigProvider.METHOD, sections)
+        # With a profile, botocore leaves the environment's keys out.
+        if any(provider.METHOD == EnvProvider.METHOD for provider in chain.providers):
+            keys = {name: os.environ[name] for name in _KEYS if name in os.environ}
+            chain.insert_before(EnvProvider.METHOD, EnvProvider(environ=os.environ | stripped(keys)))
         return chain
 
     def configures_s3_endpoint(self) -> bool:

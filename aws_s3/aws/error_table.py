@@ -28,6 +28,7 @@ from aws_s3.errors import (
     UnknownRegionError,
     UsageError,
 )
+from aws_s3.secrets_mask import mask_patterns
 from aws_s3.wazuh.extras import how_to_install
 
 
@@ -352,14 +353,6 @@ _NO_URL = re.compile(r"( on| to)?( the)? endpoint URL: \"None\"")
 _NOT_FOREIGN = (407, 429)
 """Statuses that mean the same, whoever answers."""
 
-_SECRETS = (
-    (re.compile(r"(?<=//)[^/\s@]+(?=@)"), "***"),
-    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"), "***"),
-    (re.compile(r"(?i)(?<=basic )[a-z0-9+/]+=*"), "***"),
-    (re.compile(r"(?i)(?<=value ')[^']*(?=' at '(?:externalId|tokenCode))"), "***"),
-)
-"""Secrets that a message must not show: logins of URLs and headers, access keys, external IDs."""
-
 
 def translate(error: Exception, what: str) -> CollectorError:
     """Return the failure as our error. `what` names the thing that was asked for: `bucket acme-logs`.
@@ -445,8 +438,7 @@ def _words(error: Exception) -> str:
     elif type(error).__module__.partition(".")[0] != "botocore":
         text = f"{type(error).__name__}: {text}"
     text = " ".join(text.split())
-    for pattern, mask in _SECRETS:
-        text = pattern.sub(mask, text)
+    text = mask_patterns(text)
     return text.rstrip(". ") + "."
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
 from botocore.credentials import (
     AssumeRoleCredentialFetcher,
@@ -22,7 +23,7 @@ from botocore.loaders import create_loader
 from dateutil.parser import isoparse
 
 from aws_s3 import __version__
-from aws_s3.aws.botocore_internals import BotocoreSession, FirstContact
+from aws_s3.aws.botocore_internals import BotocoreSession, FirstContact, stripped
 from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.error_table import FAILURES, translate
 from aws_s3.errors import ConfigFileError, CredentialsError, EndpointError, UnknownRegionError
@@ -40,6 +41,7 @@ _MANDATORY_REFRESH = 600
 """Seconds before a role's credentials expire: botocore's own, for those that last long enough."""
 
 _HOME_PARTITION = "aws"
+_KEY_ID = re.compile(r"Credential=(.+?)/\d{8}/")
 _REGIONAL_BY_OPTION = ("s3", "sts")
 """Services that serve a whole partition from any of its regions, so that no region need be given."""
 
@@ -64,6 +66,8 @@ class Session:
         self._core.set_config_variable("request_checksum_calculation", "when_required")
         self._core.set_default_client_config(self._config())
         FirstContact().register(self._core)
+        self._core.register("before-send", self._note_secrets)
+        access.secrets.add_url(self._profile.proxy.url if self._profile.proxy else None)
         self._core.register_component("credential_provider", self._credential_chain())
 
     @property
@@ -88,11 +92,26 @@ class Session:
         if region is None and service not in _REGIONAL_BY_OPTION:
             raise UnknownRegionError(f"There is no region for {service}. Give --regions, or set region in the profile.")
         try:
-            return self._core.create_client(
+            client = self._core.create_client(
                 service, region_name=region, endpoint_url=url, config=self._service_config(service, url)
             )
+            self._note_fixed_keys()
+            return client
         except (*FAILURES, ValueError) as error:
             raise translate(error, f"access to {service}") from error
+
+    def _note_fixed_keys(self) -> None:
+        """Let the mask know keys that are not renewed: to ask for the others would fetch them."""
+        credentials = self._core.get_credentials()
+        if type(credentials) is Credentials:
+            self._access.secrets.add_key_id(credentials.access_key)
+            self._access.secrets.add_keys(credentials.secret_key, credentials.token)
+
+    def _note_secrets(self, request: AWSPreparedRequest, **_: Any) -> None:
+        """Let the mask know the key ID and the token of a request that is about to leave."""
+        key_id = _KEY_ID.search(_text(request.headers.get("Authorization", "")))
+        self._access.secrets.add_key_id(key_id[1] if key_id else None)
+        self._access.secrets.add_keys(_text(request.headers.get("X-Amz-Security-Token", "")))
 
     def account(self) -> str:
         """Return the ID of the account that the credentials belong to; STS is asked once."""
@@ -176,7 +195,8 @@ class Session:
         return CredentialResolver([_CallableProvider(partial(self._assume_role, self._access.role_arn, chain))])
 
     def _given_keys(self) -> CredentialResolver | None:
-        key, secret = self._access.access_key, self._access.secret_key
+        given = {"--access_key": self._access.access_key or "", "--secret_key": self._access.secret_key or ""}
+        key, secret = stripped(given).values()
         if not key and not secret:
             return None
         if not key or not secret:
@@ -206,6 +226,10 @@ class Session:
                 raise translate(error, f"role {arn}") from error
 
         return _refreshable(fetch)
+
+
+def _text(header: str | bytes) -> str:
+    return header.decode() if isinstance(header, bytes) else header
 
 
 class _CallableProvider:

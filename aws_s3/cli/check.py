@@ -50,7 +50,7 @@ def check_job_setup(settings: Settings, job: CollectJob, stop_request: StopReque
             line = f"ok      {name}: {take()}"
         except CollectorError as error:
             line, code = f"FAILED  {name}: {error}", code or error.exit_code
-        print_report(printable(line))
+        print_report(printable(line), settings.access.secrets)
     return code
 
 

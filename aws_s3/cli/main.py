@@ -26,6 +26,7 @@ from aws_s3.errors import CollectorError, Interrupted, LimitReached, UsageError
 from aws_s3.pipeline.levels import DEBUG_2
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.stats import RunStats
+from aws_s3.secrets_mask import Secrets
 from aws_s3.settings import CollectJob, ConfiguredJob, Purpose, Settings, SubscriberJob
 from aws_s3.wazuh.home import WazuhHome
 
@@ -60,11 +61,14 @@ class Application:
         self._stop_request = StopRequest()
         self._report: Report | None = None
         self._summary: RunSummary | None = None
+        self._secrets = Secrets.of_environment(os.environ)
         self._console = ConsoleHandler()
-        self._console.attach(NonBlockingWriter(STDOUT), 0)
+        self._console.attach(NonBlockingWriter(STDOUT), 0, secrets=self._secrets)
 
     def run(self, request: Sequence[str] | Settings) -> int:
         """Run a command line, or settings; return the exit code."""
+        if not isinstance(request, Settings):
+            self._secrets.add_arguments(request)
         try:
             code = self._run(request)
         except UsageError as error:
@@ -103,6 +107,7 @@ class Application:
 
     def _prepare(self, settings: Settings) -> None:
         """Write lines as the settings say from now on, and prepare the summary and the metrics of a collection."""
+        settings.access.secrets.add_environment(os.environ)
         job = settings.job
         source = source_name(job) if isinstance(job, CollectJob) else ""
         descriptor = STDERR if settings.output.kind == "stdout" else STDOUT
@@ -112,6 +117,7 @@ class Application:
             deduplicate=not isinstance(job, ConfiguredJob),
             line_format=_line_format(settings, source),
             daily=DailyWarnings(settings.state_dir, source, _today()) if self._is_under_daemon else None,
+            secrets=settings.access.secrets,
         )
         log.log(DEBUG_2, "Settings: %s", settings)
         if isinstance(job, CollectJob) and settings.purpose is Purpose.COLLECT:
@@ -145,7 +151,7 @@ class Application:
     def _write_usage_error(self, error: UsageError) -> None:
         """Write the error to stderr; Wazuh's daemon shows its user only the text after `aws.py: error:`."""
         program = "aws.py" if self._is_under_daemon else "aws-s3"
-        text = printable(str(error)).rstrip(".?")
+        text = printable(self._secrets.mask(str(error))).rstrip(".?")
         mark = "?" if str(error).endswith("?") else "."
         NonBlockingWriter(STDERR).write(f"{program}: error: {text}{mark} aws-s3 --help lists the options.")
 

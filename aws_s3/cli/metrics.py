@@ -1,6 +1,7 @@
 """The metrics of runs, as a file for node_exporter's textfile collector. Needs prometheus-client, an optional extra."""
 
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 from aws_s3.cli.state_metrics import FOUND, LAST_COMPLETE_RUN, MALFORMED, NEWEST, WAITING, state_figures
 from aws_s3.pipeline.stats import RunStats
+from aws_s3.secrets_mask import Secrets
 from aws_s3.settings import BucketJob, Job, ServiceJob, SubscriberJob
 from aws_s3.wazuh.extras import needs
 
@@ -202,7 +204,8 @@ def write_textfile(path: Path, runs: Sequence[RunMetrics], kept: Collection[Job]
         before = _samples_of(path)
         samples = {labels: before[labels] for labels in map(labels_of, kept) if labels in before}
         samples |= {run.labels: run.samples(before.get(run.labels, {})) for run in _merged(runs)}
-        _replace(path, _text(samples))
+        text = _text(samples).decode()
+        _replace(path, Secrets.of_environment(os.environ).mask(text).encode())
     except Exception as error:
         # Whatever is wrong with the metrics, the run has ended as it has.
         reason = getattr(error, "strerror", None) or error

@@ -5,13 +5,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from aws_s3.console.terminal import STDOUT
+from aws_s3.secrets_mask import Secrets
 
 _SHOWN = 20
 
 
-def print_report(text: str) -> None:
-    """Write the text and a newline; ignore a closed stdout (`| head`)."""
-    report = f"{text}\n".encode("utf-8", "backslashreplace")
+def print_report(text: str, secrets: Secrets | None = None) -> None:
+    """Write the text and a newline, without the `secrets` (None: those of the environment).
+
+    A closed stdout (`| head`) is ignored.
+    """
+    masked = (secrets or Secrets.of_environment(os.environ)).mask(text)
+    report = f"{masked}\n".encode("utf-8", "backslashreplace")
     with suppress(OSError):
         while report:
             report = report[os.write(STDOUT, report) :]

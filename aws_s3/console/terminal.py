@@ -7,11 +7,13 @@ import select
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
 
 from aws_s3.console.daily_warnings import DailyWarnings
 from aws_s3.console.line_format import LineFormat, TextFormat
 from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3
 from aws_s3.pipeline.sinks import writable
+from aws_s3.secrets_mask import Secrets
 
 STDOUT = 1
 STDERR = 2
@@ -72,6 +74,7 @@ class ConsoleHandler(logging.Handler):
         self._deduplicate = True
         self._format: LineFormat = TextFormat()
         self._daily: DailyWarnings | None = None
+        self._secrets = Secrets()
         self._counts: dict[Kind, int] = {}
         self.make_room: Callable[[], None] = lambda: None
 
@@ -83,16 +86,18 @@ class ConsoleHandler(logging.Handler):
         deduplicate: bool = True,
         line_format: LineFormat | None = None,
         daily: DailyWarnings | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         """Write the lines of all the program's loggers to `lines` from now on, and none of the libraries'.
 
         `deduplicate` writes each kind of line once at level 0. `daily`, if given, decides whether a WARNING
-        that says the same in each run is written.
+        that says the same in each run is written. `secrets` masks lines and tracebacks.
         """
         self._lines = lines
         self._debug = debug
         self._format = line_format or TextFormat()
         self._daily = daily
+        self._secrets = secrets or self._secrets
         self._deduplicate = deduplicate and debug == 0
         logger = logging.getLogger("aws_s3")
         logger.handlers = [self]
@@ -125,7 +130,8 @@ class ConsoleHandler(logging.Handler):
         traceback: list[str] = []
         if record.exc_info and self._debug >= 2:
             traceback = logging.Formatter().formatException(record.exc_info).splitlines()
-        for line in self._format.lines(record, traceback):
+        mask = self._secrets.mask
+        for line in self._format.lines(_masked(record, self._secrets), [mask(line) for line in traceback]):
             self._lines.write(line)
 
     def finish(self) -> None:
@@ -140,6 +146,15 @@ class ConsoleHandler(logging.Handler):
 
 def _record(level: int, text: str) -> logging.LogRecord:
     return logging.LogRecord(__name__, level, "", 0, "%s", (text,), None)
+
+
+def _masked(record: logging.LogRecord, secrets: Secrets) -> logging.LogRecord:
+    """Return the record without secrets in its text and its key."""
+    masked = copy(record)
+    masked.msg, masked.args = "%s", (secrets.mask(record.getMessage()),)
+    if key := getattr(record, "key", ""):
+        masked.key = secrets.mask(key)
+    return masked
 
 
 def _kind(record: logging.LogRecord) -> Kind:
