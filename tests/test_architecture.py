@@ -15,7 +15,7 @@ from tests.structure import FOLDERS, PACKAGE, Module, imports_between, package
 ONLY_IN = {
     "boto3": ("aws.session",),
     "botocore": ("aws",),
-    "pyarrow": ("subscribers.security_lake",),
+    "pyarrow": ("codec.parquet",),
     "prometheus_client": ("cli.metrics", "cli.metrics_server"),
     "tqdm": ("console.progress",),
     "sqlite3": ("state",),

@@ -47,8 +47,8 @@ class Level:
 class Folders(Protocol):
     """The part of a bucket that discovery uses."""
 
-    def folders(self, prefix: str) -> Iterator[str]:
-        """Yield the names of the folders right under `prefix`."""
+    def folders(self, prefix: str, end: str = "/") -> Iterator[str]:
+        """Yield the names of the folders right under `prefix`; with another `end`, the names up to it."""
 
     def holds(self, prefix: str) -> bool:
         """Tell whether any key begins with `prefix`."""
@@ -80,9 +80,9 @@ class S3Bucket:
         self._downloader = Downloader(client, bucket, downloads)
         on_listing_answered(client, parse_contents)
 
-    def folders(self, prefix: str) -> Iterator[str]:
-        """Yield the names of the folders right under `prefix`, of all pages."""
-        for page in self._list(Prefix=prefix, Delimiter="/"):
+    def folders(self, prefix: str, end: str = "/") -> Iterator[str]:
+        """Yield the names of the folders right under `prefix`, of all pages; with another `end`, the names up to it."""
+        for page in self._list(Prefix=prefix, Delimiter=end):
             for folder in page.get("CommonPrefixes", ()):
                 yield folder["Prefix"][len(prefix) : -1]
 

@@ -108,10 +108,10 @@ class _CountedStore:
         self._store = store
         self.lists = 0
 
-    def folders(self, prefix: str) -> Iterator[str]:
+    def folders(self, prefix: str, end: str = "/") -> Iterator[str]:
         """Yield the folders; more pages than one count as one."""
         self.lists += 1
-        return self._store.folders(prefix)
+        return self._store.folders(prefix, end)
 
     def holds(self, prefix: str) -> bool:
         """Tell whether any key begins with `prefix`."""

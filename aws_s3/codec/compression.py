@@ -123,7 +123,7 @@ def _unpacker(body: IO[bytes], key: str) -> _Unpack | None:
     if ending == "zip":  # An archive may have other bytes in front.
         return _unzip
     if head and ending in _BY_ENDING:
-        raise DecompressError(f"it is not {_BY_ENDING[ending]} data, although its name ends in .{ending}")
+        raise DecompressError(f"it is not {_BY_ENDING[ending]} data")
     return None
 
 

@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby, islice
+from urllib.parse import unquote
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,12 @@ class Columns:
                 positions = range(len(self._names), length)
                 self._names += tuple(f"column_{position + 1}" for position in positions)
         return self._names
+
+    def for_line(self, fields: list[str]) -> Sequence[str]:
+        """Return the names of a line's fields; behind a number that no format reaches, fields are joined into one."""
+        if len(fields) <= self._known:
+            return self._names
+        return self.for_lines(1, _limit(fields))
 
     def warn(self) -> None:
         """Log a WARNING if lines had more columns than have names."""
@@ -134,6 +141,11 @@ def separated_fields(record: str, delimiter: str) -> list[str]:
     """Return the fields of a record like those of CSV, with one of `,` `;` `|` or a tab between them."""
     regular = regular_fields(record, delimiter)
     return regular or [quoted.replace('""', '"') or plain for quoted, plain in _SEPARATED[delimiter].findall(record)]
+
+
+def percent_decoded(text: str) -> str:
+    """Return the text with `%20` and the like replaced once; bytes that are not UTF-8 become U+FFFD."""
+    return unquote(text, errors="replace")
 
 
 def csv_records(lines: Iterable[str], starts: re.Pattern[str]) -> Iterator[str]:

@@ -82,11 +82,21 @@ def flow_log_batches(
         length = len(events[names[0]])
         if not length:
             continue
-        for name in _TIMES:
-            if iso_times and name in events:
-                events[name] = list(map(_iso_time, events[name]))
-        events["source"] = ["vpc"] * length
-        yield events
+        yield _with_source(events, length, iso_times=iso_times)
+
+
+def named_flow_logs(columns: ColumnBatch) -> ColumnBatch:
+    """Return flow logs that were delivered by column as events, with times in UTC and `source` = `vpc`."""
+    named = {name.replace("-", "_"): values for name, values in columns.items()}
+    return _with_source(named, len(next(iter(columns.values()), ())), iso_times=True)
+
+
+def _with_source(events: dict[str, Sequence[str]], length: int, *, iso_times: bool) -> ColumnBatch:
+    for name in _TIMES:
+        if iso_times and name in events:
+            events[name] = list(map(_iso_time, events[name]))
+    events["source"] = ["vpc"] * length
+    return events
 
 
 def _without_rows(batch: ColumnBatch, header: Sequence[str]) -> dict[str, Sequence[str]]:

@@ -44,19 +44,19 @@ _ZERO_AND_DIGIT = re.compile(r"0\d", re.ASCII)
 _LEADING_ZEROS = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*"?)|(?<![\w.+-])(-?)0+(?=\d)', re.ASCII | re.DOTALL)
 
 
-def text_lines(body: IO[bytes]) -> Iterator[str]:
-    """Yield each line that holds anything, without its end; no directives such as `#Version: 1.0`.
+def text_lines(body: IO[bytes], *, directives: bool = False) -> Iterator[str]:
+    """Yield each line that holds anything, without its end; `directives` such as `#Version: 1.0` only if asked for.
 
     A line of over 16 MiB raises ParseError.
     """
-    return chain.from_iterable(line_blocks(body))
+    return chain.from_iterable(line_blocks(body, directives=directives))
 
 
-def line_blocks(body: IO[bytes]) -> Iterator[Iterator[str]]:
+def line_blocks(body: IO[bytes], *, directives: bool = False) -> Iterator[Iterator[str]]:
     """Yield the lines of `text_lines` in blocks: several lines, or a long one, of which few fit into memory."""
     for text in _decoded_blocks(body):
         lines = (line.rstrip("\r") for line in text.split("\n"))
-        yield filter(_is_content if text.startswith("#") or "\n#" in text else None, lines)
+        yield filter(None if directives or not (text.startswith("#") or "\n#" in text) else _is_content, lines)
 
 
 def _decoded_blocks(body: IO[bytes]) -> Iterator[str]:

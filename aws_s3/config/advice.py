@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 
-from aws_s3.log_types.layout import AWS_LOGS, Account, AnyFolder, DateFormat, Layout, Level, Region
+from aws_s3.log_types.layout import AWS_LOGS, Account, DateFormat, Layout, Level, Region, ending
 from aws_s3.log_types.recognition import Reading, readings, words_of
 from aws_s3.settings import BucketJob
 
@@ -62,16 +62,16 @@ def where(job: BucketJob, layouts: Iterable[Layout]) -> str:
 
 
 def _where(job: BucketJob, layout: Layout) -> str:
-    levels = "".join(f"{_level_shown(level, job)}/" for level in layout.levels)
-    return f"{layout.base(job.source)}{levels}{_date_shown(layout.dates)}"
+    levels = "".join(_level_shown(level, job) + ending(level) for level in layout.levels)
+    return f"{layout.base(job.source)}{levels}{layout.stem}{_date_shown(layout.dates)}"
 
 
 def _level_shown(level: Level, job: BucketJob) -> str:
     if isinstance(level, Account):
-        return _one_of(job.accounts, "{account}")
+        return level.name + _one_of(job.accounts, "{account}")
     if isinstance(level, Region):
-        return _one_of(job.regions, "{region}")
-    return "{any}" if isinstance(level, AnyFolder) else level
+        return level.name + _one_of(job.regions, "{region}")
+    return level if isinstance(level, str) else "{any}"
 
 
 def _one_of(asked: tuple[str, ...], otherwise: str) -> str:

@@ -3,13 +3,20 @@
 Begin with `base`, the contract of a type, and `cloudtrail`, the shortest one. `layout` describes folders as data.
 """
 
+from aws_s3.log_types.alb_connection import AlbConnection
+from aws_s3.log_types.alb_health_check import AlbHealthCheck
 from aws_s3.log_types.base import LogType
 from aws_s3.log_types.cisco_umbrella import CiscoUmbrella
+from aws_s3.log_types.cloudfront import CloudFront
 from aws_s3.log_types.cloudtrail import CloudTrail
+from aws_s3.log_types.cloudtrail_insight import CloudTrailInsight
+from aws_s3.log_types.cloudtrail_network_activity import CloudTrailNetworkActivity
 from aws_s3.log_types.config import Config
 from aws_s3.log_types.custom import Custom
 from aws_s3.log_types.guardduty import GuardDuty
 from aws_s3.log_types.load_balancers import Alb, Clb, Nlb
+from aws_s3.log_types.network_firewall import NetworkFirewall
+from aws_s3.log_types.route53_resolver import Route53Resolver
 from aws_s3.log_types.server_access import ServerAccess
 from aws_s3.log_types.vpcflow import VpcFlow
 from aws_s3.log_types.waf import Waf
@@ -26,6 +33,13 @@ _TYPES: tuple[type[LogType], ...] = (
     Waf,
     ServerAccess,
     CiscoUmbrella,
+    CloudTrailInsight,
+    CloudTrailNetworkActivity,
+    Route53Resolver,
+    NetworkFirewall,
+    CloudFront,
+    AlbConnection,
+    AlbHealthCheck,
 )
 
 LOG_TYPES: dict[str, type[LogType]] = {bucket.name: bucket for bucket in _TYPES}

@@ -6,10 +6,10 @@ from typing import IO, ClassVar
 
 from aws_s3.codec.decoder import Decoder
 from aws_s3.codec.delimited import ColumnBatch, batch_events
-from aws_s3.codec.json_and_lines import check_lines
-from aws_s3.codec.records import BadRecord, Event
+from aws_s3.codec.json_and_lines import check_lines, json_values
+from aws_s3.codec.records import BadRecord, Event, set_source
 from aws_s3.codec.reshape import reshape
-from aws_s3.log_types.layout import Layout, Partition
+from aws_s3.log_types.layout import DateFormat, Layout, Partition
 
 ACCOUNT_AND_REGION = ("bucket_path", "aws_account_id", "aws_region", "log_key")
 ACCOUNT_ONLY = ("bucket_path", "aws_account_id", "log_key")
@@ -25,14 +25,15 @@ _EXTENSIONS = (
 class LogType(Decoder):
     """One type of logs kept in a bucket.
 
-    `name` is the value of `--type`; `table` and `key_columns` its rows in the state; `layouts` where
-    its objects lie; `every_layout` whether all of these are read, or only that under `AWSLogs/` where
-    the path holds it; `suffix_in_bucket_path` whether the suffix is part of the rows' `bucket_path`;
-    `account_in_event` whether each event carries the account of its folder; `account_in_name` whether the names of
-    objects begin with the account.
+    `name` is the value of `--type`, and `example` the key of an object as AWS writes it. `table` and `key_columns` are
+    its rows in the state: a table of Wazuh's own module, or a name that begins with `collection_`. `layouts` say where
+    its objects lie; `every_layout`: all of them are read, else only those under `AWSLogs/` where the path has it.
+    `suffix_in_bucket_path`: the suffix is part of the rows' `bucket_path`. `account_in_event`: each event carries the
+    account of its folder. `account_in_name`: the names of objects begin with the account.
     """
 
     name: ClassVar[str]
+    example: ClassVar[str]
     table: ClassVar[str]
     key_columns: ClassVar[tuple[str, ...]] = ACCOUNT_ONLY
     layouts: ClassVar[tuple[Layout, ...]]
@@ -40,6 +41,11 @@ class LogType(Decoder):
     suffix_in_bucket_path: ClassVar[bool] = False
     account_in_event: ClassVar[bool] = False
     account_in_name: ClassVar[bool] = False
+
+    @classmethod
+    def table_of(cls, dates: DateFormat) -> str:
+        """Return the table of rows of keys with such dates: our own where Wazuh's own module would mistake them."""
+        return f"collection_{cls.table}" if dates.own_rows else cls.table
 
     def check_path(self, path: str) -> None:
         """Raise InvalidTypeError when objects of this type cannot lie under `path`."""
@@ -69,6 +75,20 @@ class LogType(Decoder):
     def reshape(self, event: Event) -> Iterable[Event]:
         """Return the event as it is sent: usually one, of some types several."""
         return (reshape(event),)
+
+
+class JsonLogType(LogType):
+    """A type whose objects are JSON objects, one after the other."""
+
+    def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+        """Yield each object, with `source` = the type's name."""
+        del key
+        for value in json_values(body):
+            if isinstance(value, dict):
+                set_source(value, self.name)
+                yield value
+            else:
+                yield BadRecord("expected a JSON object")
 
 
 class TextLogType(LogType):

@@ -119,6 +119,7 @@ class CiscoUmbrella(TextLogType):
     """DNS, proxy, firewall, audit and other logs that Cisco Umbrella exports."""
 
     name = "cisco_umbrella"
+    example = "dnslogs/2021-06-10/2021-06-10-01-15-a1b2.csv.gz"
     table = "cisco_umbrella"
     layouts = (Layout(DATED_FOLDERS),)
 

@@ -15,6 +15,10 @@ class CloudTrail(LogType):
     """Events of AWS API calls."""
 
     name = "cloudtrail"
+    example = (
+        "AWSLogs/123456789012/CloudTrail/us-east-1/2021/06/10/"
+        "123456789012_CloudTrail_us-east-1_20210610T0115Z_AbCdEfGhIjKlMnOp.json.gz"
+    )
     table = "cloudtrail"
     key_columns = ACCOUNT_AND_REGION
     layouts = (aws_logs("CloudTrail"),)
@@ -26,7 +30,7 @@ class CloudTrail(LogType):
         """Yield each record, with `source` = `cloudtrail`."""
         del key
         for record in array_field(body, "Records"):
-            set_source(record, self.name)
+            set_source(record, "cloudtrail")
             yield record
 
     def reshape(self, event: Event) -> Iterable[Event]:

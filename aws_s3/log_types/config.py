@@ -26,6 +26,10 @@ class Config(LogType):
     """Configuration items of resources."""
 
     name = "config"
+    example = (
+        "AWSLogs/123456789012/Config/us-east-1/2021/6/10/ConfigHistory/123456789012_Config_us-east-1_ConfigHistory_"
+        "AWS::EC2::Volume_20210610T011501Z_20210610T011600Z_1.json.gz"
+    )
     table = "config"
     key_columns = ACCOUNT_AND_REGION
     layouts = (aws_logs("Config", UNPADDED),)

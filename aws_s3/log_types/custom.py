@@ -29,6 +29,7 @@ class Custom(LogType):
     """Events of any AWS service."""
 
     name = "custom"
+    example = "2021/06/10/01/firehose_events-1-2021-06-10-01-15-00-a1b2c3d4"
     table = "custom"
     layouts = (Layout(SLASHED),)
 

@@ -23,6 +23,7 @@ class GuardDuty(LogType):
     """Findings of suspicious activity."""
 
     name = "guardduty"
+    example = "AWSLogs/123456789012/GuardDuty/us-east-1/2021/06/10/0a1b2c3d-0000-0000-0000-0123456789ab.jsonl.gz"
     table = "guardduty"
     layouts = (aws_logs("GuardDuty"), Layout(SLASHED))
 

@@ -15,20 +15,27 @@ from aws_s3.log_types.base import TextLogType
 from aws_s3.log_types.layout import Partition, aws_logs
 
 _SERVICE = "elasticloadbalancing"
-_TYPE_BY_PREFIX = {"app": "alb", "net": "nlb"}
+_OBJECT = f"AWSLogs/123456789012/{_SERVICE}/us-east-1/2021/06/10/123456789012_{_SERVICE}_us-east-1"
+_KINDS = ("app", "net")
 
 
-class _LoadBalancer(TextLogType):
-    """The base of the three types; `columns` names the fields of a line."""
+class LoadBalancerLogType(TextLogType):
+    """A kind of logs in the load balancers' folder.
+
+    `kind` is `app`, `net` or empty, as object names say it; `starts` are the beginnings of names before the account,
+    empty for access logs; `columns` names the fields of a line.
+    """
 
     layouts = (aws_logs(_SERVICE),)
+    kind: ClassVar[str]
+    starts: ClassVar[tuple[str, ...]] = ("",)
     columns: ClassVar[tuple[str, ...]]
 
     def accepts(self, key: str, partition: Partition) -> bool:
-        """Take the access logs of this kind; other logs (`conn_log.…`) do not begin with the account."""
+        """Take the logs of this kind and of these load balancers."""
         name = key.rpartition("/")[2]
-        start = f"{partition.account}_{_SERVICE}_"
-        return name.startswith(start) and _type_of(name[len(start) :]) == self.name
+        starts = (f"{start}{partition.account}_{_SERVICE}_" for start in self.starts)
+        return any(name.startswith(start) and _kind_of(name[len(start) :]) == self.kind for start in starts)
 
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event]:
         """Yield each line, with `source` = the type's name. All values are strings."""
@@ -41,11 +48,13 @@ class _LoadBalancer(TextLogType):
         """Split the fields that hold more than one value."""
 
 
-class Alb(_LoadBalancer):
+class Alb(LoadBalancerLogType):
     """Requests to Application Load Balancers."""
 
     name = "alb"
+    example = f"{_OBJECT}_app.web.0a1b2c3d4e5f6789_20210610T0115Z_192.0.2.1_a1b2c3d4.log.gz"
     table = "alb"
+    kind = "app"
     columns = (
         "type",
         "time",
@@ -92,11 +101,13 @@ class Alb(_LoadBalancer):
             _split_addresses(event, "target_port_list", "target_ip_list")
 
 
-class Clb(_LoadBalancer):
+class Clb(LoadBalancerLogType):
     """Requests to Classic Load Balancers."""
 
     name = "clb"
+    example = f"{_OBJECT}_web_20210610T0115Z_192.0.2.1_a1b2c3d4.log"
     table = "clb"
+    kind = ""
     columns = (
         "time",
         "elb",
@@ -116,11 +127,13 @@ class Clb(_LoadBalancer):
     )
 
 
-class Nlb(_LoadBalancer):
+class Nlb(LoadBalancerLogType):
     """TLS requests to Network Load Balancers."""
 
     name = "nlb"
+    example = f"{_OBJECT}_net.web.0a1b2c3d4e5f6789_20210610T0115Z_192.0.2.1_a1b2c3d4.log.gz"
     table = "nlb"
+    kind = "net"
     columns = (
         "type",
         "version",
@@ -184,7 +197,7 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
-def _type_of(name: str) -> str:
-    """Return the type by the load balancer's part of `REG_app.NAME.ID_…`; a CLB's name has no dot."""
-    load_balancer = name.partition("_")[2]
-    return _TYPE_BY_PREFIX.get(load_balancer.partition(".")[0], "clb")
+def _kind_of(name: str) -> str:
+    """Return the kind of the load balancer in `REG_app.NAME.ID_…`; a Classic Load Balancer's name has no dot."""
+    kind = name.partition("_")[2].partition(".")[0]
+    return kind if kind in _KINDS else ""

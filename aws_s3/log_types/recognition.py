@@ -21,8 +21,10 @@ from aws_s3.log_types.layout import (
     AnyFolder,
     Layout,
     Level,
+    NameStart,
     Partition,
     Region,
+    ending,
 )
 from aws_s3.log_types.strays import is_stray
 
@@ -146,7 +148,7 @@ def _pattern(layout: Layout) -> re.Pattern[str]:
     """Return a pattern that matches the layout's keys under any path, up to the date."""
     # Between AWSLogs/ and the account there may be a suffix and an organization.
     base = rf"(?P<path>(?:.*/)?){AWS_LOGS}(?P<between>(?:[^/]+/)*?)" if layout.in_awslogs else r"(?P<path>.*?)"
-    levels = "".join(f"{_level(level)}/" for level in layout.levels)
+    levels = "".join(_level(level) + re.escape(ending(level)) for level in layout.levels) + re.escape(layout.stem)
     start = r"(?<![^/])" if layout.levels and not layout.in_awslogs else ""
     return re.compile(
         rf"(?P<prefix>{base}{start}{levels})(?<!\d)(?={layout.dates.pattern.pattern})", re.ASCII | re.DOTALL
@@ -155,9 +157,11 @@ def _pattern(layout: Layout) -> re.Pattern[str]:
 
 def _level(level: Level) -> str:
     if isinstance(level, Account):
-        return r"(?P<account>\d{12})"
+        return rf"{re.escape(level.name)}(?P<account>\d{{12}})"
     if isinstance(level, Region):
-        return f"(?P<region>{'|'.join([REGION_NAME.pattern, *map(re.escape, level.also)])})"
+        return f"{re.escape(level.name)}(?P<region>{'|'.join([REGION_NAME.pattern, *map(re.escape, level.also)])})"
+    if isinstance(level, NameStart):
+        return level.pattern
     return "[^/]+" if isinstance(level, AnyFolder) else re.escape(level)
 
 

@@ -34,6 +34,7 @@ class ServerAccess(TextLogType):
     """Requests to a bucket. A path may hold both forms of delivery, so every layout is collected."""
 
     name = "server_access"
+    example = "2021-06-10-01-15-00-3E57427F33A59F07"
     table = "s3_server_access"
     layouts = (Layout(FLAT), Layout(SLASHED_BY_YEAR), Layout(SLASHED, (Account(), Region(), AnyFolder())))
     every_layout: ClassVar[bool] = True

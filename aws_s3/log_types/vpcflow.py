@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterator
 from typing import IO
 
+from aws_s3.codec.content import Kind
 from aws_s3.codec.delimited import ColumnBatch
-from aws_s3.codec.flow_logs import flow_log_batches
+from aws_s3.codec.flow_logs import flow_log_batches, named_flow_logs
 from aws_s3.codec.json_and_lines import line_blocks
-from aws_s3.errors import ParseError
+from aws_s3.codec.parquet import is_parquet, parquet_columns
+from aws_s3.codec.records import BadRecord, Event
 from aws_s3.log_types.base import ColumnarLogType
-from aws_s3.log_types.layout import aws_logs
+from aws_s3.log_types.layout import aws_logs, hive_logs
 
 _FLOW_LOG_ID = re.compile(r"_(fl-[0-9a-z]+)_[^/]*\Z")
 
@@ -21,9 +23,14 @@ class VpcFlow(ColumnarLogType):
     """Traffic of network interfaces."""
 
     name = "vpcflow"
+    example = (
+        "AWSLogs/123456789012/vpcflowlogs/us-east-1/2021/06/10/"
+        "123456789012_vpcflowlogs_us-east-1_fl-0123456789abcdef0_20210610T0115Z_a1b2c3d4.log.gz"
+    )
     table = "vpcflow"
     key_columns = ("bucket_path", "aws_account_id", "aws_region", "flow_log_id", "log_key")
-    layouts = (aws_logs("vpcflowlogs"),)
+    kinds = frozenset({Kind.TEXT, Kind.PARQUET})
+    layouts = (aws_logs("vpcflowlogs"), hive_logs("vpcflowlogs"))
     suffix_in_bucket_path = True
     account_in_event = True
     account_in_name = True
@@ -34,7 +41,15 @@ class VpcFlow(ColumnarLogType):
         return {"flow_log_id": found[1] if found else ""}
 
     def column_batches(self, body: IO[bytes], key: str) -> Iterator[ColumnBatch]:
-        """Return each line as an event, with `source` = `vpc`; Parquet raises ParseError."""
-        if key.endswith(".parquet"):
-            raise ParseError("Parquet is not supported; let the flow log deliver its logs as plain text")
-        return flow_log_batches(line_blocks(body), iso_times=True, key=key)
+        """Yield each line or row as an event, with `source` = `vpc`."""
+        if not is_parquet(body):
+            return flow_log_batches(line_blocks(body), iso_times=True, key=key)
+        return map(named_flow_logs, parquet_columns(body))
+
+    def validate(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
+        """Raise ParseError where `parse` would: all of a Parquet file is read."""
+        if not is_parquet(body):
+            return super().validate(body, key)
+        for _ in parquet_columns(body):
+            pass
+        return iter(())

@@ -31,6 +31,10 @@ class Waf(LogType):
     """Requests that a web ACL allowed, counted or blocked."""
 
     name = "waf"
+    example = (
+        "AWSLogs/123456789012/WAFLogs/us-east-1/acl/2021/06/10/01/15/"
+        "123456789012_waflogs_us-east-1_acl_20210610T0115Z_a1b2c3d4.log.gz"
+    )
     table = "waf"
     layouts = (aws_logs("WAFLogs", SLASHED, AnyFolder(), region=Region(also=("cloudfront",))), Layout(SLASHED))
     every_layout = True

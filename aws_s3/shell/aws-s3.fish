@@ -63,7 +63,7 @@ complete -c aws-s3 -n _shtab_aws_s3_using -s sb -l subscriber -xka "buckets secu
 complete -c aws-s3 -n _shtab_aws_s3_using -l config -x -d 'every block of this ossec.conf'"'"'s aws-s3 module'
 complete -c aws-s3 -n _shtab_aws_s3_using -l status -d 'show what was collected, as the state has it, and collect nothing'
 complete -c aws-s3 -n _shtab_aws_s3_using -s q -l queue -x -d 'SQS queue of the subscriber: its name, URL or ARN'
-complete -c aws-s3 -n _shtab_aws_s3_using -s t -l type -xka "alb cisco_umbrella clb cloudtrail config custom guardduty nlb server_access vpc vpcflow waf" -d 'type of the bucket'"'"'s logs, cloudtrail by default; with -sb buckets, read all objects as logs of that type: alb, cisco_umbrella, clb, cloudtrail, config, custom, guardduty, nlb, server_access, vpc, vpcflow, waf'
+complete -c aws-s3 -n _shtab_aws_s3_using -s t -l type -xka "alb alb_connection alb_health_check cisco_umbrella clb cloudfront cloudtrail cloudtrail_insight cloudtrail_network_activity config custom guardduty network_firewall nlb route53_resolver server_access vpc vpcflow waf" -d 'type of the bucket'"'"'s logs, cloudtrail by default; with -sb buckets, read all objects as logs of that type: alb, alb_connection, alb_health_check, cisco_umbrella, clb, cloudfront, cloudtrail, cloudtrail_insight, cloudtrail_network_activity, config, custom, guardduty, network_firewall, nlb, route53_resolver, server_access, vpc, vpcflow, waf'
 complete -c aws-s3 -n _shtab_aws_s3_using -s O -l aws_organization_id -x -d 'organization of a trail'
 complete -c aws-s3 -n _shtab_aws_s3_using -s c -l aws_account_id -x -d 'account IDs, separated by commas'
 complete -c aws-s3 -n _shtab_aws_s3_using -s r -l regions -x -d 'regions, separated by commas'

@@ -195,7 +195,7 @@ def _ever_found(row: Row, partitions: Sequence[PartitionStatus]) -> bool:
 
 
 def _partition_rows(database: _Reader, source: int) -> list[Row]:
-    sql = "SELECT prefix, floor, place FROM collection_partition WHERE source = ? ORDER BY prefix, dates"
+    sql = "SELECT prefix, dates, floor, place FROM collection_partition WHERE source = ? ORDER BY prefix, dates"
     return list(database.rows("collection_partition", sql, (source,)))
 
 
@@ -206,8 +206,11 @@ def _partition(database: _Reader, location: BucketLocation, row: Row) -> Partiti
     where = "bucket_path = ? AND log_key BETWEEN ? AND ?"
     limits = (bucket_path, prefix, prefix + AFTER_ANY_KEY)
     floor, newest_day = row.day("floor"), row.day("place")
+    dates = row.text("dates")
+    formats = {layout.dates.text: layout.dates for layout in log_type.layouts}
+    table = log_type.table_of(formats[dates]) if dates in formats else log_type.table
     return _with_rows(
-        database, log_type.table, where, limits, PartitionStatus(prefix, _day(floor), _day(newest_day), 0, None, None)
+        database, table, where, limits, PartitionStatus(prefix, _day(floor), _day(newest_day), 0, None, None)
     )
 
 

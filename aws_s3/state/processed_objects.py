@@ -24,38 +24,47 @@ class ProcessedObjects:
     def __init__(self, database: Database, log_type: LogType, location: BucketLocation) -> None:
         self._database = database
         self._log_type = log_type
-        self._table = log_type.table
         self._bucket_path = f"{location.bucket}/{location.path}"
         if log_type.suffix_in_bucket_path:
             self._bucket_path += location.suffix
         # An organization's trail and an account's can share a bucket_path.
-        self._bases = sorted({layout.base(location) for layout in log_type.layouts})
+        layouts = log_type.layouts
+        self._ranges = sorted({(log_type.table_of(layout.dates), *layout.key_range(location)) for layout in layouts})
+        self._tables = sorted({table for table, _, _ in self._ranges})
 
     def create(self, execute: Execute) -> None:
-        """Create the table if it is missing, and an index for looking keys up."""
+        """Create the tables that are missing, and an index of each for looking keys up."""
         key = ", ".join(self._log_type.key_columns)
         columns = ", ".join(f"{column} TEXT NOT NULL" for column in self._log_type.key_columns)
-        execute(
-            f"CREATE TABLE IF NOT EXISTS {self._table} ({columns}, processed_date TEXT NOT NULL, "
-            f"created_date INTEGER NOT NULL, PRIMARY KEY ({key}))"
-        )
-        execute(f"CREATE INDEX IF NOT EXISTS collection_{self._table}_keys ON {self._table} (bucket_path, log_key)")
+        for table in self._tables:
+            execute(
+                f"CREATE TABLE IF NOT EXISTS {table} ({columns}, processed_date TEXT NOT NULL, "
+                f"created_date INTEGER NOT NULL, PRIMARY KEY ({key}))"
+            )
+            execute(f"CREATE INDEX IF NOT EXISTS collection_{table}_keys ON {table} (bucket_path, log_key)")
 
     def last_processed(self) -> str | None:
         """Return the latest `processed_date` of the source's rows, None without any that is a date."""
-        sql = f"SELECT max(processed_date) AS last FROM {self._table} WHERE bucket_path = ? AND log_key BETWEEN ? AND ?"
-        latest = [row["last"] for limits in self._limits() for row in self._database.query(sql, limits)]
+        sql = "SELECT max(processed_date) AS last FROM {} WHERE bucket_path = ? AND log_key BETWEEN ? AND ?"
+        latest = [
+            row["last"]
+            for table, *limits in self._ranges
+            for row in self._database.query(sql.format(table), (self._bucket_path, *limits))
+        ]
         return max((text for text in latest if _is_date(text)), default=None)
 
     def any(self) -> bool:
         """Tell whether the source has a row."""
-        sql = f"SELECT 1 FROM {self._table} WHERE bucket_path = ? AND log_key BETWEEN ? AND ? LIMIT 1"
-        return any(self._database.first(sql, limits) for limits in self._limits())
+        sql = "SELECT 1 FROM {} WHERE bucket_path = ? AND log_key BETWEEN ? AND ? LIMIT 1"
+        return any(
+            self._database.first(sql.format(table), (self._bucket_path, *limits)) for table, *limits in self._ranges
+        )
 
     def among(self, keys: Sequence[str]) -> set[str]:
         """Return the keys between the first and the last of `keys` that have rows."""
-        sql = f"SELECT log_key FROM {self._table} WHERE bucket_path = ? AND log_key BETWEEN ? AND ?"
-        return set(self._database.select(_log_key, sql, (self._bucket_path, min(keys), max(keys))))
+        sql = "SELECT log_key FROM {} WHERE bucket_path = ? AND log_key BETWEEN ? AND ?"
+        limits = (self._bucket_path, min(keys), max(keys))
+        return {key for table in self._tables for key in self._database.select(_log_key, sql.format(table), limits)}
 
     def keys_of(self, partition: Partition) -> Iterator[str]:
         """Yield the keys of the partition that have rows, in key order; rows below its prefix may be another's."""
@@ -73,9 +82,10 @@ class ProcessedObjects:
         columns = self._log_type.key_columns
         marks = ", ".join("?" * (len(columns) + 2))
         # A row counts whatever its account is: the key alone decides whether there is one.
+        table = self._log_type.table_of(partition.dates)
         execute(
-            f"INSERT INTO {self._table} ({', '.join(columns)}, processed_date, created_date) "
-            f"SELECT {marks} WHERE NOT EXISTS (SELECT 1 FROM {self._table} WHERE bucket_path = ? AND log_key = ?)",
+            f"INSERT INTO {table} ({', '.join(columns)}, processed_date, created_date) "
+            f"SELECT {marks} WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE bucket_path = ? AND log_key = ?)",
             (
                 *(values[column] for column in columns),
                 f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S}",
@@ -92,6 +102,8 @@ class ProcessedObjects:
         busy region pushes another region's rows out of a table without regions, and an organization's trail
         those of an account's trail. That happens only where so many rows as it keeps are left.
         """
+        if partition.dates.own_rows:
+            return None
         columns = {"bucket_path": self._bucket_path}
         if partition.account:
             columns["aws_account_id"] = partition.account
@@ -100,7 +112,8 @@ class ProcessedObjects:
         where = " AND ".join(f"{column} = ?" for column in columns)
         # A created_date that is no day tells nothing.
         day = "CASE WHEN created_date BETWEEN 10000101 AND 99991231 THEN created_date END"
-        sql = f"SELECT count(*) AS rows, min({day}) AS oldest FROM {self._table} WHERE {where}"
+        table = self._log_type.table_of(partition.dates)
+        sql = f"SELECT count(*) AS rows, min({day}) AS oldest FROM {table} WHERE {where}"
         [row] = self._database.query(sql, tuple(columns.values()))
         return _day(row["oldest"]) if row["rows"] >= _NEWEST_KEPT else None
 
@@ -113,8 +126,7 @@ class ProcessedObjects:
         if len(newest) < _NEWEST_KEPT:
             return
         limit = min(*map(partition.order, newest), (before, ""))
-        end = partition.prefix + AFTER_ANY_KEY
-        for keys in self._slices(partition.prefix, end):
+        for keys in self.slices_of(partition):
             orders = [partition.order(key) for key in keys if partition.day(key)]
             older = [key for day, key in orders if (day, key) < limit]
             if older:
@@ -124,36 +136,30 @@ class ProcessedObjects:
 
     def delete(self, execute: Execute, keys: Sequence[str]) -> None:
         """Delete the rows of the keys."""
-        for key in keys:
-            execute(f"DELETE FROM {self._table} WHERE bucket_path = ? AND log_key = ?", (self._bucket_path, key))
+        for table in self._tables:
+            for key in keys:
+                execute(f"DELETE FROM {table} WHERE bucket_path = ? AND log_key = ?", (self._bucket_path, key))
 
     def slices_of(self, partition: Partition) -> Iterator[list[str]]:
         """Yield, in slices, the keys of all rows below the partition's prefix; the caller may delete them meanwhile."""
-        yield from self._slices(partition.prefix, partition.prefix + AFTER_ANY_KEY)
+        table = self._log_type.table_of(partition.dates)
+        yield from self._slices(table, partition.prefix, partition.prefix + AFTER_ANY_KEY)
 
     def slices(self) -> Iterator[list[str]]:
         """Yield, in slices, the keys of all rows of the source; the caller may delete them meanwhile."""
-        for _, first, end in self._limits():
-            yield from self._slices(first, end)
+        for table, first, end in self._ranges:
+            yield from self._slices(table, first, end)
 
-    def _slices(self, first: str, end: str) -> Iterator[list[str]]:
+    def _slices(self, table: str, first: str, end: str) -> Iterator[list[str]]:
         """Yield the keys that have rows in slices; no cursor is open between two of them."""
         sql = (
-            f"SELECT log_key FROM {self._table} WHERE bucket_path = ? AND log_key BETWEEN ? AND ? AND log_key > ? "
+            f"SELECT log_key FROM {table} WHERE bucket_path = ? AND log_key BETWEEN ? AND ? AND log_key > ? "
             f"ORDER BY log_key LIMIT {_ROWS_A_SLICE}"
         )
         last = ""
         while keys := list(self._database.select(_log_key, sql, (self._bucket_path, max(first, last), end, last))):
             yield keys
             last = keys[-1]
-
-    def _limits(self) -> Iterator[tuple[str, str, str]]:
-        """Yield bucket_path, first and last possible key of the source's rows.
-
-        Behind the base comes an account or a date: a folder with another name is another source's.
-        """
-        for base in self._bases:
-            yield self._bucket_path, f"{base}0", f"{base}9{AFTER_ANY_KEY}"
 
     def _newest(self, partition: Partition) -> list[str]:
         """Return the newest keys of the partition that have rows, up to 500."""
@@ -162,9 +168,10 @@ class ProcessedObjects:
         return list(islice(self._keys(partition, "ORDER BY log_key DESC"), _NEWEST_KEPT))
 
     def _keys(self, partition: Partition, order: str) -> Iterator[str]:
+        table = self._log_type.table_of(partition.dates)
         keys = self._database.select(
             _log_key,
-            f"SELECT log_key FROM {self._table} WHERE bucket_path = ? AND log_key BETWEEN ? AND ? {order}",
+            f"SELECT log_key FROM {table} WHERE bucket_path = ? AND log_key BETWEEN ? AND ? {order}",
             (self._bucket_path, partition.prefix, partition.prefix + AFTER_ANY_KEY),
         )
         return (key for key in keys if partition.day(key))

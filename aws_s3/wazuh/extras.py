@@ -10,6 +10,7 @@ EXTRAS = {
     "fast": ("orjson", "orjson"),
     "metrics": ("prometheus-client", "prometheus_client"),
     "progress": ("tqdm", "tqdm"),
+    "parquet": ("pyarrow", "pyarrow"),
     "security-lake": ("pyarrow", "pyarrow"),
     "zstd": ("zstandard", "zstandard"),
 }

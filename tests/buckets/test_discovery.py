@@ -6,6 +6,7 @@ from aws_s3.buckets.discovery import Discovery
 from aws_s3.errors import CollectorError, NoAccountsError, StorageError, UnknownRegionError
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.base import LogType
+from aws_s3.log_types.layout import ending
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.settings import BucketJob, BucketLocation
 from tests.harness.collecting import BUCKET, AtOnce
@@ -185,8 +186,11 @@ def test_every_type_finds_what_its_layouts_say(name: str) -> None:
         source = BucketLocation(name, BUCKET, "p/")
         prefix = layout.base(source)
         for level in layout.levels:
-            folder = {"Account": ONE, "Region": "us-east-1", "AnyFolder": "any"}.get(type(level).__name__, level)
-            prefix += f"{folder}/"
+            kind, name = type(level).__name__, getattr(level, "name", "")
+            folders = {"Account": f"{name}{ONE}", "Region": f"{name}us-east-1", "NameStart": "E1ABCDEFGH"}
+            prefix += level if isinstance(level, str) else folders.get(kind, "any")
+            prefix += ending(level)
+        prefix += layout.stem
         assert prefix in find([f"{prefix}2021/06/10/a"], BucketJob(source), bucket)
 
 

@@ -29,10 +29,10 @@ class MemoryStore:
         self.deleted: list[list[str]] = []
         self.lists: list[tuple[str, str]] = []
 
-    def folders(self, prefix: str) -> Iterator[str]:
-        self._ask(prefix, "/")
+    def folders(self, prefix: str, end: str = "/") -> Iterator[str]:
+        self._ask(prefix, end)
         rests = (key[len(prefix) :] for key in self._keys(prefix))
-        yield from dict.fromkeys(rest.partition("/")[0] for rest in rests if "/" in rest)
+        yield from dict.fromkeys(rest.partition(end)[0] for rest in rests if end in rest)
 
     def holds(self, prefix: str) -> bool:
         return bool(self._keys(prefix))

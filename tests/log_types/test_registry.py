@@ -13,7 +13,8 @@ from aws_s3.codec.records import BadRecord
 from aws_s3.errors import CollectorError, InvalidTypeError, ParseError
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.base import ACCOUNT_AND_REGION, ACCOUNT_ONLY, LogType
-from aws_s3.log_types.layout import Account, DateFormat, Partition, Region
+from aws_s3.log_types.layout import Account, DateFormat, Partition, Region, _pattern_of
+from aws_s3.log_types.recognition import partition_of, readings
 from tests.harness.collecting import Collection, trail_key
 
 FLOW_LOGS = ("bucket_path", "aws_account_id", "aws_region", "flow_log_id", "log_key")
@@ -64,14 +65,22 @@ def test_table_has_the_columns_of_its_key(bucket: LogType, tmp_path: Path) -> No
     assert tuple(column[1] for column in sorted(columns, key=lambda column: column[5]) if column[5]) == key
 
 
+def test_example_is_an_object_of_the_type_and_of_no_other_type_that_is_as_special(bucket: LogType) -> None:
+    found = [partition for layout in bucket.layouts if (partition := partition_of(bucket.example, layout))]
+    assert found
+    assert bucket.accepts(bucket.example, found[0])
+    assert found[0].day(bucket.example) == date(2021, 6, 10)
+    assert readings(f"some/path/{bucket.example}", bucket.name)[0].type == bucket.name
+
+
 def test_rows_have_a_value_for_each_column_of_the_key(bucket: LogType) -> None:
     common = {"bucket_path", "aws_account_id", "aws_region", "log_key"}
     assert set(bucket.key_columns) - common == set(bucket.extra_columns("no/key/of/the/type"))
 
 
-def test_path_is_part_of_the_rows_where_the_existing_module_has_it_there() -> None:
+def test_path_is_part_of_the_rows_where_wazuhs_own_module_has_it_there() -> None:
     with_suffix = {name for name, bucket in LOG_TYPES.items() if bucket.suffix_in_bucket_path}
-    assert with_suffix == {"cloudtrail", "config", "vpcflow"}
+    assert with_suffix & TABLES.keys() == {"cloudtrail", "config", "vpcflow"}
 
 
 def test_account_is_in_the_events_of_the_types_that_had_it_there() -> None:
@@ -94,7 +103,7 @@ def test_keys_of_a_later_day_sort_later(dates: DateFormat, days: list[date]) -> 
     earlier, later = map(dates.written, days)
     if not dates.unpadded:
         assert earlier <= later
-        assert len(earlier) == len("2021-06-10")
+        assert len(earlier) == len(later)
 
 
 @pytest.mark.parametrize("dates", DATES, ids=repr)
@@ -109,8 +118,11 @@ def test_listing_from_a_day_begins_before_its_first_key(dates: DateFormat, day: 
 
 
 def test_slash_follows_the_day_where_the_layout_has_a_folder_and_only_there() -> None:
-    written = {(dates.before(date(2021, 6, 10)), dates.by_year) for dates in DATES if not dates.unpadded}
-    assert written == {("2021/06/10/", False), ("2021/06/10/", True), ("2021-06-10/", False), ("2021-06-10", True)}
+    for dates in DATES:
+        before, written = dates.before(date(2021, 6, 10)), dates.written(date(2021, 6, 10))
+        if not dates.unpadded:
+            behind = dates.pattern.pattern.removeprefix(_pattern_of(dates.text, r"\d\d"))
+            assert before == written + ("/" if behind.startswith("/") else "")
 
 
 @pytest.mark.parametrize("dates", DATES, ids=repr)

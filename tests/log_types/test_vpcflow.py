@@ -2,14 +2,16 @@
 
 import io
 
+import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from aws_s3.codec.records import Event
 from aws_s3.codec.reshape import reshape
 from aws_s3.errors import ParseError
-from aws_s3.log_types.layout import SLASHED, Account, Partition, Region
+from aws_s3.log_types.layout import HIVE, SLASHED, Account, Partition, Region
 from aws_s3.log_types.vpcflow import VpcFlow
 
 FOLDER = "AWSLogs/123456789012/vpcflowlogs/us-east-1/"
@@ -31,11 +33,13 @@ def parse(body: bytes, key: str = KEY) -> list[Event]:
 
 
 def test_objects_lie_in_folders_of_accounts_and_regions() -> None:
-    [layout] = VpcFlow.layouts
+    layout, hive = VpcFlow.layouts
 
     assert layout.in_awslogs
     assert layout.levels == (Account(), "vpcflowlogs", Region())
     assert layout.dates is SLASHED
+    assert (hive.in_awslogs, hive.stem, hive.dates) == (True, "year=", HIVE)
+    assert hive.levels == (Account("aws-account-id="), "aws-service=vpcflowlogs", Region(name="aws-region="))
 
 
 def test_row_of_the_state_has_the_flow_log_after_the_region() -> None:
@@ -117,9 +121,45 @@ def test_the_general_reshape_would_change_nothing() -> None:
     assert [reshape(event) for event in found] == found
 
 
-def test_parquet_is_malformed_and_says_what_to_do() -> None:
-    with pytest.raises(ParseError, match="plain text"):
-        parse(b"PAR1", KEY.replace(".log.gz", ".log.parquet"))
+PARQUET_KEY = KEY.replace(".log.gz", ".log.parquet")
+
+
+def parquet_file(columns: dict[str, pa.Array], rows_in_group: int = 1000) -> bytes:
+    file = io.BytesIO()
+    parquet.write_table(pa.table(columns), file, row_group_size=rows_in_group)
+    return file.getvalue()
+
+
+def test_parquet_gives_the_events_of_the_same_lines() -> None:
+    columns = {
+        "version": pa.array([2, 2], pa.int32()),
+        "account_id": pa.array(["123456789012", None]),
+        "srcaddr": pa.array(["10.0.0.1", None]),
+        "srcport": pa.array([443, None], pa.int32()),
+        "bytes": pa.array([2**40, 0], pa.int64()),
+        "start": pa.array([1623286800, 1623286800], pa.int64()),
+        "action": pa.array(["ACCEPT", "-"]),
+    }
+    lines = (
+        "version account-id srcaddr srcport bytes start action\n"
+        "2 123456789012 10.0.0.1 443 1099511627776 1623286800 ACCEPT\n2 - - - 0 1623286800 -\n"
+    )
+    assert parse(parquet_file(columns), PARQUET_KEY) == parse(lines.encode())
+
+
+def test_parquet_is_read_by_row_group() -> None:
+    columns = {"version": pa.array([2] * 10_000), "start": pa.array(range(10_000))}
+    events = parse(parquet_file(columns, 100), PARQUET_KEY)
+    assert [event["start"] for event in events][-1] == "1970-01-01T02:46:39Z"
+    assert len(events) == 10_000
+
+
+@pytest.mark.parametrize("body", [b"PAR1", b"PAR1" + bytes(100) + b"PAR1", parquet_file({"a": pa.array([1])})[:-20]])
+def test_broken_parquet_is_malformed_before_the_first_event(body: bytes) -> None:
+    with pytest.raises(ParseError, match="parquet"):
+        list(VpcFlow().validate(io.BytesIO(body), PARQUET_KEY))
+    with pytest.raises(ParseError, match="parquet"):
+        parse(body, PARQUET_KEY)
 
 
 def test_bytes_that_are_no_text_are_replaced() -> None:

@@ -18,22 +18,7 @@ NAME = f"{ACCOUNT}_CloudTrail_{REGION}_20210610T0115Z_DgrtLuV9YQvGGdN1.json.gz"
 FOLDER = f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/2021/06/10"
 [TRAIL] = CloudTrail.layouts
 
-_AWS = f"AWSLogs/{ACCOUNT}"
-_BALANCER = f"{_AWS}/elasticloadbalancing/{REGION}/2021/06/10/{ACCOUNT}_elasticloadbalancing_{REGION}"
-
-KEYS = {
-    "cloudtrail": f"{FOLDER}/{NAME}",
-    "vpcflow": f"{_AWS}/vpcflowlogs/{REGION}/2021/06/10/{ACCOUNT}_vpcflowlogs_{REGION}_fl-0a_20210610T0115Z_h.log.gz",
-    "config": f"{_AWS}/Config/{REGION}/2021/6/10/ConfigHistory/{ACCOUNT}_Config_{REGION}_ConfigHistory_x_1.json.gz",
-    "guardduty": f"{_AWS}/GuardDuty/{REGION}/2021/06/10/uuid.jsonl.gz",
-    "alb": f"{_BALANCER}_app.a.0a_20210610T0115Z_192.0.2.1_r.log.gz",
-    "nlb": f"{_BALANCER}_net.a.0a_20210610T0115Z_r.log.gz",
-    "clb": f"{_BALANCER}_a_20210610T0115Z_192.0.2.1_r.log",
-    "custom": "2021/06/10/01/firehose_a-1-2021-06-10-01-15-00-r.gz",
-    "waf": f"{_AWS}/WAFLogs/cloudfront/acl/2021/06/10/01/15/{ACCOUNT}_waflogs_cloudfront_acl_20210610T0115Z_h.log.gz",
-    "server_access": "2021-06-10-01-15-00-3E57427F33A59F07",
-    "cisco_umbrella": "dnslogs/2021-06-10/2021-06-10-01-15-r.csv.gz",
-}
+KEYS = {name: log_type.example for name, log_type in LOG_TYPES.items()}
 """A key of each type."""
 
 OTHERS = [
@@ -49,8 +34,8 @@ OTHERS = [
 def test_every_bucket_type_accepts_its_keys_under_any_path(name: str) -> None:
     typed = LogTypeFormat(LOG_TYPES[name](), "")
 
-    assert typed.accepts(NotifiedObject("b", KEYS[name]))
-    assert typed.accepts(NotifiedObject("b", f"some/path/{KEYS[name]}"))
+    assert typed.accepts(NotifiedObject("b", LOG_TYPES[name].example))
+    assert typed.accepts(NotifiedObject("b", f"some/path/{LOG_TYPES[name].example}"))
     assert not typed.accepts(NotifiedObject("b", "notes.txt"))
 
 
