@@ -15,6 +15,7 @@ from aws_s3.buckets.discovery import Discovery
 from aws_s3.buckets.object_source import Origin, WorkItem
 from aws_s3.buckets.reader import BucketReader
 from aws_s3.buckets.run import LISTING_THREADS
+from aws_s3.config.log_groups import LogGroupSelection
 from aws_s3.console.line_format import printable
 from aws_s3.console.summary import source_name
 from aws_s3.console.tables import print_report
@@ -29,7 +30,6 @@ from aws_s3.pipeline.sinks import open_sink
 from aws_s3.services import SERVICES
 from aws_s3.services.log_group_api import LogGroupApi
 from aws_s3.services.run import regions_of
-from aws_s3.services.selection import LogGroupSelection
 from aws_s3.settings import BucketJob, CollectJob, ServiceJob, ServiceName, Settings, SubscriberJob
 from aws_s3.state.log_streams import Group
 from aws_s3.wazuh.home import WazuhHome

@@ -4,12 +4,12 @@ from contextlib import ExitStack, closing
 from datetime import datetime
 
 from aws_s3.buckets.run import LOCKS as BUCKET_LOCKS
+from aws_s3.config.log_groups import LogGroupSelection
 from aws_s3.console.summary import source_name
 from aws_s3.console.tables import print_report
 from aws_s3.errors import StateError
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.services.run import LOCKS as SERVICE_LOCKS
-from aws_s3.services.selection import LogGroupSelection
 from aws_s3.settings import BucketJob, ServiceJob, ServiceName, Settings
 from aws_s3.state.bucket_state import BucketState
 from aws_s3.state.locks import Locks

@@ -11,9 +11,9 @@ from typing import Any
 
 from aws_s3.aws.queue_address import QueueAddress
 from aws_s3.aws.session import aws_partition_of
+from aws_s3.config.log_groups import LogGroupSelection
 from aws_s3.console.tables import print_report
 from aws_s3.console.terminal import STDERR, NonBlockingWriter
-from aws_s3.services.selection import LogGroupSelection
 from aws_s3.settings import Access, BucketJob, CollectJob, ServiceJob, SubscriberJob
 
 Statement = dict[str, Any]

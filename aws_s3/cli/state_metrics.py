@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
+from aws_s3.config.log_groups import LogGroupSelection
 from aws_s3.errors import StateError
-from aws_s3.services.selection import LogGroupSelection
 from aws_s3.settings import BucketJob, Job, ServiceJob, ServiceName, SubscriberJob
 from aws_s3.state.overview import Overview, SourceStatus, overview
 

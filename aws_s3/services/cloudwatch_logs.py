@@ -2,11 +2,11 @@
 
 import logging
 
+from aws_s3.config.log_groups import LogGroupSelection
 from aws_s3.errors import DeniedError, MissingError, RequestError
 from aws_s3.services.base import Context
 from aws_s3.services.log_group import LogGroupCollector
 from aws_s3.services.log_group_api import REQUESTS_A_SECOND, LogGroupApi
-from aws_s3.services.selection import LogGroupSelection
 from aws_s3.settings import ServiceJob
 from aws_s3.state.log_streams import Group
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from aws_s3.aws.service_api import ServiceApi
 from aws_s3.aws.session import Session, known_regions
+from aws_s3.config.log_groups import LogGroupSelection
 from aws_s3.errors import (
     CollectorError,
     CredentialsError,
@@ -25,7 +26,6 @@ from aws_s3.pipeline.stats import RunStats
 from aws_s3.services import SERVICES
 from aws_s3.services.base import Context, Service
 from aws_s3.services.log_group import STREAMS_AT_ONCE
-from aws_s3.services.selection import LogGroupSelection
 from aws_s3.settings import ServiceJob, Settings
 from aws_s3.state.locks import Locks
 from aws_s3.state.service_state import ServiceState

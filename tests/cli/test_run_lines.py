@@ -75,7 +75,7 @@ def test_a_run_that_follows_stamps_its_lines_and_ends_with_a_summary(home: Home,
         process.wait(120)
         last = process.stdout.read().splitlines()[-1]
     listener.close()
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO: q1 \(buckets\): 1 object, 1 event in .*", last)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO: q1 \(buckets\): 1 object, 2 events in .*", last)
 
 
 STANDING = """

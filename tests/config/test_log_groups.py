@@ -2,7 +2,7 @@
 
 import pytest
 
-from aws_s3.services.selection import LogGroupSelection
+from aws_s3.config.log_groups import LogGroupSelection
 
 ARN = "arn:aws:logs:eu-west-1:210987654321:log-group:/aws/app"
 
