@@ -32,6 +32,10 @@ class CollectorError(Exception):
         return self.message.format(*(names.get(option, option) for option in self.options))
 
 
+class ResourceError(CollectorError):
+    """The system refuses the process a file descriptor, a thread or a process."""
+
+
 class UsageError(CollectorError):
     """The command line is wrong."""
 

@@ -24,6 +24,7 @@ from aws_s3.console.terminal import (
 )
 from aws_s3.errors import CollectorError, Interrupted, LimitReached, UsageError
 from aws_s3.pipeline.levels import DEBUG_2
+from aws_s3.pipeline.processes import missing_resource
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.secrets_mask import Secrets
@@ -84,7 +85,8 @@ class Application:
             log.error("%s", error, exc_info=True)
             code = error.exit_code
         except Exception as error:
-            log.error("Unknown error: %s: %s", type(error).__name__, error, exc_info=True)
+            unknown = CollectorError(f"Unknown error: {type(error).__name__}: {error}")
+            log.error("%s", missing_resource(error) or unknown, exc_info=True)
             code = CollectorError.exit_code
         self._finish(code)
         return code

@@ -1,5 +1,6 @@
 """Fetching and decoding items ahead of their turn: in this process, and in worker processes where items are many."""
 
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, contextmanager
@@ -9,8 +10,11 @@ from typing import IO, Generic, TypeVar
 from aws_s3.aws.config_file import TransferConfig
 from aws_s3.pipeline.decode import Batches
 from aws_s3.pipeline.prefetch import DaemonExecutor, PrefetchQueue
+from aws_s3.pipeline.processes import missing_resource
 from aws_s3.pipeline.source import Item, ItemReader, Loading
 from aws_s3.pipeline.workers import WorkerPool, decoded
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=Item)
 
@@ -147,7 +151,12 @@ def open_loading(
     if workers == 1:
         yield local
         return
-    pool = WorkerPool(workers, reader, threads, _BYTES_AHEAD)
+    try:
+        pool = WorkerPool(workers, reader, threads, _BYTES_AHEAD)
+    except OSError as error:
+        log.info("%s The run goes on with one process.", missing_resource(error) or error)
+        yield local
+        return
     try:
         yield GrowingLoading(local, pool, max_items or _FEW_ITEMS)
     finally:

@@ -1,5 +1,6 @@
 """Doing slow things ahead of their turn, and taking their results in order: listings and downloads."""
 
+import logging
 import queue
 import threading
 from collections import deque
@@ -7,7 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from aws_s3.pipeline.processes import missing_resource
 from aws_s3.pipeline.source import Item
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT", bound=Item)
@@ -16,12 +20,22 @@ P = ParamSpec("P")
 
 
 class DaemonExecutor(Executor):
-    """Daemon threads: unlike those of ThreadPoolExecutor, a hanging download does not keep the process from ending."""
+    """Daemon threads: unlike those of ThreadPoolExecutor, a hanging download does not keep the process from ending.
+
+    Fewer threads do where the system starts no more. Raises ResourceError if it starts none.
+    """
 
     def __init__(self, threads: int, name: str) -> None:
         self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         for number in range(threads):
-            threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True).start()
+            try:
+                threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True).start()
+            except RuntimeError as error:
+                lack = missing_resource(error)
+                if lack is None or not number:
+                    raise lack or error from error
+                log.info("%s The run goes on with %d of %d %s threads.", lack, number, threads, name)
+                return
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run the call in one of the threads, after those submitted before."""

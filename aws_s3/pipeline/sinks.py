@@ -25,6 +25,8 @@ _WAIT_SLICE = 0.2
 _WAIT_SLICE_TIMEVAL = struct.pack("ll", 0, int(_WAIT_SLICE * 1_000_000))
 _SEND_BUFFER = 1 << 20
 _STDOUT = 1
+_LONGEST_PATH = 107
+"""Bytes: `sun_path` of unix(7) has 108, the last of which is NUL."""
 _GONE = {errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE}
 _ADVICE = "Check that Wazuh is running, or give another home with --wazuh-home."
 
@@ -62,7 +64,8 @@ class Sink(ABC):
 def open_sink(output: Output, check: Callable[[], None]) -> Sink:
     """Return the sink of `output`. It calls `check` while it waits; `check` raises to end the wait.
 
-    Raises SinkConnectError if a file cannot be opened. A socket is connected when it is first used.
+    Raises SinkConnectError if a file cannot be opened, or a socket's path is too long.
+    A socket is connected when it is first used.
     """
     if output.kind == "unix":
         assert output.path is not None
@@ -80,6 +83,12 @@ class UnixSink(Sink):
     limit = LARGEST - len(HEADER)
 
     def __init__(self, path: Path, check: Callable[[], None], patience: float = _PATIENCE) -> None:
+        """Raise SinkConnectError for a path that no socket can have."""
+        if (size := len(os.fsencode(path))) > _LONGEST_PATH:
+            raise SinkConnectError(
+                f"Cannot connect to Wazuh at {path}: the path of a socket has at most {_LONGEST_PATH} bytes, and this "
+                f"path has {size}. Give a home with a shorter path with --wazuh-home."
+            )
         self._path = path
         self._check = check
         self._patience = patience

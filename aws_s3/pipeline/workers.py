@@ -10,8 +10,9 @@ out.
 
     caller ──fork, before it has threads──> first worker ──fork, at the first item──> other workers
 
-The first worker does nothing until the first item: a small run never needs more. Workers end with the
-caller, however the caller ends, and hold none of its files.
+The first worker does nothing until the first item: a small run never needs more. It then says how many workers
+there are, fewer where the system starts no more. Workers end with the caller, however the caller ends and whatever
+they do, and hold none of its files.
 
 Neither `multiprocessing` nor `concurrent.futures` serves: both return a result as a whole, whereas an
 object's events may exceed the memory; both fork or spawn when the caller already has threads and locks,
@@ -28,15 +29,18 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, Generic, NamedTuple, NoReturn, TypeAlias, TypeVar
 
-from aws_s3.errors import CollectorError
+from aws_s3.errors import CollectorError, ResourceError
 from aws_s3.pipeline.decode import Batches
 from aws_s3.pipeline.prefetch import PrefetchQueue
+from aws_s3.pipeline.processes import die_with, end_child, missing_resource
 from aws_s3.pipeline.source import Item, ItemReader
 from aws_s3.pipeline.stats import EventCounts
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=Item)
 
@@ -47,6 +51,8 @@ _TASKS_AT_ONCE = 16
 _PIPE_SIZE = 1 << 20
 _BUFFER = 1 << 16
 _START = "start"
+_SECONDS_TO_END = 1.0
+"""How long the caller waits for the end of the first worker, and that for half as long for the end of the others."""
 
 
 # The messages that a worker writes to its results pipe, each as its number in `_RESULTS` and its only value:
@@ -98,8 +104,8 @@ class _Pipes:
     results_out: IO[bytes]
 
     @classmethod
-    def open(cls) -> "_Pipes":
-        made = cls(*_pipe(), *_pipe())
+    def open(cls, opened: ExitStack) -> "_Pipes":
+        made = cls(*_pipe(opened), *_pipe(opened))
         # A larger pipe lets a worker run ahead by a few objects, instead of being woken for each of them.
         # The pipe keeps its size if the system refuses.
         with suppress(OSError, AttributeError):
@@ -107,8 +113,9 @@ class _Pipes:
         return made
 
     def close_callers(self) -> None:
-        # Closing flushes tasks that were not written; the worker may be gone.
+        # Closing flushes tasks that were not written; the worker may be gone, or be stopped and never read them.
         with suppress(OSError):
+            os.set_blocking(self.tasks_out.fileno(), False)
             self.tasks_out.close()
         self.results_in.close()
 
@@ -117,10 +124,13 @@ class _Pipes:
         self.results_out.close()
 
 
-def _pipe() -> tuple[IO[bytes], IO[bytes]]:
-    """Return both ends of a pipe; written data arrives with `flush`."""
+def _pipe(opened: ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    """Return both ends of a pipe, which `opened` closes; written data arrives with `flush`."""
     receiving, sending = os.pipe()
-    return os.fdopen(receiving, "rb", _BUFFER), os.fdopen(sending, "wb", _BUFFER)
+    return (
+        opened.enter_context(os.fdopen(receiving, "rb", _BUFFER)),
+        opened.enter_context(os.fdopen(sending, "wb", _BUFFER)),
+    )
 
 
 def _put(pipe: IO[bytes], value: Any) -> None:
@@ -165,18 +175,21 @@ class WorkerPool(Generic[T]):
     """`size` worker processes, a `Loading`. They begin to work with the first item.
 
     To be made before the process has any other thread. `max_bytes` bounds the bytes that are fetched and
-    not yet decoded, over all workers.
+    not yet decoded, over all workers. Raises OSError if the system refuses the pipes or the first process.
     """
 
     def __init__(self, size: int, reader: ItemReader[T], threads: Callable[[], Executor], max_bytes: int) -> None:
-        self._pipes = [_Pipes.open() for _ in range(size)]
         self._counts = reader.counts
         self._queue: PrefetchQueue[T, _Worker[T]] = PrefetchQueue(self._assign, _ITEMS_EACH * size, max_bytes)
         self._workers: deque[_Worker[T]] = deque()
-        with _no_signals():
-            self._first = os.fork()
-            if self._first == 0:
-                _run_first(self._pipes, reader, threads)
+        with ExitStack() as opened:
+            self._pipes = [_Pipes.open(opened) for _ in range(size)]
+            caller = os.getpid()
+            with _no_signals():
+                self._first = os.fork()
+                if self._first == 0:
+                    _run_first(caller, self._pipes, reader, threads)
+                opened.pop_all()
         for pipes in self._pipes:
             pipes.close_workers()
 
@@ -192,8 +205,7 @@ class WorkerPool(Generic[T]):
     def add(self, item: T) -> None:
         """Put the item behind the others. Raises CollectorError if a worker was killed."""
         if not self._workers:
-            _checked(lambda: _put(self._pipes[0].tasks_out, _START))
-            self._workers.extend(map(_Worker, self._pipes))
+            self._workers.extend(map(_Worker, self._started()))
         self._queue.add(item)
 
     @contextmanager
@@ -207,11 +219,19 @@ class WorkerPool(Generic[T]):
             deque(batches, maxlen=0)
 
     def close(self) -> None:
-        """Let the processes end, and wait for their end."""
+        """Let the processes end, wait for their end, and kill those that do not end: stopped ones, for example."""
         for pipes in self._pipes:
             pipes.close_callers()
-        with suppress(ChildProcessError):
-            os.waitpid(self._first, 0)
+        end_child(self._first, _SECONDS_TO_END)
+
+    def _started(self) -> Sequence[_Pipes]:
+        """Let the first worker start the others; return the pipes of those that there are."""
+        first = self._pipes[0]
+        _checked(lambda: _put(first.tasks_out, _START))
+        count, reason = _checked(lambda: pickle.load(first.results_in))
+        if reason:
+            log.info("%s The run goes on with %d of %d worker processes.", reason, count, len(self._pipes))
+        return self._pipes[:count]
 
     def _assign(self, item: T) -> _Worker[T]:
         worker = self._workers[0]
@@ -260,18 +280,21 @@ def _no_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _run_first(pipes: Sequence[_Pipes], reader: ItemReader[T], threads: Callable[[], Executor]) -> NoReturn:
+def _run_first(
+    caller: int, pipes: Sequence[_Pipes], reader: ItemReader[T], threads: Callable[[], Executor]
+) -> NoReturn:
     """Wait for the first item, fork the other workers, and be a worker; never return."""
     try:
         _detach()
         for each in pipes:
             each.close_callers()
         pickle.load(pipes[0].tasks_in)
+        die_with(caller)
         mine, children = _fork_others(pipes)
         for each in pipes:
             if each is not mine:
                 each.close_workers()
-        _work(mine, children, reader, threads())
+        _work(mine, children, reader, threads)
     finally:
         # A worker must not run the caller's exit handlers, nor flush the caller's buffers.
         os._exit(0)
@@ -288,17 +311,28 @@ def _detach() -> None:
 
 
 def _fork_others(pipes: Sequence[_Pipes]) -> tuple[_Pipes, list[int]]:
-    """Fork a worker for each further pair of pipes; return this process's own pair, and its children."""
-    children = []
+    """Fork a worker for each further pair of pipes; return this process's own pair, and its children.
+
+    The first worker tells the caller how many workers there are, and the reason if there are fewer than pipes.
+    """
+    first = os.getpid()
+    children: list[int] = []
+    reason = ""
     for other in pipes[1:]:
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError as error:
+            reason = str(missing_resource(error) or error)
+            break
         if child == 0:
+            die_with(first)
             return other, []
         children.append(child)
+    _put(pipes[0].results_out, (1 + len(children), reason))
     return pipes[0], children
 
 
-def _work(pipes: _Pipes, children: Sequence[int], reader: ItemReader[T], executor: Executor) -> None:
+def _work(pipes: _Pipes, children: Sequence[int], reader: ItemReader[T], threads: Callable[[], Executor]) -> None:
     """Answer the tasks in order, until the caller closes the pipe or is gone."""
     results = _Results(pipes.results_out)
     results.take_logs()
@@ -310,14 +344,30 @@ def _work(pipes: _Pipes, children: Sequence[int], reader: ItemReader[T], executo
                 for item in pickle.load(pipes.tasks_in):
                     pending.put((item, executor.submit(reader.fetch, item)))
         except (EOFError, OSError, pickle.UnpicklingError):
-            for child in children:
-                os.waitpid(child, 0)
-            os._exit(0)
+            _end_with(children)
 
-    threading.Thread(target=receive, daemon=True).start()
+    try:
+        executor = threads()
+        threading.Thread(target=receive, daemon=True).start()
+    except (ResourceError, RuntimeError) as error:
+        results.answer(_raising(missing_resource(error) or error), reader.counts)
+        _end_with(children)
     while True:
         item, content = pending.get()
         results.answer(decoded(reader, item, content), reader.counts)
+
+
+def _end_with(children: Sequence[int]) -> NoReturn:
+    """End this process after its children."""
+    for child in children:
+        end_child(child, _SECONDS_TO_END / 2 / len(children))
+    os._exit(0)
+
+
+def _raising(error: Exception) -> Batches:
+    """Yield nothing: raise the error, as the first item's failure."""
+    raise error
+    yield b""
 
 
 def decoded(reader: ItemReader[T], item: T, content: Future[IO[bytes]]) -> Batches:

@@ -268,7 +268,7 @@ def new_ground(workers: int, seed: int = 8, *, at_once: bool = False, behind_age
 
 def end_soon(processes: Sequence[psutil.Process]) -> None:
     """Check that the processes end within the time that a run has for it; their entries may stay for longer."""
-    wait_until(lambda: not any(map(_is_alive, processes)), seconds_to_end())
+    wait_until(lambda: not any(map(is_alive, processes)), seconds_to_end())
 
 
 def seconds_to_end() -> float:
@@ -276,7 +276,8 @@ def seconds_to_end() -> float:
     return SECONDS_TO_END * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
-def _is_alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
+    """Tell whether the process runs, or is stopped: an entry of an ended process may stay."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

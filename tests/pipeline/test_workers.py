@@ -1,7 +1,10 @@
 """Objects become messages in order, in this process or side by side in others, whatever happens to these."""
 
+import errno
 import io
 import logging
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,14 +17,15 @@ from typing import IO
 import psutil
 import pytest
 
+from aws_s3.aws.config_file import TransferConfig
 from aws_s3.errors import CollectorError, ParseError, StorageError, UnavailableError
 from aws_s3.pipeline.decode import Batches, batches
-from aws_s3.pipeline.loading import LocalLoading
+from aws_s3.pipeline.loading import LocalLoading, open_loading
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.source import Loading
 from aws_s3.pipeline.stats import EventCounts
 from aws_s3.pipeline.workers import WorkerPool
-from tests.faults.ground import end_soon, seconds_to_end
+from tests.faults.ground import end_soon, is_alive, seconds_to_end
 from tests.harness.command import wait_until
 
 BIG = 1 << 30
@@ -361,6 +365,112 @@ def test_workers_end_with_their_parent_and_do_not_hold_its_stdout(get: str, work
     parent.communicate(timeout=120)
     assert time.monotonic() - began < seconds_to_end()
     end_soon(workers)
+
+
+SPINNING = """
+import io, os, re, sys, time
+from collections import namedtuple
+from aws_s3.pipeline.prefetch import DaemonExecutor
+from aws_s3.pipeline.stats import EventCounts
+from aws_s3.pipeline.workers import WorkerPool
+Item = namedtuple("Item", "size")
+class Reader:
+    counts = EventCounts()
+    def fetch(self, item):
+        return io.BytesIO()
+    def decode(self, item, body):
+        re.match("(a+)+$", "a" * 60 + "b")
+        return iter(())
+pool = WorkerPool(3, Reader(), lambda: DaemonExecutor(4, "download"), 1 << 30)
+[pool.add(Item(1)) for _ in range(30)]
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["spinning", "stopped"])
+def test_workers_that_do_not_listen_end_with_their_parent(stopped: bool) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", SPINNING], stdout=subprocess.PIPE)
+    assert parent.stdout and parent.stdout.readline() == b"ready\n"
+    workers = psutil.Process(parent.pid).children(recursive=True)
+    assert len(workers) == 3
+    wait_until(lambda: all(sum(worker.cpu_times()[:2]) > 0.2 for worker in workers))
+    for worker in workers if stopped else ():
+        worker.suspend()
+    parent.kill()
+    parent.communicate(timeout=120)
+    wait_until(lambda: not any(map(is_alive, workers)))
+
+
+@pytest.mark.parametrize("which", [slice(0, 1), slice(1, None), slice(None)], ids=["first", "others", "all"])
+def test_a_pool_of_stopped_workers_is_closed(which: slice) -> None:
+    """Also with tasks that they did not read: closing a pipe would wait for the reader."""
+    working = WorkerPool(3, Numbers(), threads, BIG)
+    loaded = load(working, range(10_000))
+    next(loaded)
+    workers = sorted(children(), key=lambda worker: worker.pid)
+    assert len(workers) == 3
+    for worker in workers[which]:
+        worker.suspend()
+    for each in working._pipes[which]:
+        os.set_blocking(each.tasks_out.fileno(), False)
+        with suppress(BlockingIOError):
+            each.tasks_out.write(b"x" * (1 << 22))
+    began = time.monotonic()
+    working.close()
+    assert time.monotonic() - began < 60
+    wait_until(lambda: not any(map(is_alive, workers)))
+    assert children() == []
+
+
+def test_workers_reaped_by_somebody_else_have_ended() -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with pool(3) as working:
+            assert sum(1 for _ in load(working, range(300))) == 300
+            workers = children()
+            assert len(workers) == 3
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    wait_until(lambda: not any(map(is_alive, workers)))
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_fewer_workers_do_where_the_system_starts_no_more(
+    allowed: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first worker forks the others: it inherits this fork, which fails from the second or third call on."""
+    fork, forks = os.fork, iter(range(10))
+
+    def refusing() -> int:
+        if next(forks) > allowed:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        return fork()
+
+    monkeypatch.setattr(os, "fork", refusing)
+    caplog.set_level(logging.INFO, "aws_s3")
+    with pool(3) as working:
+        assert [(number, taken(messages)) for number, messages in load(working, range(300))] == [
+            (number, expected(number)) for number in range(300)
+        ]
+        assert len(children()) == 1 + allowed
+    assert f"The run goes on with {1 + allowed} of 3 worker processes." in caplog.text
+
+
+def test_one_process_does_where_the_system_starts_no_worker(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_before = open_files()
+
+    def refusing() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refusing)
+    caplog.set_level(logging.INFO, "aws_s3")
+    with open_loading(Numbers(), TransferConfig(), 3) as loading:
+        assert sum(1 for _ in load(loading, range(300))) == 300
+    assert "The run goes on with one process." in caplog.text
+    assert open_files() == open_before
 
 
 FORK = """
