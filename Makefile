@@ -80,7 +80,7 @@ audit: $(READY) ## Look for known vulnerabilities of what is installed; needs th
 	@$(BIN)/pip-audit --skip-editable
 
 clean: ## Remove what was set up and built.
-	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .fuzz
+	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .fuzz .servers
 	find aws_s3 tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## List the targets.
