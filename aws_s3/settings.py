@@ -62,6 +62,8 @@ class BucketLocation:
     path: str = ""
     suffix: str = ""
     organization: str = ""
+    layout: str = ""
+    """The pattern of `--layout`, empty for the layouts of the type."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from aws_s3.aws.session import Session, known_regions
 from aws_s3.buckets.collector import Collector, Context
 from aws_s3.buckets.path_form import with_settled_path
 from aws_s3.buckets.reader import BucketReader
-from aws_s3.log_types import LOG_TYPES
+from aws_s3.log_types import log_type_of
 from aws_s3.log_types.base import LogType
 from aws_s3.pipeline.delivery import Delivery, limited
 from aws_s3.pipeline.event_rules import EventRules
@@ -31,7 +31,7 @@ def collect_bucket(
     settings: Settings, job: BucketJob, stop_request: StopRequest, began: datetime, stats: RunStats
 ) -> int:
     """Collect from a bucket once, and return the exit code. `began` is now, UTC."""
-    log_type = LOG_TYPES[job.source.type]()
+    log_type = log_type_of(job.source)
     log_type.check_path(job.source.path)
     session = Session(settings.access, job.regions)
     workers, downloads = share(session.downloads, settings.workers)

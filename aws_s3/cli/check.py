@@ -20,7 +20,7 @@ from aws_s3.console.line_format import printable
 from aws_s3.console.summary import source_name
 from aws_s3.console.tables import print_report
 from aws_s3.errors import CollectorError, EmptyBucketError, SinkConnectError, StateCreateError
-from aws_s3.log_types import LOG_TYPES
+from aws_s3.log_types import log_type_of
 from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.decode import messages_in
 from aws_s3.pipeline.event_rules import EventRules
@@ -174,7 +174,7 @@ class _BucketCheck:
     def __init__(self, job: BucketJob, session: Callable[[], Session]) -> None:
         self._job = job
         self._session = session
-        self._log_type = LOG_TYPES[job.source.type]()
+        self._log_type = log_type_of(job.source)
         self._partitions: list[Partition] = []
 
     def list(self) -> str:

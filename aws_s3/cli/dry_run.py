@@ -21,7 +21,7 @@ from aws_s3.buckets.reader import BucketReader
 from aws_s3.buckets.run import LISTING_THREADS, settled
 from aws_s3.console.line_format import printable
 from aws_s3.console.tables import print_report, table
-from aws_s3.log_types import LOG_TYPES
+from aws_s3.log_types import log_type_of
 from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.event_rules import EventRules
@@ -37,7 +37,7 @@ from aws_s3.state.overview import copied
 
 def preview_bucket(settings: Settings, job: BucketJob, stop_request: StopRequest, began: datetime) -> int:
     """Print the objects that `collect_bucket` would collect now, and return the exit code. `began` is now, UTC."""
-    bucket = LOG_TYPES[job.source.type]()
+    bucket = log_type_of(job.source)
     bucket.check_path(job.source.path)
     session = Session(settings.access, job.regions)
     store = _CountedStore(S3Bucket(session.client("s3"), job.source.bucket, session.downloads))

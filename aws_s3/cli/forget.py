@@ -8,7 +8,7 @@ from aws_s3.config.log_groups import LogGroupSelection
 from aws_s3.console.summary import source_name
 from aws_s3.console.tables import print_report
 from aws_s3.errors import StateError
-from aws_s3.log_types import LOG_TYPES
+from aws_s3.log_types import log_type_of
 from aws_s3.services.run import LOCKS as SERVICE_LOCKS
 from aws_s3.settings import BucketJob, ServiceJob, ServiceName, Settings
 from aws_s3.state.bucket_state import BucketState
@@ -30,7 +30,7 @@ def forget_source(settings: Settings, job: BucketJob | ServiceJob, began: dateti
 
 
 def _forget_bucket(settings: Settings, job: BucketJob, began: datetime) -> tuple[int, str]:
-    log_type = LOG_TYPES[job.source.type]()
+    log_type = log_type_of(job.source)
     with ExitStack() as opened:
         state = opened.enter_context(closing(BucketState(settings.state_dir, log_type, job.source, began, None)))
         locks = opened.enter_context(closing(Locks(settings.state_dir / BUCKET_LOCKS)))

@@ -117,6 +117,7 @@ def _of_waits(waits: Entries) -> Iterator[str]:
 def _of_source(status: SourceStatus, today: date) -> Iterator[str]:
     source = status.source
     names = [("path", source.path), ("suffix", source.suffix), ("organization", source.organization)]
+    names.append(("layout", source.layout))
     more = "".join(f", {name} {value}" for name, value in names if value)
     never = "" if status.ever_found else ", never had an object"
     yield f"{source.type} in {source.bucket}{more}: last complete run {status.last_complete_run or 'unknown'}{never}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aws_s3.config.options import SERVICES, SUBSCRIBERS
 from aws_s3.config.spelling import did_you_mean
 from aws_s3.errors import InvalidTypeError, QueueError, UsageError
-from aws_s3.log_types import LOG_TYPES
+from aws_s3.log_types import LAYOUT_TYPES, LOG_TYPES
 from aws_s3.settings import BucketJob, Purpose, ServiceJob, ServiceName, Settings, SubscriberJob, SubscriberName
 
 SOURCES = ("--bucket", "--service", "--subscriber", "--config", "--status")
@@ -92,6 +92,16 @@ _RULES = (
         ("--limit", "--bucket", "--service"),
     ),
     _Rule(lambda given: given.until and given.bucket is None, "{} goes with {}", ("--until", "--bucket")),
+    _Rule(
+        lambda given: given.layout and (given.bucket is None or given.type not in LAYOUT_TYPES),
+        "{} goes with {} and {} custom or waf",
+        ("--layout", "--bucket", "--type"),
+    ),
+    _Rule(
+        lambda given: given.layout and (given.trail_suffix.path or given.aws_organization_id),
+        "{} is relative to the path alone: write the folders into it instead of {} and {}",
+        ("--layout", "--trail_suffix", "--aws_organization_id"),
+    ),
     _Rule(
         lambda given: given.until and given.only_logs_after and given.until < given.only_logs_after,
         "{} is a day before {}",

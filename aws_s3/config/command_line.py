@@ -184,6 +184,7 @@ def _bucket_job(options: argparse.Namespace) -> BucketJob:
             path=options.trail_prefix.path,
             suffix=options.trail_suffix.path,
             organization=options.aws_organization_id,
+            layout=options.layout or "",
         ),
         accounts=options.aws_account_id,
         regions=options.regions,

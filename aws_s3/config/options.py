@@ -147,6 +147,10 @@ def _add_selection(parser: OptionParser) -> None:
     group.add_argument("-l", "--trail_prefix", help="path before AWSLogs/", **path)
     group.add_argument("-L", "--trail_suffix", help="path after AWSLogs/", **path)
     group.add_argument(
+        "--layout", type=values.layout, metavar="PATTERN",
+        help="with -t custom or waf: the folders under the path, such as {any}/{account}/{region}/{yyyy}/{mm}/{dd}/",
+    )  # fmt: skip
+    group.add_argument(
         "-s", "--only_logs_after", type=values.day, metavar="DATE",
         help="only logs of this UTC day and later: 2018-AUG-21, 2018-08-21, today, yesterday, or 7d for seven days ago",
     )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from aws_s3.aws.queue_address import QueueAddress
 from aws_s3.log_types.layout import REGION_NAME
+from aws_s3.log_types.layout_pattern import parse_layout
 from aws_s3.log_types.recognition import FORBIDDEN_IN_PATH
 from aws_s3.settings import Output
 
@@ -100,6 +101,15 @@ def key_prefix(text: str) -> KeyPrefix:
     given = text.replace("\\", "/")
     path = given.removeprefix("/")
     return KeyPrefix(path if not path or path.endswith("/") else f"{path}/", given)
+
+
+def layout(text: str) -> str:
+    """Check the pattern of a layout."""
+    try:
+        parse_layout(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{shown(text)}: {error}") from error
+    return text
 
 
 def queue(text: str) -> str:

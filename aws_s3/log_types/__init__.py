@@ -14,12 +14,14 @@ from aws_s3.log_types.cloudtrail_network_activity import CloudTrailNetworkActivi
 from aws_s3.log_types.config import Config
 from aws_s3.log_types.custom import Custom
 from aws_s3.log_types.guardduty import GuardDuty
+from aws_s3.log_types.layout_pattern import parse_layout
 from aws_s3.log_types.load_balancers import Alb, Clb, Nlb
 from aws_s3.log_types.network_firewall import NetworkFirewall
 from aws_s3.log_types.route53_resolver import Route53Resolver
 from aws_s3.log_types.server_access import ServerAccess
 from aws_s3.log_types.vpcflow import VpcFlow
 from aws_s3.log_types.waf import Waf
+from aws_s3.settings import BucketLocation
 
 _TYPES: tuple[type[LogType], ...] = (
     CloudTrail,
@@ -42,4 +44,13 @@ _TYPES: tuple[type[LogType], ...] = (
     AlbHealthCheck,
 )
 
+LAYOUT_TYPES = frozenset({Custom.name, Waf.name})
+"""The types that `--layout` is for: objects of any service, and of WAF, in folders of any form."""
+
 LOG_TYPES: dict[str, type[LogType]] = {bucket.name: bucket for bucket in _TYPES}
+
+
+def log_type_of(location: BucketLocation) -> LogType:
+    """Return the type of a location, with the location's own layout if there is one."""
+    log_type = LOG_TYPES[location.type]
+    return log_type.with_layout(parse_layout(location.layout)) if location.layout else log_type()

@@ -9,7 +9,7 @@ from aws_s3.codec.delimited import ColumnBatch, batch_events
 from aws_s3.codec.json_and_lines import check_lines, json_values
 from aws_s3.codec.records import BadRecord, Event, set_source
 from aws_s3.codec.reshape import reshape
-from aws_s3.log_types.layout import DateFormat, Layout, Partition
+from aws_s3.log_types.layout import Account, DateFormat, Layout, Partition
 
 ACCOUNT_AND_REGION = ("bucket_path", "aws_account_id", "aws_region", "log_key")
 ACCOUNT_ONLY = ("bucket_path", "aws_account_id", "log_key")
@@ -41,6 +41,19 @@ class LogType(Decoder):
     suffix_in_bucket_path: ClassVar[bool] = False
     account_in_event: ClassVar[bool] = False
     account_in_name: ClassVar[bool] = False
+
+    @classmethod
+    def with_layout(cls, layout: Layout) -> "LogType":
+        """Return the type for objects that lie in another layout; an account of the layout is in each event."""
+        has_account = any(isinstance(level, Account) for level in layout.levels)
+        members = {
+            "layouts": (layout,),
+            "every_layout": True,
+            "account_in_event": has_account,
+            "account_in_name": False,
+        }
+        of_layout: type[LogType] = type(cls.__name__, (cls,), members)
+        return of_layout()
 
     @classmethod
     def table_of(cls, dates: DateFormat) -> str:

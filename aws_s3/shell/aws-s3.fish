@@ -51,7 +51,7 @@ function _shtab_aws_s3_using
 end
 
 set -g _shtab_aws_s3_commands 
-set -g _shtab_aws_s3_opts_with_value --access_key --aws_account_alias --aws_account_id --aws_log_groups --aws_organization_id --aws_profile --bucket --config --debug --discard-field --discard-regex --external_id --iam_role_arn --iam_role_duration --limit --log-format --lookback-days --max-behind --max-eps --metrics-file --metrics-listen --only_logs_after --output --print-completion --queue --regions --secret_key --service --service_endpoint --state-dir --sts_endpoint --subscriber --trail_prefix --trail_suffix --type --until --wazuh-home --workers -L -O -a -b -c -d -df -dr -g -i -k -l -n -p -q -r -rd -s -sb -se -sr -st -t -x
+set -g _shtab_aws_s3_opts_with_value --access_key --aws_account_alias --aws_account_id --aws_log_groups --aws_organization_id --aws_profile --bucket --config --debug --discard-field --discard-regex --external_id --iam_role_arn --iam_role_duration --layout --limit --log-format --lookback-days --max-behind --max-eps --metrics-file --metrics-listen --only_logs_after --output --print-completion --queue --regions --secret_key --service --service_endpoint --state-dir --sts_endpoint --subscriber --trail_prefix --trail_suffix --type --until --wazuh-home --workers -L -O -a -b -c -d -df -dr -g -i -k -l -n -p -q -r -rd -s -sb -se -sr -st -t -x
 
 complete -c aws-s3 -e
 complete -c aws-s3 -f
@@ -69,6 +69,7 @@ complete -c aws-s3 -n _shtab_aws_s3_using -s c -l aws_account_id -x -d 'account 
 complete -c aws-s3 -n _shtab_aws_s3_using -s r -l regions -x -d 'regions, separated by commas'
 complete -c aws-s3 -n _shtab_aws_s3_using -s l -l trail_prefix -x -d 'path before AWSLogs/'
 complete -c aws-s3 -n _shtab_aws_s3_using -s L -l trail_suffix -x -d 'path after AWSLogs/'
+complete -c aws-s3 -n _shtab_aws_s3_using -l layout -x -d 'with -t custom or waf: the folders under the path, such as {any}/{account}/{region}/{yyyy}/{mm}/{dd}/'
 complete -c aws-s3 -n _shtab_aws_s3_using -s s -l only_logs_after -x -d 'only logs of this UTC day and later: 2018-AUG-21, 2018-08-21, today, yesterday, or 7d for seven days ago'
 complete -c aws-s3 -n _shtab_aws_s3_using -s g -l aws_log_groups -x -d 'log groups, names or ARNs, separated by commas; a prefix of stream names may follow a name and a colon'
 complete -c aws-s3 -n _shtab_aws_s3_using -l until -x -d 'with -b: only logs of this UTC day and earlier'

@@ -13,7 +13,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from aws_s3.errors import StateError
-from aws_s3.log_types import LOG_TYPES
+from aws_s3.log_types import LOG_TYPES, log_type_of
 from aws_s3.settings import BucketLocation
 from aws_s3.state import bucket_state as buckets
 from aws_s3.state import queue_state
@@ -180,8 +180,9 @@ def _sources(database: _Reader) -> Iterator[SourceStatus]:
 
 
 def _location(row: Row) -> BucketLocation:
-    names = ("type", "bucket", "path", "suffix", "organization")
-    return BucketLocation(**{name: row.text(name) for name in names})
+    names = ("bucket", "path", "suffix", "organization")
+    kind, _, layout = row.text("type").partition(" ")
+    return BucketLocation(kind, **{name: row.text(name) for name in names}, layout=layout)
 
 
 def _if_there(row: Row, column: str, read: Callable[[Row], T]) -> T | None:
@@ -200,7 +201,7 @@ def _partition_rows(database: _Reader, source: int) -> list[Row]:
 
 
 def _partition(database: _Reader, location: BucketLocation, row: Row) -> PartitionStatus:
-    log_type = LOG_TYPES[location.type]
+    log_type = log_type_of(location)
     bucket_path = f"{location.bucket}/{location.path}{location.suffix if log_type.suffix_in_bucket_path else ''}"
     prefix = row.text("prefix")
     where = "bucket_path = ? AND log_key BETWEEN ? AND ?"

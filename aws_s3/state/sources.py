@@ -47,7 +47,9 @@ class SourceRecord:
     ) -> None:
         self._database = database
         self._last_run_of_wazuh = last_run_of_wazuh
-        self._names = (location.type, location.bucket, location.path, location.suffix, location.organization)
+        # Types have no blanks.
+        kind = f"{location.type} {location.layout}" if location.layout else location.type
+        self._names = (kind, location.bucket, location.path, location.suffix, location.organization)
         self._began = began
         self.id = 0
         """The source's number in our other tables; 0, which no row has, while it has no record."""
