@@ -166,7 +166,9 @@ class _Worker(Generic[T]):
     def _hand_over(self) -> None:
         if not self._waiting:
             return
-        _checked(lambda: _put(self._pipes.tasks_out, self._waiting))
+        # A worker that is gone may have left the reason in its results pipe, where the next item's turn finds it.
+        with suppress(BrokenPipeError):
+            _put(self._pipes.tasks_out, self._waiting)
         self._at_work += len(self._waiting)
         self._waiting.clear()
 

@@ -4,15 +4,18 @@
 With `--workers N`, each of a bucket's is played with N workers, which then have something to do also where
 objects are so few that the command would do without. With `--agent`, a Wazuh agent is behind the socket that
 drops what it has no room for: what it dropped is lost.
+`python -m tests.faults --torture SECONDS [--seed N]` plays pieces of random torture instead, the first of them with
+seed N, until so many seconds are over or a piece is not held. It then prints the line that replays the piece.
 """
 
 import argparse
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from subprocess import SubprocessError
 
-from tests.faults import services
+from tests.faults import services, torture
 from tests.faults.ground import RunStats, Scenario, new_ground
 from tests.faults.scenarios import LONG, SCENARIOS
 
@@ -47,6 +50,24 @@ def _row(scenario: Scenario, workers: int, *, at_once: bool = False, behind_agen
     return line, held
 
 
+def tortures(seconds: float, seed: int) -> Iterator[tuple[str, bool]]:
+    """Play pieces of torture, and yield a line for each, and whether the promise was held."""
+    end = time.monotonic() + seconds
+    held = True
+    while held and time.monotonic() < end:
+        began = time.monotonic()
+        try:
+            stats, surroundings = torture.piece(seed)
+            held = is_held(stats, Scenario("torture", lambda _: None))
+            line = f"{stats}, {surroundings}"
+        except Exception:
+            line, held = traceback.format_exc(), False
+        yield f"seed {seed}: {held}, {time.monotonic() - began:.0f} s: {line}", held
+        if not held:
+            yield f"To replay it: python -m tests.faults --torture 1 --seed {seed}", False
+        seed += 1
+
+
 def is_held(stats: RunStats, scenario: Scenario) -> bool:
     """Tell whether nothing was lost, and nothing repeated but an object for each kill."""
     return stats.losses == 0 and stats.repeated <= stats.kills + scenario.forgets
@@ -58,10 +79,16 @@ def main() -> int:
     parser.add_argument("words", nargs="*")
     parser.add_argument("--workers", type=int)
     parser.add_argument("--agent", action="store_true")
+    parser.add_argument("--torture", type=float, metavar="SECONDS")
+    parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
-    print(_WIDTHS.format(*_HEADINGS))
+    if asked.torture is None:
+        print(_WIDTHS.format(*_HEADINGS))
+        lines = rows(asked.words, asked.workers, behind_agent=asked.agent)
+    else:
+        lines = tortures(asked.torture, asked.seed)
     broken = False
-    for line, held in rows(asked.words, asked.workers, behind_agent=asked.agent):
+    for line, held in lines:
         print(line, flush=True)
         broken |= not held
     return int(broken)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.faults import disk, front, services
+from tests.faults import disk, front, processes, services
 from tests.faults.front import Answer, OssecSyntaxError, Request, after, fault, of, refusal, share
 from tests.faults.ground import FEW, MANY, SKIP, Ground, Run, Scenario, SlowListener, end_soon, is_told, seconds_to_end
 from tests.harness.command import wait_until
@@ -74,7 +74,7 @@ def skipped(change: Callable[[Answer], Answer], objects: int = FEW) -> Callable[
             assert ended.code == 0 and key in ended.output and ended.reasons == []
             assert list(ground.front.objects) == [key]
         ground.front.heal()
-        _make_due(ground)
+        make_due(ground)
         assert len(is_told(ground.run(SKIP, "--remove"), 0).events) == 3
         assert ground.front.objects == {}
 
@@ -242,9 +242,9 @@ def everything(objects: int, rounds: int) -> Callable[[Ground], None]:
             options = [option for option in (SKIP, "--remove") if ground.dice.random() < 0.5]
             _ended_somehow(ground, ground.start(*options), objects * 5 // rounds)
             if ground.state.exists() and ground.dice.random() < 0.5:
-                _make_due(ground)
+                make_due(ground)
         ground.front.heal()
-        _make_due(ground)
+        make_due(ground)
         is_told(ground.run("--remove"), 0)
         assert ground.front.objects == {}
 
@@ -441,7 +441,7 @@ def strange_surroundings(ground: Ground) -> None:
         is_told(ground.run(environment=environment, prefix=there), 0)
 
 
-def _make_due(ground: Ground) -> None:
+def make_due(ground: Ground) -> None:
     """Let the waiting time of failed objects be over."""
     with sqlite3.connect(ground.state) as database:
         database.execute("UPDATE collection_failed SET next_attempt = ''")
@@ -555,6 +555,7 @@ SCENARIOS = [
     Scenario("odd archives and JSON", disk.odd_objects),
     Scenario("terminal gone", terminal_gone, (3,)),
     Scenario("odd folder, zone, language", strange_surroundings),
+    *processes.SCENARIOS,
 ]
 
 LONG = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.__main__ import is_held
+from tests.faults.__main__ import is_held, tortures
 from tests.faults.ground import Scenario, new_ground
 from tests.faults.scenarios import SCENARIOS
 
@@ -37,3 +37,10 @@ def test_nothing_is_lost_behind_the_socket_either(scenario: Scenario) -> None:
         stats = ground.stats()
     assert stats.losses == 0
     assert is_held(stats, scenario), stats
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_piece_of_torture_loses_nothing(seed: int) -> None:
+    line, held = next(tortures(1, seed))
+    assert held, line

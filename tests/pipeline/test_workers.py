@@ -4,6 +4,7 @@ import errno
 import io
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -471,6 +472,57 @@ def test_one_process_does_where_the_system_starts_no_worker(
         assert sum(1 for _ in load(loading, range(300))) == 300
     assert "The run goes on with one process." in caplog.text
     assert open_files() == open_before
+
+
+LIMITED = """
+import io, logging, os, resource, sys
+from collections import namedtuple
+from aws_s3.aws.config_file import TransferConfig
+from aws_s3.errors import ResourceError
+from aws_s3.pipeline import loading
+from aws_s3.pipeline.stats import EventCounts
+import ctypes, concurrent.futures
+Item = namedtuple("Item", "size")
+class Reader:
+    counts = EventCounts()
+    def fetch(self, item):
+        return io.BytesIO()
+    def decode(self, item, body):
+        yield b"x"
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+most, items = int(sys.argv[1]), int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+os.setuid(54321)
+try:
+    with loading.open_loading(Reader(), TransferConfig(), 3) as loads:
+        for _ in range(items):
+            loads.add(Item(1))
+        for _ in range(items):
+            with loads.take() as (item, batches):
+                list(batches)
+    print("done")
+except ResourceError as error:
+    print("ERROR:", error)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become a user without other processes")
+@pytest.mark.parametrize(
+    ("most", "items", "lines"),
+    [
+        (1, 10, ["further process.*one process", "ERROR: .*starts no further thread: .*may have 1 processes"]),
+        (4, 10, ["further thread: .*goes on with 2 of 10 download threads", "done"]),
+        (2, 300, ["further process: .*with 1 of 3 worker processes", "ERROR: .*starts no further thread"]),
+        (1000, 300, ["done"]),
+    ],
+)
+def test_too_few_processes_and_threads_are_told_with_the_limit(most: int, items: int, lines: list[str]) -> None:
+    program = [sys.executable, "-c", LIMITED, str(most), str(items)]
+    ended = subprocess.run(program, capture_output=True, text=True, timeout=120)
+    assert ended.stderr == ""
+    found = ended.stdout.splitlines()
+    assert len(found) == len(lines), found
+    assert all(re.search(pattern, line) for pattern, line in zip(lines, found, strict=True)), found
 
 
 FORK = """

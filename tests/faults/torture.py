@@ -1,0 +1,143 @@
+"""Random faults, ends, runs at once and options on one bucket: a piece of torture, the same for the same seed.
+
+Chance decides about each round of a piece from the seed alone. The moments at which a process is stopped or killed
+depend on the machine, too: a replay meets the same story at slightly other moments.
+"""
+
+import signal
+import time
+from collections.abc import Sequence
+from random import Random
+
+import psutil
+
+from tests.faults import front
+from tests.faults.front import OssecSyntaxError, fault, refusal, share
+from tests.faults.ground import SKIP, Ground, Run, RunStats, is_told, new_ground
+from tests.faults.scenarios import (
+    error_document,
+    fail,
+    make_due,
+    not_aws,
+    refused_by_proxy,
+    throttle,
+    without_etag,
+)
+
+ROUNDS = 12
+"""Rounds of a piece: about half a minute."""
+
+_OBJECTS = 60
+_RECORDS = 5
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+_CHANGES = (throttle, fail, not_aws, error_document, refused_by_proxy, without_etag)
+_WAYS_OF_SENDING = (front.cut, front.nothing, front.short, front.overlong, front.slow)
+_ENDS = ("end", "end", "kill", "kill", "stop", "restart", "worker killed", "workers stopped", "two runs", "hang")
+_CODES = {0, 1, 2, 3, 7, 11, 15, 16, 143, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT}
+
+
+def piece(seed: int, rounds: int = ROUNDS) -> tuple[RunStats, str]:
+    """Play a piece; return the figures, and the options of its ground."""
+    dice = Random(seed)
+    workers, behind_agent = dice.randint(1, 4), dice.random() < 0.5
+    with new_ground(workers, seed, at_once=True, behind_agent=behind_agent) as ground:
+        play(ground, rounds)
+        return ground.stats(), f"workers: {workers}{', an agent' if behind_agent else ''}"
+
+
+def play(ground: Ground, rounds: int) -> None:
+    """Collect under torture, then without: in the end nothing is missing, and nothing is left in the bucket."""
+    dice = ground.dice
+    for number in range(rounds):
+        keys = ground.put(_OBJECTS, _RECORDS, first=number * _OBJECTS)
+        ground.front.hidden = set(dice.sample(keys, _OBJECTS // 4))
+        ground.front.page_size = dice.choice((7, 100, 1000))
+        ground.front.faults = _faults(dice)
+        options = [option for option in (SKIP, "--remove") if dice.random() < 0.4]
+        _round(ground, options, dice.choice(_ENDS))
+        if ground.state.exists() and dice.random() < 0.5:
+            make_due(ground)
+    ground.front.heal()
+    make_due(ground)
+    is_told(ground.run("--remove"), 0)
+    assert ground.run().events == []
+    assert ground.front.objects == {}
+
+
+def _faults(dice: Random) -> Sequence[OssecSyntaxError]:
+    """Return up to four faults, of a few objects each; some pass after an attempt, and some stay."""
+    faults = [
+        *(fault(share(dice.randrange(1 << 30), 0.02, attempts=dice.choice((1, 9))), change) for change in _CHANGES),
+        *(fault(share(dice.randrange(1 << 30), 0.05, attempts=dice.choice((1, 9))), way) for way in _WAYS_OF_SENDING),
+        *(fault(share(dice.randrange(1 << 30), 0.1, "LIST"), way) for way in (front.cut, fail, throttle)),
+        refusal(share(dice.randrange(1 << 30), 0.01, attempts=9), "AccessDenied", 403),
+        refusal(share(dice.randrange(1 << 30), 0.01), "NoSuchKey", 404),
+    ]
+    return dice.sample(faults, dice.randint(0, 4))
+
+
+def _round(ground: Ground, options: Sequence[str], how: str) -> None:
+    dice = ground.dice
+    supervised = _ignore_children if dice.random() < 0.2 else None
+    messages, pause = dice.randint(1, _OBJECTS * _RECORDS), dice.random() * 0.05
+    if how == "hang":
+        ground.front.faults = [*ground.front.faults, fault(share(dice.randrange(1 << 30), 0.1), front.hang)]
+        messages = min(messages, _RECORDS)
+    listener = ground.listen()
+    runs = [ground.start(*options, listener=listener, preexec_fn=supervised)]
+    if how == "two runs":
+        time.sleep(pause * 10)
+        runs.append(ground.start(*options))
+    _wait(runs[0], messages, pause)
+    _do(ground, runs[0], how)
+    for run in reversed(runs):
+        ended = run.end()
+        assert ended.code in _CODES, (how, ended.code, ended.output)
+        assert "Unknown error" not in ended.output and "Traceback" not in ended.output, (how, ended.output)
+
+
+def _wait(run: Run, messages: int, pause: float) -> None:
+    """Wait for so many messages, though not for ever: faults may keep them from coming."""
+    assert run.listener
+    deadline = time.monotonic() + 20
+    while len(run.listener.received) < messages and run.process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    time.sleep(pause)
+
+
+def _do(ground: Ground, run: Run, how: str) -> None:
+    """Do to a run what the round does to it; a run that has ended meanwhile is left alone."""
+    if how == "restart":
+        run.stop_listening()
+        time.sleep(ground.dice.random())
+        run.install()
+    if run.process.poll() is not None:
+        return
+    workers = _workers(run)
+    match how:
+        case "kill":
+            run.kill()
+        case "stop" | "two runs" | "hang":
+            run.process.send_signal(ground.dice.choice(_STOPS))
+        case "worker killed" if workers:
+            _all_of(workers[-1:], signal.SIGKILL)
+        case "workers stopped":
+            _all_of(workers, signal.SIGSTOP)
+            run.process.send_signal(ground.dice.choice(_STOPS))
+
+
+def _workers(run: Run) -> list[psutil.Process]:
+    try:
+        return psutil.Process(run.process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _all_of(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        if process.is_running():
+            process.send_signal(number)
+
+
+def _ignore_children() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
