@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import ClassVar
 
+from aws_s3.codec.content import Kind
 from aws_s3.codec.decoder import Decoder
 from aws_s3.codec.messages import Encoder, Envelope
 from aws_s3.codec.records import Event
@@ -23,14 +24,19 @@ class ObjectFormat(ABC):
 
     def accepts(self, notified: NotifiedObject) -> bool:
         """Tell whether the object is of this kind; other objects, such as folder markers, are passed over."""
-        return not notified.key.endswith("/")
+        return not notified.key.endswith("/") and (notified.event is None or Kind.TEXT in self.decoder.kinds)
 
     def discards(self, rule: DiscardRule, event: Event) -> bool:
         """Tell whether the user's rule discards the event, which is as it was parsed."""
         return discards(rule, event)
 
-    def envelope(self, notified: NotifiedObject) -> Encoder:
-        """Return the encoder of the object's events: Wazuh's envelope, without an account alias."""
+    def envelope(self, notified: NotifiedObject, queue: str) -> Encoder:
+        """Return the encoder of the object's events: Wazuh's envelope, without an account alias.
+
+        `queue` is the name of the queue, for messages that are events themselves.
+        """
+        if notified.event is not None:
+            return Envelope({"sqs_queue": queue, "message_id": notified.key})
         return Envelope({"log_file": notified.key, "s3bucket": notified.bucket})
 
 

@@ -232,13 +232,15 @@ class QueueCollector:
             self._in_flight.release(message.id)
             return False
         try:
-            self._begin(message, notified_objects(message.body))
+            self._begin(message, notified_objects(message.body, message.id))
         except UnknownNotification as error:
             self._leave_unknown(message, error)
             return False
         return True
 
     def _begin(self, message: Message, notified: Sequence[NotifiedObject]) -> None:
+        if any(each.event is not None and not self._format.accepts(each) for each in notified):
+            raise UnknownNotification("it is an event itself, which this queue is not read for")
         # Two records about the same writing of an object are sent once.
         wanted = {_token(message, each): each for each in notified if self._accepts(each)}
         missing = {token: each for token, each in wanted.items() if token not in self._accepted}

@@ -48,21 +48,24 @@ class UnknownNotification(ValueError):
 class NotifiedObject:
     """An object that a message names. `size` in bytes, None if the message does not say.
 
-    `version` tells one writing of the object from another; it is empty if the message does not say.
+    `version` tells one writing of the object from another; it is empty if the message does not say. `event` is the
+    content of a message that is an event itself: JSON; the key is the message's ID then, and the bucket is empty.
     """
 
     bucket: str
     key: str
     size: int | None = None
     version: str = ""
+    event: bytes | None = None
 
 
-def notified_objects(body: str) -> list[NotifiedObject]:
+def notified_objects(body: str, message_id: str = "") -> list[NotifiedObject]:
     """Return the objects that a message names, in its order; none for a test event or for deletions.
 
     The known forms are S3's event notifications with any number of records, EventBridge's events (Security
     Lake sends them too), and both inside an SNS notification. S3 encodes keys as in a URL's query,
-    EventBridge does not.
+    EventBridge does not. An event of another service that EventBridge sent (Security Hub, GuardDuty …), which names
+    no object, is returned as an object with the event as its content.
 
     Raises UnknownNotification for another body, and for a body with a single record of another form.
     """
@@ -71,7 +74,11 @@ def notified_objects(body: str) -> list[NotifiedObject]:
         return []
     if isinstance(message.get("Records"), list) and message["Records"]:
         return list(_records(message["Records"]))
-    if isinstance(message.get("detail"), dict):
+    detail = message.get("detail")
+    if isinstance(detail, dict):
+        if isinstance(message.get("detail-type"), str) and "object" not in detail and "bucket" not in detail:
+            event = json.dumps(message).encode()
+            return [NotifiedObject("", message_id, len(event), event=event)]
         return list(_event_bridge(message))
     raise UnknownNotification("it names no object")
 

@@ -1,5 +1,6 @@
 """The objects that a queue's messages name as encoded events."""
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
@@ -36,13 +37,15 @@ class QueueObject:
 class QueueReader:
     """Fetches and decodes the objects: the pipeline's ItemReader, in whichever process.
 
-    `bucket` returns the bucket of a name. `skip_on_error` decides about single bad records only.
+    `bucket` returns the bucket of a name; `queue` is the queue's name. `skip_on_error` decides about single bad
+    records only.
     """
 
     bucket: Callable[[str], Bucket]
     object_format: ObjectFormat
     skip_on_error: bool
     rules: EventRules
+    queue: str = ""
 
     @property
     def counts(self) -> EventCounts:
@@ -50,11 +53,13 @@ class QueueReader:
         return self.rules.counts
 
     def fetch(self, item: QueueObject) -> IO[bytes]:
-        """Return the object's content as stored. Raises UnavailableError."""
+        """Return the object's content as stored, or a message that is an event itself. Raises UnavailableError."""
+        if item.object.event is not None:
+            return io.BytesIO(item.object.event)
         size = _UNKNOWN_SIZE if item.object.size is None else item.object.size
         return self.bucket(item.object.bucket).get(S3Object(item.object.key, size, ""))
 
     def decode(self, item: QueueObject, content: IO[bytes]) -> Batches:
         """Return the object's encoded events. Raises MalformedError before the first event."""
         decoder = ObjectDecoder(self.object_format.decoder, self.skip_on_error, self.rules, self.object_format.discards)
-        return decoder.messages(item.object.key, content, self.object_format.envelope(item.object))
+        return decoder.messages(item.object.key, content, self.object_format.envelope(item.object, self.queue))

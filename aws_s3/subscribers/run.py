@@ -61,10 +61,10 @@ def _collect(
         # One S3Bucket for each bucket: each finds out about its bucket's region.
         bucket = cache(partial(S3Bucket, s3, downloads=downloads))
         rules = EventRules(job.discard, sink.limit, stats.reading)
-        reader = QueueReader(bucket, object_format, job.skip_on_error, rules)
+        queue = SqsQueue(sqs, address)
+        reader = QueueReader(bucket, object_format, job.skip_on_error, rules, queue.name)
         loading = opened.enter_context(open_loading(reader, downloads, workers, _OBJECTS_AHEAD))
         pacer = opened.enter_context(pacing(settings.output, settings.max_events, stop_request, stats))
-        queue = SqsQueue(sqs, address)
         context = Context(
             loading=loading,
             queue=queue,

@@ -29,7 +29,7 @@ class SecurityLake(ContentFormat):
         """Return the row as it is."""
         return (event,)
 
-    def envelope(self, notified: NotifiedObject) -> PlainEncoder:
+    def envelope(self, notified: NotifiedObject, queue: str) -> PlainEncoder:
         """Return none: the rows are sent as they are."""
-        del notified
+        del notified, queue
         return PlainEncoder()

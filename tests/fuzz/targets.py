@@ -88,7 +88,7 @@ def queue_object(kind: str, data: bytes) -> None:
     notified = NotifiedObject("acme-logs", "name", None, "")
     try:
         reader = ObjectDecoder(subscriber, True, EventRules(limit=_LIMIT), subscriber.discards)
-        _checked(b"".join(reader.messages("name", io.BytesIO(data), subscriber.envelope(notified))).splitlines())
+        _checked(b"".join(reader.messages("name", io.BytesIO(data), subscriber.envelope(notified, "q"))).splitlines())
     except MalformedError:
         pass
 

@@ -151,7 +151,7 @@ def test_regex_matches_the_whole_line_of_text_and_the_field_of_others() -> None:
 
 
 def test_envelope_has_no_alias() -> None:
-    assert SUBSCRIBER.envelope(NotifiedObject("b", "a/k")).message({"x": 1}) == {
+    assert SUBSCRIBER.envelope(NotifiedObject("b", "a/k"), "q").message({"x": 1}) == {
         "integration": "aws",
         "aws": {"log_info": {"log_file": "a/k", "s3bucket": "b"}, "x": 1},
     }

@@ -72,7 +72,7 @@ def test_event_is_that_of_the_bucket() -> None:
     [event] = typed.decoder.parse(io.BytesIO(body), notified.key)
     assert isinstance(event, dict)
 
-    assert [typed.envelope(notified).message(shaped) for shaped in typed.decoder.reshape(event)] == [
+    assert [typed.envelope(notified, "q").message(shaped) for shaped in typed.decoder.reshape(event)] == [
         {
             "integration": "aws",
             "aws": {

@@ -211,3 +211,18 @@ def test_any_body_is_known_or_unknown(value: Any) -> None:
 @settings(max_examples=100, deadline=None)
 def test_any_key_comes_back_from_its_encoding(key: str) -> None:
     assert keys(put(quote_plus(key))) == [key]
+
+
+def test_an_event_of_eventbridge_without_an_object_is_the_content_itself() -> None:
+    event = {"detail-type": "GuardDuty Finding", "source": "aws.guardduty", "detail": {"id": "ñ", "n": 2**70}}
+    [found] = notified_objects(json.dumps({"Type": "Notification", "Message": json.dumps(event)}), "id-1")
+    assert (found.bucket, found.key, found.event and json.loads(found.event)) == ("", "id-1", event)
+    assert found.event is not None and found.size == len(found.event)
+
+
+@pytest.mark.parametrize(
+    "event", [{"detail": {"id": 1}}, {"detail-type": 1, "detail": {}}, {"detail-type": "x", "detail": {"object": {}}}]
+)
+def test_other_details_are_unknown(event: dict[str, Any]) -> None:
+    with pytest.raises(UnknownNotification):
+        notified_objects(json.dumps(event))

@@ -44,6 +44,11 @@ class Lab:
         for first in range(0, len(entries), 10):
             self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries[first : first + 10])
 
+    def send(self, body: Any) -> str:
+        """Send a message and return its ID."""
+        sent: str = self._sqs.send_message(QueueUrl=self._url, MessageBody=json.dumps(body))["MessageId"]
+        return sent
+
     def fill(self, count: int) -> list[str]:
         """Add objects of two events each; return the IDs of all events."""
         self.add({f"{number}.json": [{"id": f"{number}-{event}"} for event in range(2)] for number in range(count)})
@@ -192,3 +197,49 @@ def test_only_security_lake_needs_pyarrow(lab: Lab, tmp_path: Path) -> None:
 
     assert (lake.code, hub.code) == (10, 20)
     assert "-m pip install pyarrow" in lake.errors[0]
+
+
+HUB_EVENT = {
+    "version": "0",
+    "detail-type": "Security Hub Findings - Imported",
+    "source": "aws.securityhub",
+    "detail": {"findings": [{"Id": "1"}, {"Id": "2"}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "events"),
+    [
+        (("-sb", "buckets"), [{"findings": {"Id": number}, "source": "custom"} for number in "12"]),
+        (
+            ("-sb", "buckets", "-t", "custom"),
+            [{"findings": {"Id": number}, "source": "securityhub"} for number in "12"],
+        ),
+        (
+            ("-sb", "security_hub"),
+            [
+                {"source": "securityhub", "detail_type": HUB_EVENT["detail-type"], "finding": {"Id": number}}
+                for number in "12"
+            ],
+        ),
+    ],
+)
+def test_a_message_that_is_an_event_itself_is_sent_without_an_object(
+    lab: Lab, options: tuple[str, ...], events: list[dict[str, Any]]
+) -> None:
+    lab.create()
+    message_id = lab.send(HUB_EVENT)
+    ended = lab.home.run(*options, "-q", "q1")
+    log_info = {"sqs_queue": "q1", "message_id": message_id}
+    assert (ended.code, ended.output) == (0, "")
+    assert [message["aws"] for message in ended.messages] == [{"log_info": log_info, **event} for event in events]
+    assert lab.queued() == 0
+
+
+def test_an_event_stays_in_a_queue_that_is_not_read_for_events(lab: Lab) -> None:
+    lab.create()
+    message_id = lab.send(HUB_EVENT)
+    ended = lab.home.run("-sb", "buckets", "-t", "cloudtrail", "-q", "q1")
+    assert (ended.code, ended.messages, lab.queued()) == (0, [], 1)
+    assert f"Message {message_id} is no notification" in ended.output
+    assert "it is an event itself" in ended.output

@@ -44,7 +44,7 @@ def test_rows_are_sent_bare_with_their_nulls() -> None:
     [first, second] = parse(written(pa.Table.from_pylist(rows)))
 
     assert [first, second] == rows
-    assert SecurityLake().envelope(NotifiedObject("b", "k")).message(first) == rows[0]
+    assert SecurityLake().envelope(NotifiedObject("b", "k"), "q").message(first) == rows[0]
 
 
 @pytest.mark.parametrize(
