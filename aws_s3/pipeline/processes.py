@@ -53,23 +53,25 @@ def _has_ended(child: int, seconds: float) -> bool:
     return True
 
 
-_FILES = {errno.EMFILE, errno.ENFILE}
 _NO_THREAD = "can't start new thread"
 
 
 def missing_resource(error: BaseException) -> ResourceError | None:
-    """Return the error that names what the process has too few of, if `error` or one of its causes says so."""
+    """Return the error that names what the process has too few of, if `error` or one of its causes says so.
+
+    BlockingIOError is how a fork fails: `error` must not come from a pipe or a socket that does not block.
+    """
+    if isinstance(error, BlockingIOError):
+        return _too_few_tasks("process")
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in _FILES:
+        if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
             return ResourceError(
                 f"Too few file descriptors: this process may open {_limit('RLIMIT_NOFILE')}. Raise the limit "
                 "(ulimit -n, or LimitNOFILE of its systemd unit) to 1024 or more."
             )
         if isinstance(cause, RuntimeError) and str(cause) == _NO_THREAD:
             return _too_few_tasks("thread")
-        if isinstance(cause, BlockingIOError) and cause.errno == errno.EAGAIN:
-            return _too_few_tasks("process")
         cause = cause.__cause__ or cause.__context__
     return None
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from aws_s3.codec.messages import HEADER, LARGEST
 from aws_s3.errors import SinkConnectError, SinkSendError
+from aws_s3.pipeline.processes import missing_resource
 from aws_s3.settings import Output
 
 _PATIENCE = 5.0
@@ -76,8 +77,8 @@ def open_sink(output: Output, check: Callable[[], None]) -> Sink:
 class UnixSink(Sink):
     """A Unix datagram socket. It waits for a slow receiver, and `patience` seconds for a receiver that is gone.
 
-    Raises SinkConnectError (exit 11) if nothing listens, SinkSendError (13) if sending fails otherwise.
-    The event that was being sent has then not arrived.
+    Raises SinkConnectError (exit 11) if nothing listens, SinkSendError (13) if sending fails otherwise,
+    ResourceError (1) if the process has too few file descriptors. The event that was being sent has then not arrived.
     """
 
     limit = LARGEST - len(HEADER)
@@ -152,7 +153,7 @@ class UnixSink(Sink):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _WAIT_SLICE_TIMEVAL)
             self._socket.connect(os.fspath(self._path))
         except OSError as error:
-            raise self._nobody_listens(error) from error
+            raise missing_resource(error) or self._nobody_listens(error) from error
         return self._socket
 
     def _send_connected(self, connected: socket.socket, data: bytes) -> None:

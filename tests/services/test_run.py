@@ -136,6 +136,23 @@ def test_killed_between_pages_it_loses_nothing_and_repeats_one_page_at_most(
     assert sent.total() - len(expected) <= kills * page
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("at_once", [1, 100_000], ids=["each at its time", "all at one time"])
+def test_killed_within_a_page_it_repeats_a_part_of_it(home: Home, front: Front, at_once: int) -> None:
+    """A page has 10,000 events; those that were accepted are recorded a thousand at a time."""
+    start = now() - 60 * MINUTE
+    put_events(GROUP, "s", [(start + number // at_once, json.dumps({"n": number})) for number in range(10_000)])
+    listener = Listener(home.socket, hold=4500)
+    process = home.start("-sr", "cloudwatchlogs", "-g", GROUP, *SINCE)
+    wait_until(lambda: len(listener.received) >= 4500 or process.poll() is not None)
+    kill(process)
+    first = [message["n"] for message in decoded(listener.close())]
+    assert 4500 <= len(first) < 10_000
+    again = numbers(logs(home, *SINCE))
+    assert set(first) | set(again) == set(range(10_000))
+    assert len(first) + len(again) - 10_000 <= 1000
+
+
 def kill_after(received: int, home: Home, listener: Listener) -> None:
     process = home.start("-sr", "cloudwatchlogs", "-g", GROUP, *SINCE)
     wait_until(lambda: len(listener.received) >= received or process.poll() is not None)
