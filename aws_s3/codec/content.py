@@ -47,6 +47,7 @@ _BINARY = (
 )
 _PARQUET = b"PAR1"
 _ORC = b"ORC"
+_JSON = (b"{", b"[")
 _TAR, _TAR_AT = b"ustar", 257
 _ENCODINGS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
@@ -89,7 +90,8 @@ def _text(content: IO[bytes], head: bytes) -> IO[bytes]:
 
 def _binary(head: bytes) -> str:
     """Return the name of a binary format, by its first bytes; an empty string for text."""
-    controls = len(head) - len(head.translate(None, _CONTROLS))
+    # JSON with binary data in it does not parse, so that counting its characters says nothing more.
+    controls = 0 if head.startswith(_JSON) else len(head) - len(head.translate(None, _CONTROLS))
     for magic, name in _BINARY:
         if head.startswith(magic):
             return name

@@ -1,6 +1,7 @@
 """One state file: its mode and journal, transactions that wait for other programs, migrations of our own tables."""
 
 import logging
+import math
 import os
 import sqlite3
 import stat
@@ -34,9 +35,14 @@ _PATIENCE_S = 60.0
 _PATIENCE_AFTER_STOP_S = 4.0
 """The longest wait for the lock, once a signal asked to stop, to record the events that were sent."""
 _TOLD_AFTER_S = 10.0
-_PROVEN_TRANSACTIONS = 8
-_PROVEN_BYTES = _PROVEN_TRANSACTIONS * 12 * 4096
+_TRANSACTIONS_AT_ONCE = 8
+"""Transactions in quick succession, at full speed, that share one proof of room and lock, and one sync of the disk."""
+_PROVEN_BYTES = _TRANSACTIONS_AT_ONCE * 12 * 4096
 """A transaction for one object writes up to 12 pages: the row, two indexes with splits, our own tables."""
+_ROOMY_JOURNAL_BYTES = 1048 * 4120
+"""A journal of this size has room for every transaction, because SQLite begins it anew after 1,000 pages."""
+_AT_ONCE_S = 0.05
+"""Events that are sent more slowly are recorded with the greatest care: for each object the lock and the sync."""
 _DEPRECATED_TABLES = ("log_progress", "trail_progress")
 _RESERVE = "CREATE TABLE collection_reserve (content BLOB)"
 
@@ -100,6 +106,23 @@ def insert(execute: Execute, table: str, values: Mapping[str, object], *, verb: 
     return execute(f"{verb} INTO {table} ({', '.join(values)}) VALUES ({marks})", tuple(values.values()))
 
 
+class _Turn:
+    """Tells when it is time again for something that every transaction would have if speed did not matter."""
+
+    def __init__(self) -> None:
+        self._since = 0
+        self._last = -math.inf
+
+    def is_due(self) -> bool:
+        """Count a transaction; tell whether it is the first after a pause, or the first of the next few."""
+        now = time.monotonic()
+        self._since += 1
+        if self._since < _TRANSACTIONS_AT_ONCE and now - self._last < _AT_ONCE_S:
+            return False
+        self._since, self._last = 0, now
+        return True
+
+
 class Database:
     """One state file. Every failure is a StateError (exit 5) that names the file, or StateCreateError (6).
 
@@ -119,7 +142,10 @@ class Database:
         self._path = path
         self._is_stopping = is_stopping
         self._give_up_at: float | None = None
-        self._proven_transactions = 0
+        self._journal_bytes = 0
+        self._proof = _Turn()
+        self._sync = _Turn()
+        self._is_synchronous = False
         _refuse_planted_links(path)
         _create(path)
         with self._errors():
@@ -127,8 +153,6 @@ class Database:
             self._connection.row_factory = Row
             with suppress(sqlite3.OperationalError):
                 self._patiently(lambda: self._connection.execute("PRAGMA journal_mode = WAL"), _PATIENCE_S)
-            # A power cut takes nothing that was committed: one fsync for each object.
-            self._connection.execute("PRAGMA synchronous = FULL")
             _check(self._execute)
         with self.transaction() as execute:
             _migrate(execute, (*migrations, ("reserve", _RESERVE)))
@@ -147,6 +171,7 @@ class Database:
         """
         patience = float("inf") if of_sent_events else _PATIENCE_S
         with self._errors():
+            self._choose_durability()
             self._patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"), patience)
             try:
                 yield self._connection.execute
@@ -155,6 +180,17 @@ class Database:
                 # After a failure, also of the commit; SQLite may have rolled back by itself.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+    def _choose_durability(self) -> None:
+        """Let the next commit reach the disk, unless the last one that did is only a moment and a few commits ago.
+
+        A power cut takes back the commits since then: one object where events are sent slowly, a few at full speed,
+        because an fsync for each object would halve that speed.
+        """
+        is_synchronous = self._sync.is_due()
+        if is_synchronous != self._is_synchronous:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if is_synchronous else 'NORMAL'}")
+            self._is_synchronous = is_synchronous
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Return the rows of a SELECT."""
@@ -178,17 +214,17 @@ class Database:
     def ensure_writable(self) -> None:
         """Raise StateError unless the events that are sent next can be recorded.
 
-        The lock is taken for a moment. For every few transactions, the room for them is written to the
-        journal and given back to it, which also shows a quota that the file system does not tell of.
+        The lock is taken for a moment, and the room for a few transactions is written to the journal and given
+        back to it, which also shows a quota that the file system does not tell of.
         """
         self._check_free_space()
+        if not self._proof.is_due():
+            return
         with self._errors():
             self._patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"), _PATIENCE_S)
             try:
-                if not self._proven_transactions:
+                if not self._journal_is_roomy():
                     self._fill_journal()
-                    self._proven_transactions = _PROVEN_TRANSACTIONS
-                self._proven_transactions -= 1
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -197,6 +233,12 @@ class Database:
         """Close the file."""
         with self._errors():
             self._connection.close()
+
+    def _journal_is_roomy(self) -> bool:
+        """Tell whether the journal is as large as it gets, and does not grow further because of a reader."""
+        journal = self._path.with_name(f"{self._path.name}-wal")
+        before, self._journal_bytes = self._journal_bytes, journal.stat().st_size if journal.exists() else 0
+        return before == self._journal_bytes >= _ROOMY_JOURNAL_BYTES
 
     def _fill_journal(self) -> None:
         """Write pages that the caller rolls back: the journal file keeps their room, and the next pages take it."""

@@ -113,11 +113,12 @@ def test_sigterm_ends_a_run_that_waits_to_record_and_only_its_object_comes_again
     wait_until(lambda: len(listener.received) == 1)
     with locked(home.state):
         listener.release()
-        wait_until(lambda: len(listener.received) == 3)
+        wait_until(lambda: len(listener.received) >= 3)
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=60)
     assert process.returncode in {5, 143}, output
-    assert [message["aws"]["eventID"] for message in decoded(listener.close())] == ["a-0", "a-1", "a-2"]
+    sent = [message["aws"]["eventID"] for message in decoded(listener.close())]
+    assert sent in (["a-0", "a-1", "a-2"], ["a-0", "a-1", "a-2", "b-0"])
     assert home.run(*arguments).events in (["a-0", "a-1", "a-2", "b-0"], ["b-0"])
     assert home.run(*arguments).events == []
 
@@ -141,33 +142,29 @@ def test_quota_is_met_before_an_object_is_sent_in_every_run(tmp_path: Path, limi
 
 
 @pytest.mark.skipif(not which("strace"), reason="strace is not installed: it shows when the disk is told to write")
-def test_power_cut_takes_nothing_that_was_recorded(tmp_path: Path) -> None:
-    """Between an object and the next the journal is written to the disk itself."""
-    trace = tmp_path / "trace"
-    script = SEND.replace("10_000", "20") + "\nos._exit(9)"
-    subprocess.run(
-        [
-            "strace",
-            "-e",
-            "trace=fdatasync,fsync,write",
-            "-o",
-            str(trace),
-            sys.executable,
-            "-c",
-            script,
-            tmp_path / "db",
-        ],
-        stdout=subprocess.DEVNULL,
-        cwd=ROOT,
-    )
+def test_power_cut_takes_a_few_objects_at_full_speed_and_one_otherwise(tmp_path: Path) -> None:
+    """Between an object and the next, or a few further on, the journal is written to the disk itself."""
+    assert longest_without_sync(tmp_path / "fast") <= 8
+    assert longest_without_sync(tmp_path / "slow", pause=0.06) == 1
+
+
+def longest_without_sync(folder: Path, pause: float = 0.0) -> int:
+    """Return how many objects at most were recorded before the disk had the first of them."""
+    folder.mkdir()
+    trace = folder / "trace"
+    script = f"import time\n{SEND.replace('10_000', '40')}\nos._exit(9)"
+    script = script.replace("database.ensure_writable()", f"time.sleep({pause}); database.ensure_writable()")
+    command = ["strace", "-e", "trace=fdatasync,fsync,write", "-o", str(trace), sys.executable, "-c", script]
+    subprocess.run([*command, folder / "db"], stdout=subprocess.DEVNULL, cwd=ROOT)
     lines = trace.read_text().splitlines()
     if not any("sync(" in line for line in lines):
         pytest.skip("strace may not trace here")
-    sent = [number for number, line in enumerate(lines) if '"sent\\n"' in line]
-    recorded = [number for number, line in enumerate(lines) if '"recorded\\n"' in line]
-    assert len(sent) == len(recorded) == 20
-    for first, last in zip(sent, recorded, strict=True):
-        assert any("sync(" in line for line in lines[first:last])
+    assert sum('"recorded\\n"' in line for line in lines) == 40
+    longest = unsynced = 0
+    for line in lines:
+        unsynced = 0 if "sync(" in line else unsynced + ('"sent\\n"' in line)
+        longest = max(longest, unsynced)
+    return longest
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
