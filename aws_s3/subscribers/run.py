@@ -9,6 +9,7 @@ from aws_s3.aws.queue_address import QueueAddress
 from aws_s3.aws.s3 import S3Bucket
 from aws_s3.aws.session import Session, known_regions
 from aws_s3.aws.sqs import SqsQueue
+from aws_s3.codec import DECODING_REVISION
 from aws_s3.errors import TERMINATED, Interrupted, UnknownRegionError
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.pipeline.delivery import Delivery
@@ -80,7 +81,7 @@ def _collect(
 
 def _numbering(job: SubscriberJob) -> str:
     """Return the options that the number of an event within its object depends on."""
-    return f"{job.name} {job.type} {job.discard} {job.skip_on_error}"
+    return f"{DECODING_REVISION} {job.name} {job.type} {job.discard} {job.skip_on_error}"
 
 
 def _object_format(job: SubscriberJob) -> ObjectFormat:
