@@ -116,9 +116,10 @@ def _unpacker(body: IO[bytes], key: str) -> _Unpack | None:
     body.seek(0)
     if key.endswith(".snappy") or head.startswith(_SNAPPY_FRAMED) or _is_hadoop_snappy(head):
         raise DecompressError("snappy compression is not supported; deliver the logs as gzip or plain text")
-    for magics, unpack in _BY_MAGIC:
-        if head.startswith(magics):
-            return unpack
+    if head[:1] in _FIRST_BYTES:
+        for magics, unpack in _BY_MAGIC:
+            if head.startswith(magics):
+                return unpack
     ending = key.rpartition(".")[2]
     if ending == "zip":  # An archive may have other bytes in front.
         return _unzip
@@ -254,6 +255,9 @@ _BY_MAGIC: tuple[tuple[bytes | tuple[bytes, ...], _Unpack], ...] = (
     (b"\xfd7zXZ\0", _unxz),
     (b"\x28\xb5\x2f\xfd", _unzstd),
 )
+_FIRST_BYTES = frozenset((b"\x1f", b"P", b"B", b"\xfd", b"\x28"))
+"""The first bytes of the magic numbers: most objects are told from compressed ones by one look."""
+
 _BY_ENDING = {"gz": "gzip", "bz2": "bzip2", "xz": "xz", "zst": "zstd"}
 
 

@@ -31,6 +31,7 @@ _CONTROLS = bytes((*range(9), 11, 12, *range(14, 32), 127))
 """The control characters that text does not hold: all but tab, line feed and carriage return."""
 
 _CHUNK = 1 << 20
+_PDF = b"%PDF-"
 _BINARY = (
     (b"Obj\x01", "Avro"),
     (b"ARROW1\0", "Arrow"),
@@ -42,7 +43,7 @@ _BINARY = (
     (b"\xd4\xc3\xb2\xa1", "a packet capture"),
     (b"\xa1\xb2\xc3\xd4", "a packet capture"),
     (b"\n\r\r\n", "a packet capture"),
-    (b"%PDF-", "PDF"),
+    (_PDF, "PDF"),
     (b"\x7fELF", "a program"),
 )
 _PARQUET = b"PAR1"
@@ -92,6 +93,8 @@ def _binary(head: bytes) -> str:
     """Return the name of a binary format, by its first bytes; an empty string for text."""
     # JSON with binary data in it does not parse, so that counting its characters says nothing more.
     controls = 0 if head.startswith(_JSON) else len(head) - len(head.translate(None, _CONTROLS))
+    if not controls:  # The magic numbers hold control characters, or are followed by some.
+        return "PDF" if head.startswith(_PDF) else ""
     for magic, name in _BINARY:
         if head.startswith(magic):
             return name

@@ -56,7 +56,9 @@ def line_blocks(body: IO[bytes], *, directives: bool = False) -> Iterator[Iterat
     """Yield the lines of `text_lines` in blocks: several lines, or a long one, of which few fit into memory."""
     for text in _decoded_blocks(body):
         lines = (line.rstrip("\r") for line in text.split("\n"))
-        yield filter(None if directives or not (text.startswith("#") or "\n#" in text) else _is_content, lines)
+        # To look for a character alone takes a hundredth of the time that two together take.
+        has_directives = "#" in text and (text.startswith("#") or "\n#" in text)
+        yield filter(_is_content if has_directives and not directives else None, lines)
 
 
 def _decoded_blocks(body: IO[bytes]) -> Iterator[str]:

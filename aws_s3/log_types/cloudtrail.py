@@ -30,7 +30,10 @@ class CloudTrail(LogType):
         """Yield each record, with `source` = `cloudtrail`."""
         del key
         for record in array_field(body, "Records"):
-            set_source(record, "cloudtrail")
+            if "source" in record:
+                set_source(record, "cloudtrail")
+            else:
+                record["source"] = "cloudtrail"
             yield record
 
     def reshape(self, event: Event) -> Iterable[Event]:
