@@ -48,7 +48,6 @@ _BINARY = (
 )
 _PARQUET = b"PAR1"
 _ORC = b"ORC"
-_JSON = (b"{", b"[")
 _TAR, _TAR_AT = b"ustar", 257
 _ENCODINGS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
@@ -91,8 +90,7 @@ def _text(content: IO[bytes], head: bytes) -> IO[bytes]:
 
 def _binary(head: bytes) -> str:
     """Return the name of a binary format, by its first bytes; an empty string for text."""
-    # JSON with binary data in it does not parse, so that counting its characters says nothing more.
-    controls = 0 if head.startswith(_JSON) else _controls(head)
+    controls = len(head) - len(head.translate(None, _CONTROLS))
     if not controls:  # The magic numbers hold control characters, or are followed by some.
         return "PDF" if head.startswith(_PDF) else ""
     for magic, name in _BINARY:
@@ -103,20 +101,6 @@ def _binary(head: bytes) -> str:
     if head.startswith(_TAR, _TAR_AT):
         return "a tar archive"
     return "binary data" if controls > _MOST_CONTROLS * len(head) else ""
-
-
-def refuse_binary(content: IO[bytes]) -> None:
-    """Raise ParseError if the beginning of the content holds too many control characters; its position is kept."""
-    position = content.tell()
-    content.seek(0)
-    head = content.read(_HEAD)
-    content.seek(position)
-    if _controls(head) > _MOST_CONTROLS * len(head):
-        raise ParseError("it is binary data, and text is expected")
-
-
-def _controls(head: bytes) -> int:
-    return len(head) - len(head.translate(None, _CONTROLS))
 
 
 def _as_utf8(content: IO[bytes], encoding: str) -> IO[bytes]:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Container, Iterator
 from itertools import chain, islice
 from typing import IO, Any
 
-from aws_s3.codec.content import refuse_binary
 from aws_s3.codec.records import TextLine
 from aws_s3.errors import ParseError
 
@@ -139,9 +138,7 @@ def values_and_lines(body: IO[bytes], opened: Container[str] = ()) -> Iterator[A
     mixed: bool | None = None
     while first := scanner.peek_in_line():
         if scanner.indent is not None and first != "{" and _is_text(scanner, first):
-            if mixed is None:
-                mixed = _begins_with_object(body)
-                refuse_binary(body)
+            mixed = _begins_with_object(body) if mixed is None else mixed
             if mixed:
                 line = scanner.indent + scanner.rest_of_line()
                 if _is_content(line):

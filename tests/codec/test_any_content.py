@@ -55,7 +55,6 @@ def test_lines_of_text_among_lines_of_json(text: str, found: list[str | None]) -
         '{"a": 1} {"b": 1}\ntext\n',
         '{\n"a": 1}\ntext\n',
         '[{"a": 1}]\ntext\n',
-        '{"a": 1}\n' + "\x00\x01\x02" * 20,
     ],
 )
 def test_broken_lines_are_malformed(text: str) -> None:

@@ -91,6 +91,8 @@ def test_text_is_returned_as_it_is(body: bytes) -> None:
         (b"x" * 97 + b"\0\0x", "binary data"),
         (b"\xff\xfe" + b"\1\0" * 20, "binary data"),
         (b"\x80" * 10 + b"\x01", "binary data"),
+        (b'{"a": 1}\n' + b"\x01\x02" * 20, "binary data"),
+        (b"[2021-06-10] " + b"\x01\x02" * 20, "binary data"),
     ],
 )
 @pytest.mark.parametrize("wrap", [bytes, packed])
