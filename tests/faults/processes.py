@@ -9,11 +9,11 @@ import psutil
 from tests.faults.ground import FEW, MANY, Ground, Run, Scenario, end_soon, is_told
 from tests.harness.command import wait_until
 
-_RULE = ("--discard-field", "userAgent", "--discard-regex", "(a+)+$")
+RULE = ("--discard-field", "userAgent", "--discard-regex", "(a+)+$")
 _SECONDS_OF_WORK = 0.5
 
 
-def _put_value(ground: Ground, key: str, times: int = 1) -> None:
+def put_value(ground: Ground, key: str, times: int = 1) -> None:
     """Give an object's records a value, which a client chose, on which the rule takes for ever."""
     content = json.loads(gzip.decompress(ground.front.objects[key]))
     for record in content["Records"][:times]:
@@ -25,8 +25,8 @@ def endless_regex(ground: Ground) -> None:
     """The events are sent, and a line says so."""
     keys = ground.put(MANY)
     for key in (keys[2], keys[-2]):
-        _put_value(ground, key)
-    ended = ground.run(*_RULE)
+        put_value(ground, key)
+    ended = ground.run(*RULE)
     assert (ended.code, len(ended.events)) == (0, MANY * 3), ended.output
     line, *_ = ended.output.splitlines()
     assert line.startswith('WARNING: The "(a+)+$" regex ran for over a second on one event'), line
@@ -36,9 +36,9 @@ def endless_regex_interrupted(ground: Ground) -> None:
     """Asked to stop, or killed, amid values that take minutes: nothing is left of the run."""
     records = 100
     for key in ground.put(MANY, records)[:4]:
-        _put_value(ground, key, records)
+        put_value(ground, key, records)
     for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT):
-        run = ground.start(*_RULE)
+        run = ground.start(*RULE)
         processes = _at_work(run, max(1, ground.workers - 1))
         if number == signal.SIGKILL:
             run.kill()

@@ -5,8 +5,10 @@ depend on the machine, too: a replay meets the same story at slightly other mome
 """
 
 import signal
+import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from random import Random
 
 import psutil
@@ -14,6 +16,7 @@ import psutil
 from tests.faults import front
 from tests.faults.front import OssecSyntaxError, fault, refusal, share
 from tests.faults.ground import SKIP, Ground, Run, RunStats, is_told, new_ground
+from tests.faults.processes import RULE, put_value
 from tests.faults.scenarios import (
     error_document,
     fail,
@@ -23,6 +26,7 @@ from tests.faults.scenarios import (
     throttle,
     without_etag,
 )
+from tests.harness.receiver import Agent
 
 ROUNDS = 12
 """Rounds of a piece: about half a minute."""
@@ -32,7 +36,10 @@ _RECORDS = 5
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 _CHANGES = (throttle, fail, not_aws, error_document, refused_by_proxy, without_etag)
 _WAYS_OF_SENDING = (front.cut, front.nothing, front.short, front.overlong, front.slow)
-_ENDS = ("end", "end", "kill", "kill", "stop", "restart", "worker killed", "workers stopped", "two runs", "hang")
+_ENDS = (
+    *("end", "end", "kill", "kill", "stop", "restart", "away"),
+    *("worker killed", "workers stopped", "two runs", "hang", "state locked"),
+)
 _CODES = {0, 1, 2, 3, 7, 11, 15, 16, 143, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT}
 
 
@@ -54,6 +61,9 @@ def play(ground: Ground, rounds: int) -> None:
         ground.front.page_size = dice.choice((7, 100, 1000))
         ground.front.faults = _faults(dice)
         options = [option for option in (SKIP, "--remove") if dice.random() < 0.4]
+        if dice.random() < 0.15:
+            put_value(ground, dice.choice(keys))
+            options += RULE
         _round(ground, options, dice.choice(_ENDS))
         if ground.state.exists() and dice.random() < 0.5:
             make_due(ground)
@@ -107,10 +117,17 @@ def _wait(run: Run, messages: int, pause: float) -> None:
 
 def _do(ground: Ground, run: Run, how: str) -> None:
     """Do to a run what the round does to it; a run that has ended meanwhile is left alone."""
+    seconds = ground.dice.random()
     if how == "restart":
         run.stop_listening()
-        time.sleep(ground.dice.random())
+        time.sleep(seconds)
         run.install()
+    elif how == "away" and isinstance(run.listener, Agent):
+        run.listener.is_away = True
+        time.sleep(2 * seconds)
+        run.listener.is_away = False
+    elif how == "state locked" and ground.state.exists():
+        _lock(ground, 3 * seconds)
     if run.process.poll() is not None:
         return
     workers = _workers(run)
@@ -124,6 +141,14 @@ def _do(ground: Ground, run: Run, how: str) -> None:
         case "workers stopped":
             _all_of(workers, signal.SIGSTOP)
             run.process.send_signal(ground.dice.choice(_STOPS))
+
+
+def _lock(ground: Ground, seconds: float) -> None:
+    """Hold the state's lock for a while, as another program may, unless a run holds it for as long."""
+    with closing(sqlite3.connect(ground.state, isolation_level=None)) as database, suppress(sqlite3.OperationalError):
+        database.execute("BEGIN IMMEDIATE")
+        time.sleep(seconds)
+        database.execute("ROLLBACK")
 
 
 def _workers(run: Run) -> list[psutil.Process]:
