@@ -11,7 +11,7 @@ from aws_s3.codec.content import Kind
 from aws_s3.codec.delimited import ColumnBatch
 from aws_s3.codec.flow_logs import flow_log_batches, named_flow_logs
 from aws_s3.codec.json_and_lines import line_blocks
-from aws_s3.codec.parquet import is_parquet, parquet_columns
+from aws_s3.codec.parquet import check_parquet_columns, is_parquet, parquet_columns
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.log_types.base import ColumnarLogType
 from aws_s3.log_types.layout import aws_logs, hive_logs
@@ -50,6 +50,5 @@ class VpcFlow(ColumnarLogType):
         """Raise ParseError where `parse` would: all of a Parquet file is read."""
         if not is_parquet(body):
             return super().validate(body, key)
-        for _ in parquet_columns(body):
-            pass
+        check_parquet_columns(body)
         return iter(())
