@@ -4,6 +4,7 @@ import gzip
 import json
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
+from io import BytesIO
 from random import Random
 from typing import Any
 
@@ -67,6 +68,24 @@ def flow_logs(objects: int, lines: int) -> Corpus:
         f"AWSLogs/{ACCOUNT}/vpcflowlogs/us-east-1/{DAY:%Y/%m/%d}/{ACCOUNT}_vpcflowlogs_us-east-1_fl-0123456789abcdef0"
     )
     return _repeated(text, name, ".log.gz", objects, lines)
+
+
+def parquet_flow_logs(objects: int, rows: int) -> Corpus:
+    """Return the records of `flow_logs` as Parquet, with the types that AWS gives the columns."""
+    import pyarrow
+    from pyarrow import parquet
+
+    lines = flow_logs(1, rows)
+    [(key, body)] = lines.objects.items()
+    header, *records = gzip.decompress(lines.bodies[body]).decode().splitlines()
+    columns = dict(zip(header.replace("-", "_").split(), zip(*map(str.split, records), strict=True), strict=True))
+    numbers = {"version", "srcport", "dstport", "protocol", "packets", "bytes", "start", "end"}
+    arrays = {name: list(map(int, values)) if name in numbers else values for name, values in columns.items()}
+    file = BytesIO()
+    parquet.write_table(pyarrow.table(arrays), file)
+    corpus = Corpus({"parquet": file.getvalue()}, events=objects * rows)
+    corpus.objects = {key.replace(".log.gz", f"{number:04}.log.parquet"): "parquet" for number in range(objects)}
+    return corpus
 
 
 def load_balancer(objects: int, lines: int) -> Corpus:
