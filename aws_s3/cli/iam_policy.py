@@ -77,7 +77,8 @@ def _of_role(access: Access) -> Iterator[Statement]:
 def _of_bucket(job: BucketJob, bucket: str) -> Iterator[Statement]:
     listing = _allow("ListBucket", ["s3:ListBucket"], [bucket])
     if job.source.path:
-        listing["Condition"] = {"StringLike": {"s3:prefix": [f"{_literal(job.source.path)}*"]}}
+        # Listed without its slash as well, to find out which form of the path holds keys.
+        listing["Condition"] = {"StringLike": {"s3:prefix": [f"{_literal(job.source.path.rstrip('/'))}*"]}}
     yield listing
     actions = ["s3:GetObject", *(["s3:DeleteObject"] if job.remove else [])]
     yield _allow("Objects", actions, [f"{bucket}/{_literal(job.source.path)}*"])

@@ -30,6 +30,9 @@ _BESIDE_CONFIG = {
 
 _ACTIONS = ("--dry-run", "--check", "--inspect", "--print-iam-policy", "--forget", "--retry-failed", "--status")
 
+_RETRY_ON_TRIAL = {"--dry-run", "--retry-failed"}
+"""The two actions that go together: which failed objects a run would try again."""
+
 NOT_IN_FILE = {
     *(*SOURCES, "--queue", "--wazuh-home", "--daemon", "--json", "--help", "--version", "--print-completion"),
     *(
@@ -161,7 +164,8 @@ _RULES = (
 def check_combination(options: argparse.Namespace, given: Collection[str]) -> None:
     """Raise UsageError for options that do not go together; `given` are the long names of those that were given."""
     _check_source([source for source in SOURCES if source in given])
-    if len(actions := [action for action in _ACTIONS if action in given]) > 1:
+    actions = [action for action in _ACTIONS if action in given]
+    if len(actions) > 1 and set(actions) != _RETRY_ON_TRIAL:
         raise UsageError(f"{' and '.join('{}' for _ in actions)} exclude each other", *actions)
     if options.config is not None:
         _check_beside_config(given)

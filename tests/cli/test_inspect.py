@@ -37,7 +37,7 @@ def test_each_command_line_collects_exactly_its_objects(home: Home, emulator: Em
     found = report(home)
     assert sorted(source["type"] for source in found["sources"]) == sorted(KEYS)
     assert found["not_recognised"] == [STRANGER]
-    assert found["list_requests"] <= 100
+    assert found["list_requests"] <= 200
     for source in found["sources"]:
         program, *words = shlex.split(source["command"])
         ended = home.run(*words)

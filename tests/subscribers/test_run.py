@@ -1,6 +1,7 @@
 """Tests of the command on queues: several collectors at once, signals, what is missing."""
 
 import json
+import re
 import subprocess
 import time
 from collections import Counter
@@ -74,9 +75,9 @@ class Lab:
             for process in running:
                 process.terminate()
             outputs = [process.communicate(timeout=120)[0] for process in running]
-            assert [(process.returncode, output) for process, output in zip(running, outputs, strict=True)] == [
-                (0, "") for _ in running
-            ]
+            assert [process.returncode for process in running] == [0] * len(running)
+            # The summary of its run is the only line of each.
+            assert all(re.fullmatch(r"\S+ INFO: q1 \(buckets\): .*\n", output) for output in outputs), outputs
         finally:
             for process in processes:
                 process.kill()
@@ -129,7 +130,8 @@ def test_three_collectors_share_a_queue_and_send_each_event_once(lab: Lab) -> No
 
 @pytest.mark.usefixtures("atomic")
 def test_no_event_is_lost_when_a_collector_is_killed(lab: Lab) -> None:
-    lab.create(visibility=2)
+    # Longer than a busy machine keeps the living collectors from extending it.
+    lab.create(visibility=10)
     expected = lab.fill(60)
     with listening(lab) as events, lab.collectors(3) as processes:
         wait_until(lambda: lab.queued() < 50)
@@ -137,8 +139,8 @@ def test_no_event_is_lost_when_a_collector_is_killed(lab: Lab) -> None:
         wait_until(lab.is_empty, 120)
     counted = Counter(events)
     assert sorted(counted) == expected
-    # Of what the dead one had received, no more than it was allowed to hold came again.
-    assert sum(counted.values()) - len(expected) <= 2 * 20
+    # A collector holds at most the messages of four receives, of ten messages with two events each.
+    assert sum(counted.values()) - len(expected) <= 2 * 40
 
 
 def test_signal_ends_the_wait_for_messages(lab: Lab) -> None:

@@ -30,6 +30,11 @@ BODIES = {
     "guardduty": '{"id": "1", "service": {"serviceName": "guardduty"}}',
     "custom": '{"id": "1"}',
     "waf": '{"webaclId": "1", "httpRequest": {"headers": []}}',
+    "cloudtrail_insight": '{"Records": [{"eventID": "1"}]}',
+    "cloudtrail_network_activity": '{"Records": [{"eventID": "1"}]}',
+    "route53_resolver": '{"query_name": "a.example."}',
+    "network_firewall": '{"firewall_name": "edge"}',
+    "cloudfront": "#Version: 1.0\n#Fields: date time\n2021-06-10\t01:15:00\n",
 }
 """What lies in an object of each type, but for the lines of text."""
 
@@ -60,7 +65,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / "bin/aws-s3").write_text(f'#!/bin/sh\necho {" ".join(extras)} "$@"\n')
         (folder / "bin/aws-s3").chmod(0o755)
         for extra in extras:
-            (folder / "lib/python3.9/site-packages" / EXTRAS[extra][1]).mkdir(parents=True)
+            (folder / "lib/python3.9/site-packages" / EXTRAS[extra][1]).mkdir(parents=True, exist_ok=True)
         return extras
 
     monkeypatch.setattr(wazuh, "make_environment", make)
@@ -165,8 +170,11 @@ def test_extras_of_the_installation_before_are_kept_and_named(home: Path, capsys
     for extras, told in (
         ("", "without extras."),
         ("security-lake", "extras security-lake."),
-        ("metrics, progress", "extras metrics, progress, security-lake (as before)."),
-        ("metrics", "extras metrics (as before), progress (as before), security-lake (as before)."),
+        ("metrics, progress", "extras metrics, progress, parquet (as before), security-lake (as before)."),
+        (
+            "metrics",
+            "extras metrics (as before), progress (as before), parquet (as before), security-lake (as before).",
+        ),
         ("none", "without extras."),
     ):
         assert main([str(home), "--extras", extras]) == 0
@@ -273,7 +281,7 @@ def test_folder_without_an_aws_module_is_refused(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--extras", "fats"], "There is no extra fats: the extras are completion, fast, metrics, progress, sec"),
+        (["--extras", "fats"], "There is no extra fats: the extras are completion, fast, metrics, progress, par"),
         (["--wheelhouse", "/nowhere"], "/nowhere holds no wheel of wazuh-aws-s3: make wheelhouse fills it. Nothing ch"),
     ],
 )
