@@ -24,7 +24,7 @@ from tests.harness.receiver import Agent, mark_as_warned
 
 REGIONS = ("eu-west-1", "us-east-1")
 SECONDS_TO_END = 2.0
-"""How soon a run ends after a signal (SPEC 10)."""
+"""How soon a run ends after a signal, in seconds."""
 
 MANY = 240
 """Objects: enough for worker processes to be used."""
