@@ -98,6 +98,11 @@ def kill(process: "subprocess.Popen[str]") -> None:
     process.communicate()
 
 
+def without_coverage() -> dict[str, str]:
+    """Return an environment in which a program that may not write here does not try to write what it covers."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+
+
 def wait_until(condition: Any, seconds: float = 120) -> None:
     """Wait until `condition()` holds; raises TimeoutError when it does not, also on a machine with much to do."""
     deadline = time.monotonic() + seconds

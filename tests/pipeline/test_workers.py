@@ -27,7 +27,7 @@ from aws_s3.pipeline.source import Loading
 from aws_s3.pipeline.stats import EventCounts
 from aws_s3.pipeline.workers import WorkerPool
 from tests.faults.ground import end_soon, is_alive, seconds_to_end
-from tests.harness.command import wait_until
+from tests.harness.command import wait_until, without_coverage
 
 BIG = 1 << 30
 SIZES = (1, 2, 3)
@@ -492,7 +492,7 @@ class Reader:
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 most, items = int(sys.argv[1]), int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
-os.setuid(54321)
+os.setuid(50_000 + os.getpid() % 10_000)
 try:
     with loading.open_loading(Reader(), TransferConfig(), 3) as loads:
         for _ in range(items):
@@ -518,7 +518,7 @@ except ResourceError as error:
 )
 def test_too_few_processes_and_threads_are_told_with_the_limit(most: int, items: int, lines: list[str]) -> None:
     program = [sys.executable, "-c", LIMITED, str(most), str(items)]
-    ended = subprocess.run(program, capture_output=True, text=True, timeout=120)
+    ended = subprocess.run(program, env=without_coverage(), capture_output=True, text=True, timeout=120)
     assert ended.stderr == ""
     found = ended.stdout.splitlines()
     assert len(found) == len(lines), found

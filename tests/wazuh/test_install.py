@@ -18,7 +18,7 @@ from aws_s3.wazuh.environment import InstallError, Source
 from aws_s3.wazuh.extras import EXTRAS
 from aws_s3.wazuh.install import install, main, uninstall
 from tests import ROOT
-from tests.harness.command import put_all
+from tests.harness.command import put_all, without_coverage
 from tests.harness.emulator import Emulator
 from tests.subscribers.test_bucket_type import KEYS
 from tests.wazuh import daemon
@@ -330,7 +330,8 @@ def test_user_without_rights_is_told_and_changes_nothing(home: Path) -> None:
     # Imported first: that user may not read the checkout either.
     program = "import os, sys\nfrom aws_s3.wazuh import environment, install\n"
     program += "os.setgroups([])\nos.setgid(65534)\nos.setuid(65534)\nsys.exit(install.main(sys.argv[1:]))"
-    ended = subprocess.run([sys.executable, "-c", program, str(home)], cwd=ROOT, capture_output=True, encoding="utf-8")
+    command = [sys.executable, "-c", program, str(home)]
+    ended = subprocess.run(command, cwd=ROOT, env=without_coverage(), capture_output=True, encoding="utf-8")
     assert (ended.returncode, ended.stderr) == (
         1,
         f"ERROR: {home}/wodles/aws cannot be written by this user: run this as root. Nothing changed.\n",
