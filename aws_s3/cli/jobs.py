@@ -1,10 +1,14 @@
 """Which part of the program runs a job. Parts are imported only for the jobs that need them: AWS's clients are slow."""
 
+import logging
 from datetime import datetime, timezone
 
+from aws_s3.pipeline.levels import STANDING
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob, CollectJob, Purpose, ServiceJob, Settings, StatusJob
+
+log = logging.getLogger(__name__)
 
 
 def run_job(settings: Settings, stop_request: StopRequest, stats: RunStats) -> int:
@@ -19,6 +23,7 @@ def run_job(settings: Settings, stop_request: StopRequest, stats: RunStats) -> i
         from aws_s3.cli.iam_policy import print_policy
 
         return print_policy([(settings.access, job)])
+    _warn_of_future(job, began)
     if isinstance(job, BucketJob) and settings.purpose is Purpose.DRY_RUN:
         from aws_s3.cli.dry_run import preview_bucket
 
@@ -36,6 +41,18 @@ def run_job(settings: Settings, stop_request: StopRequest, stats: RunStats) -> i
 
         return forget_source(settings, job, began)
     return _collect(settings, job, stop_request, began, stats)
+
+
+def _warn_of_future(job: CollectJob, began: datetime) -> None:
+    """Tell of a first day that has not come yet: the run finds nothing, and no other line says why."""
+    day = job.only_logs_after if isinstance(job, BucketJob | ServiceJob) else None
+    if day and day > began.date():
+        log.warning(
+            "only_logs_after is %s, which is after today's date in UTC, %s: nothing is collected until then.",
+            day,
+            began.date(),
+            extra=STANDING,
+        )
 
 
 def _collect(settings: Settings, job: CollectJob, stop_request: StopRequest, began: datetime, stats: RunStats) -> int:

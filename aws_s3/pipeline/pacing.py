@@ -51,7 +51,8 @@ def pacing(output: Output, max_events: int | None, stop_request: StopRequest, st
     def find() -> Receiver | None:
         return recognise(home) if home and max_events is None else FixedRate(max_events or 1)
 
-    pacer = WazuhPacer(find, Ledger(home), stop_request, stats)
+    # Where no socket is, sending fails and says so: the line about the receiver would hide it.
+    pacer = WazuhPacer(find, Ledger(home), stop_request, stats, has_socket=lambda: home is None or home.events.exists())
     try:
         yield pacer
     finally:
@@ -63,7 +64,7 @@ class WazuhPacer:
 
     `find` says which receiver there is, when there is something to send; it may be unknown, and then
     everything is permitted. After `patience` seconds in which nothing leaves the receiver, such as an agent
-    without connection, `permit` raises SinkConnectError.
+    without connection, `permit` raises SinkConnectError. `has_socket` tells whether there is anything to warn of.
     """
 
     def __init__(
@@ -73,8 +74,10 @@ class WazuhPacer:
         stop_request: StopRequest,
         stats: RunStats,
         patience: float = _PATIENCE,
+        has_socket: Callable[[], bool] = lambda: True,
     ) -> None:
         self._find = find
+        self._has_socket = has_socket
         self._ledger = ledger
         self._stop_request = stop_request
         self._stats = stats
@@ -104,7 +107,8 @@ class WazuhPacer:
         self._is_found = True
         self._receiver = self._find()
         if self._receiver is None:
-            self._warn_once()
+            if self._has_socket():
+                self._warn_once()
             return
         log.info("Behind the socket is %s; the pace is set by %s", self._receiver.name, self._receiver.limits)
         self._dropped_before = self._receiver.dropped()

@@ -36,6 +36,13 @@ def test_a_run_ends_with_its_summary_at_level_1_and_says_nothing_at_level_0(home
     assert "nothing new in" in home.run(*SINCE, "--debug", "1").output.splitlines()[-1]
 
 
+def test_a_first_day_that_has_not_come_is_told(home: Home) -> None:
+    ended = home.run("-b", BUCKET, "--only_logs_after", "2199-01-31")
+    assert ended.code == 0
+    [line] = ended.output.splitlines()
+    assert line.startswith("WARNING: only_logs_after is 2199-01-31, which is after today's date in UTC, ")
+
+
 def test_level_1_has_no_line_for_an_object_and_level_2_has(home: Home) -> None:
     keys = list(trails(3, records=2))
     output = {level: home.run(*SINCE, "--reparse", "--debug", level).output for level in "123"}

@@ -200,6 +200,10 @@ def test_what_is_dropped_all_the_same_is_told(home: Path, caplog: pytest.LogCapt
 
 def test_unknown_receiver_is_warned_of_once_for_a_home(home: Path, caplog: pytest.LogCaptureFixture) -> None:
     output = Output("unix", home / "queue/sockets/queue")
+    with pacing(output, None, StopRequest(), RunStats()) as pacer, pacer.permit(EVENTS) as count:
+        assert count == len(EVENTS)
+    assert not caplog.records, "no socket is there: sending says so"
+    (home / "queue/sockets/queue").touch()
     for _ in range(2):
         with pacing(output, None, StopRequest(), RunStats()) as pacer, pacer.permit(EVENTS) as count:
             assert count == len(EVENTS)
