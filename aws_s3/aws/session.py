@@ -1,9 +1,11 @@
 """Clients of AWS: profile, role, region, endpoints, proxy and retries, all from one botocore session."""
 
+import gc
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -26,6 +28,7 @@ from aws_s3 import __version__
 from aws_s3.aws.botocore_internals import BotocoreSession, FirstContact, stripped
 from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.error_table import FAILURES, translate
+from aws_s3.aws.service_data import ServiceData
 from aws_s3.errors import ConfigFileError, CredentialsError, EndpointError, UnknownRegionError
 from aws_s3.settings import Access
 
@@ -58,6 +61,7 @@ class Session:
         self._access = access
         self._core = BotocoreSession(access.profile, _sts_client_options(access.sts_endpoint))
         self._profile = self._core.use_profile()
+        self._core.register_component("data_loader", ServiceData(self._core.get_config_variable("data_path")))
         self._check_ca_bundle()
         self._region = self._choose_region(regions)
         self._core.set_config_variable("region", self._region or self._home_region())
@@ -92,9 +96,10 @@ class Session:
         if region is None and service not in _REGIONAL_BY_OPTION:
             raise UnknownRegionError(f"There is no region for {service}. Give --regions, or set region in the profile.")
         try:
-            client = self._core.create_client(
-                service, region_name=region, endpoint_url=url, config=self._service_config(service, url)
-            )
+            with _garbage_left():
+                client = self._core.create_client(
+                    service, region_name=region, endpoint_url=url, config=self._service_config(service, url)
+                )
             self._note_fixed_keys()
             return client
         except (*FAILURES, ValueError) as error:
@@ -226,6 +231,18 @@ class Session:
                 raise translate(error, f"role {arn}") from error
 
         return _refreshable(fetch)
+
+
+@contextmanager
+def _garbage_left() -> Iterator[None]:
+    """Look for no garbage until the block ends: a client's descriptions are many objects that stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _text(header: str | bytes) -> str:

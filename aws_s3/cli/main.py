@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING
 
-from aws_s3.cli.jobs import run_job
+from aws_s3.cli.jobs import collect_garbage, run_job
 from aws_s3.config.combinations import check_job
 from aws_s3.config.command_line import parse
 from aws_s3.console.daily_warnings import DailyWarnings
@@ -101,6 +101,7 @@ class Application:
                 if isinstance(settings.job, ConfiguredJob):
                     from aws_s3.cli.ossec_run import run_configured
 
+                    collect_garbage()
                     return run_configured(settings, settings.job, run_block)
                 return run_job(settings, self._stop_request, self._stats)
         finally:

@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 
 import botocore.session
 import pytest
-from botocore.loaders import create_loader
 
 from aws_s3.aws.botocore_internals import FirstContact
 from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.error_table import FAILURES, translate
 from aws_s3.aws.s3 import S3Bucket
+from aws_s3.aws.service_data import ServiceData
 from aws_s3.aws.session import Session, aws_partition_of, known_regions
 from aws_s3.errors import (
     CollectorError,
@@ -58,12 +58,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def _data_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the tests' sessions share botocore's descriptions of services: reading them takes the longest."""
-    monkeypatch.setattr("botocore.session.create_loader", _shared_loader)
+    monkeypatch.setattr("aws_s3.aws.session.ServiceData", _shared_data)
 
 
-@cache
-def _shared_loader(search_path: str | None) -> Any:
-    return create_loader(search_path)
+_shared_data = cache(ServiceData)
 
 
 @pytest.fixture
