@@ -3,6 +3,7 @@
 import gzip
 import json
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -64,6 +65,90 @@ def test_guardduty_findings_of_every_region_and_account_arrive_on_every_run(home
         )
         arrived = [message["aws"]["id"] for message in home.run(*SINCE, "-t", "guardduty").messages]
         assert sorted(arrived) == sorted(f"{account}/{region}/{run}" for account, region in places)
+
+
+def cloudfront_object(distribution: str, day: date, hour: int, name: str) -> dict[str, bytes]:
+    key = f"cdn/{distribution}.{day:%Y-%m-%d}-{hour:02}.{name}.gz"
+    line = f"{day}\t{hour:02}:15:00\tFRA56-P1\t{len(name)}\n"
+    return {key: gzip.compress(b"#Version: 1.0\n#Fields: date time x-edge-location sc-bytes\n" + line.encode())}
+
+
+def collected(home: Home, *options: str) -> Counter[str]:
+    """Run, and return how often each object's one event arrived."""
+    ended = home.run(*options)
+    assert ended.code == 0, ended.output
+    return Counter(message["aws"]["log_info"]["log_file"] for message in ended.messages)
+
+
+def test_three_distributions_with_pages_of_objects_are_collected_once_late_ones_too(
+    home: Home, emulator: Emulator
+) -> None:
+    objects: dict[str, bytes] = {}
+    first = date(2021, 6, 10)
+    for distribution, count in (("E1AAAAAAAAAAAA", 1400), ("E2BBBBBBBBBBBB", 1001), ("EZ9CCCCCCCCCCC", 599)):
+        for number in range(count):
+            # Some forty objects an hour, and names that a page ends within.
+            objects |= cloudfront_object(
+                distribution, first + timedelta(number // 960), number // 40 % 24, f"{number:08x}"
+            )
+    assert len(objects) == 3000
+    put_all(emulator, BUCKET, objects)
+    options = (*SINCE, "-t", "cloudfront", "-l", "cdn")
+    assert collected(home, *options) == Counter(list(objects))
+    assert collected(home, *options) == Counter()
+    late = {
+        **cloudfront_object("E1AAAAAAAAAAAA", first + timedelta(1), 0, "00000000"),
+        **cloudfront_object("E1AAAAAAAAAAAA", first, 23, "zzzzzzzz"),
+        **cloudfront_object("E2BBBBBBBBBBBB", first, 0, "00000000z"),
+        **cloudfront_object("EZ9CCCCCCCCCCC", first, 1, "00000000"),
+        **cloudfront_object("E4DDDDDDDDDDDD", first, 1, "00000000"),
+    }
+    put_all(emulator, BUCKET, late)
+    assert collected(home, *options) == Counter(list(late))
+    assert collected(home, *options) == Counter()
+
+
+def flow_log_object(account: str, region: str, day: date, hour: int, name: str, *, hive: bool) -> dict[str, bytes]:
+    folder = (
+        f"aws-account-id={account}/aws-service=vpcflowlogs/aws-region={region}/year={day:%Y}/month={day:%m}"
+        f"/day={day:%d}/hour={hour:02}"
+        if hive
+        else f"{account}/vpcflowlogs/{region}/{day:%Y/%m/%d}"
+    )
+    stamp = f"{day:%Y%m%d}T{hour:02}15Z"
+    key = f"AWSLogs/{folder}/{account}_vpcflowlogs_{region}_fl-0123456789abcdef0_{stamp}_{name}.log.gz"
+    line = f"2 {account} eni-1 10.0.0.1 10.0.0.2 443 50000 6 1 40 1623286800 1623286860 ACCEPT OK\n"
+    return {key: gzip.compress(line.encode())}
+
+
+def test_hive_flow_logs_of_two_accounts_and_regions_are_collected_once_beside_plain_ones(
+    home: Home, emulator: Emulator
+) -> None:
+    places = [
+        (account, region, hive)
+        for account in ("111111111111", "222222222222")
+        for region in ("eu-west-1", "us-east-1")
+        for hive in (True, False)
+    ]
+    day = date(2021, 6, 10)
+    objects: dict[str, bytes] = {}
+    for account, region, hive in places:
+        for number in range(40):
+            shown = day + timedelta(number // 24)
+            objects |= flow_log_object(account, region, shown, number % 24, f"{number:04}", hive=hive)
+    # More than a page lies in one Hive partition.
+    for number in range(1100):
+        objects |= flow_log_object(*places[0][:2], day, number // 100, f"more{number:04}", hive=True)
+    put_all(emulator, BUCKET, objects)
+    options = (*SINCE, "-t", "vpcflow")
+    assert collected(home, *options) == Counter(list(objects))
+    assert collected(home, *options) == Counter()
+    late: dict[str, bytes] = {}
+    for account, region, hive in places:
+        late |= flow_log_object(account, region, day, 0, "0000late", hive=hive)
+    put_all(emulator, BUCKET, late)
+    assert collected(home, *options) == Counter(list(late))
+    assert collected(home, *options) == Counter()
 
 
 def test_flow_log_of_a_foreign_account_with_fields_of_its_own(home: Home, emulator: Emulator) -> None:
