@@ -25,6 +25,7 @@ from aws_s3.buckets.object_source import (
 )
 from aws_s3.buckets.reader import BucketReader
 from aws_s3.buckets.retry_failed import FailedObjectSource
+from aws_s3.codec.libraries import MissingLibraries
 from aws_s3.errors import (
     CollectorError,
     EmptyBucketError,
@@ -87,6 +88,7 @@ class Collector:
         self._objects = self._object_source(today)
         self._found: Iterator[Found] = iter(())
         self._account = ""
+        self._libraries = MissingLibraries(log_type.kinds)
 
     def run(self) -> int:
         """Collect the new objects; return 0, or the exit code of the first failure.
@@ -132,6 +134,7 @@ class Collector:
         for found in self._found:
             match found:
                 case WorkItem():
+                    self._libraries.look_at(found.object.key)
                     return found
                 case ListingFailed(error):
                     self._failures.append(error)
@@ -183,16 +186,16 @@ class Collector:
             self._failures.append(error)
         match item.origin, error, is_skipped:
             case Origin.RETRY_MALFORMED, _, _:
-                log.error("%s", error)
+                self._tell(item.object.key, error)
                 self._state.keep_malformed(_failed(item), error)
             case _, MalformedError(), True:
                 self._skip_malformed(item, error)
             case (Origin.RETRY, _, _) | (Origin.NEW, _, True):
                 self._schedule_retry(_failed(item), error)
             case Origin.REPARSE, _, True:
-                log.error("%s", error)
+                self._tell(item.object.key, error)
             case _:
-                log.error("%s", error)
+                self._tell(item.object.key, error)
                 self._objects.stop(item.partition)
 
     def _leave_archived(self, item: WorkItem) -> None:
@@ -206,7 +209,8 @@ class Collector:
         return not self._job.skip_on_error and not self._log_type.is_typical(item.object.key, item.partition)
 
     def _leave_stranger(self, item: WorkItem, error: ObjectError) -> None:
-        log.warning("%s It is passed over, because its name is none of %s.", error, self._log_type.name)
+        text = "%s It is passed over, because its name is none of %s."
+        log.warning(text, error, self._log_type.name, extra=about(item.object.key))
         self._state.mark_malformed(item.partition, _failed(item), self._account, error)
 
     def _object_source(self, today: date) -> ObjectSource:
@@ -256,15 +260,20 @@ class Collector:
         """Leave the object to a later run."""
         attempts = self._state.failed_objects.schedule_retry(failed, error)
         if not attempts:
-            log.error("%s It has been gone for a day and is given up.", error)
+            self._tell(failed.key, error, "%s It has been gone for a day and is given up.")
         elif attempts > 1 and isinstance(error, UnavailableError) and error.gone:
-            log.info("%s", error)
+            log.info("%s", error, extra=about(failed.key))
         else:
-            log.error("%s It will be tried again by a later run.", error)
+            self._tell(failed.key, error, "%s It will be tried again by a later run.")
+
+    def _tell(self, key: str, error: ObjectError, text: str = "%s") -> None:
+        """Write the line of an object that failed; a missing library, which concerns many objects, has one line."""
+        if not self._libraries.tell(error):
+            log.error(text, error, extra=about(key))
 
     def _skip_malformed(self, item: WorkItem, error: ObjectError) -> None:
         """Send an error event in the object's place."""
-        log.error("%s", error)
+        self._tell(item.object.key, error)
         self._state.ensure_writable()
 
         def record(accepted: int) -> None:

@@ -5,6 +5,7 @@ from typing import IO
 
 from aws_s3.aws.s3 import Bucket
 from aws_s3.buckets.object_source import WorkItem
+from aws_s3.codec.libraries import check_libraries
 from aws_s3.codec.messages import Envelope, bucket_log_info, encode
 from aws_s3.log_types.base import LogType
 from aws_s3.pipeline.decode import Batches, ObjectDecoder
@@ -33,6 +34,7 @@ class BucketReader:
 
     def fetch(self, item: WorkItem) -> IO[bytes]:
         """Return the object's content as stored. Raises UnavailableError."""
+        check_libraries(item.object.key, self.log_type.kinds)
         return self.bucket.get(item.object)
 
     def decode(self, item: WorkItem, content: IO[bytes]) -> Batches:

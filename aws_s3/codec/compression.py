@@ -207,15 +207,21 @@ def _streams(body: IO[bytes], new: Callable[[], Any]) -> Iterator[bytes]:
 
 def _unzstd(body: IO[bytes], key: str) -> Iterator[bytes]:
     del key
+    try:
+        ensure_zstd()
+    except MissingExtraError as error:
+        raise UnavailableError(error) from error
     if (standard := _module("compression.zstd")) is not None:
         return _streams(body, standard.ZstdDecompressor)
-    if (zstandard := _module("zstandard")) is not None:
-        return _zstd_frames(body, zstandard.ZstdDecompressor().decompressobj)
-    raise UnavailableError(
-        MissingExtraError(
+    return _zstd_frames(body, _module("zstandard").ZstdDecompressor().decompressobj)
+
+
+def ensure_zstd() -> None:
+    """Raise MissingExtraError if neither Python nor a library reads zstd."""
+    if _module("compression.zstd") is None and _module("zstandard") is None:
+        raise MissingExtraError(
             f"Reading zstd needs Python 3.14 or the library zstandard. Install it: {how_to_install('zstandard')}"
         )
-    )
 
 
 def _zstd_frames(body: IO[bytes], new: Callable[[], Any]) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from importlib.util import find_spec
 from typing import IO, Any
 
 from aws_s3.codec.delimited import ColumnBatch
@@ -11,6 +12,7 @@ from aws_s3.codec.records import Event
 from aws_s3.errors import MissingExtraError, ParseError, UnavailableError
 from aws_s3.wazuh.extras import needs
 
+_PURPOSE = "Reading Parquet"
 _MAGIC = b"PAR1"
 _ROWS = 256
 _ROWS_BY_COLUMN = 64
@@ -26,6 +28,12 @@ def ensure_parquet(purpose: str) -> None:
         import pyarrow.parquet  # noqa: F401 - only to see whether it is there
     except ImportError as error:
         raise MissingExtraError(needs(purpose, "pyarrow", error)) from error
+
+
+def find_parquet() -> None:
+    """Raise MissingExtraError if the library is not there to be imported; the import itself costs time and memory."""
+    if find_spec("pyarrow") is None:
+        raise MissingExtraError(needs(_PURPOSE, "pyarrow", ImportError("it is not installed")))
 
 
 def is_parquet(body: IO[bytes]) -> bool:
@@ -56,7 +64,7 @@ def parquet_columns(body: IO[bytes]) -> Iterator[ColumnBatch]:
 @contextmanager
 def _errors() -> Iterator[None]:
     try:
-        ensure_parquet("Reading Parquet")
+        ensure_parquet(_PURPOSE)
     except MissingExtraError as error:
         raise UnavailableError(error) from error
     import pyarrow

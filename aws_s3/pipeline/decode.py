@@ -16,8 +16,9 @@ from aws_s3.codec.decoder import Decoder
 from aws_s3.codec.delimited import ColumnBatch, batch_events
 from aws_s3.codec.messages import Encoder, join_lines, shrink
 from aws_s3.codec.records import BadRecord, Event
-from aws_s3.errors import DecompressError, ParseError, UnavailableError
+from aws_s3.errors import DecompressError, MissingExtraError, ParseError, UnavailableError
 from aws_s3.pipeline.event_rules import EventRules, discards
+from aws_s3.pipeline.levels import about
 from aws_s3.settings import DiscardRule
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ class ObjectDecoder:
         """Return the readable part of a bad record, if there is any; raise ParseError unless errors are skipped."""
         if not self.skip_on_error:
             raise ParseError(record.reason)
-        log.error("A record of %s is broken: %s", key, record.reason)
+        log.error("A record of %s is broken: %s", key, record.reason, extra=about(key))
         return record.event
 
 
@@ -119,6 +120,9 @@ def _named(key: str) -> Iterator[None]:
     except DecompressError as error:
         raise DecompressError(f"Failed to decompress file {key}: {error}") from error
     except UnavailableError as error:
+        if isinstance(error.cause, MissingExtraError):
+            # It concerns all objects of the kind, and is told once.
+            raise
         raise UnavailableError(type(error.cause)(f"Cannot read {key}: {error}")) from error
     except (ParseError, RecursionError) as error:
         reason = error if isinstance(error, ParseError) else "it is nested too deeply"

@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import TypeVar
 
 from aws_s3.aws.sqs import Message, Queue
+from aws_s3.codec.libraries import MissingLibraries
 from aws_s3.errors import ObjectError, StateError, UnavailableError
 from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3, about
@@ -120,6 +121,7 @@ class QueueCollector:
         self._outdated: set[Writing] = set()
         self._failed: _Recent[str, Outcome] = _Recent()
         self._exit_code = 0
+        self._libraries = MissingLibraries(object_format.decoder.kinds)
         self._strangers = Strangers(job.type, context.state, context.began)
 
     def run(self) -> int:
@@ -191,12 +193,14 @@ class QueueCollector:
         self._stats.count(error)
         if not self._job.skip_on_error:
             self._exit_code = self._exit_code or error.exit_code
-        log.error(
-            "%s. The message stays in queue %s (delivery %d).",
-            str(error).rstrip("."),
-            self._queue.name,
-            task.message.receives,
-        )
+        if not self._libraries.tell(error):
+            log.error(
+                "%s. The message stays in queue %s (delivery %d).",
+                str(error).rstrip("."),
+                self._queue.name,
+                task.message.receives,
+                extra=about(item.object.key),
+            )
         self._finish_object(item)
 
     def _ask_for_messages(self) -> None:
@@ -256,6 +260,7 @@ class QueueCollector:
             return
         self._tasks[message.id] = _Task(message, len(missing))
         for token, each in missing.items():
+            self._libraries.look_at(each.key)
             log.log(DEBUG_2, "++ Found new log: %s", each.key, extra=about(each.key))
             self._pending.append(QueueObject(message.id, each, token))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from aws_s3.aws.s3 import Bucket, S3Object
+from aws_s3.codec.libraries import check_libraries
 from aws_s3.pipeline.decode import Batches, ObjectDecoder
 from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.stats import EventCounts
@@ -56,6 +57,7 @@ class QueueReader:
         """Return the object's content as stored, or a message that is an event itself. Raises UnavailableError."""
         if item.object.event is not None:
             return io.BytesIO(item.object.event)
+        check_libraries(item.object.key, self.object_format.decoder.kinds)
         size = _UNKNOWN_SIZE if item.object.size is None else item.object.size
         return self.bucket(item.object.bucket).get(S3Object(item.object.key, size, ""))
 
