@@ -83,6 +83,14 @@ class SqsQueue:
         url: str = self._call("get_queue_url", QueueName=address.name, **owner)["QueueUrl"]
         return url
 
+    def count_waiting(self) -> int | None:
+        """Return about how many messages can be received; None for a caller who may not read the attributes."""
+        name = "ApproximateNumberOfMessages"
+        try:
+            return int(self._call("get_queue_attributes", AttributeNames=[name]).get("Attributes", {}).get(name, 0))
+        except (CredentialsError, ValueError):
+            return None
+
     def _ask_visibility(self) -> int:
         """Return the queue's own visibility time-out in seconds; a caller who may not read it sets one instead."""
         try:

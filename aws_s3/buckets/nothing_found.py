@@ -40,11 +40,16 @@ def tell_nothing_found(job: BucketJob, bucket: LogType, store: Bucket, partition
             f"{day:%Y-%b-%d}".upper(),
         )
         return True
+    next_step = hint(job, bucket, store)
+    log.warning("%s: %s. %s", name, nothing_of_any_day(job, bucket, partitions), next_step, extra=STANDING)
+    return False
+
+
+def nothing_of_any_day(job: BucketJob, bucket: LogType, partitions: Sequence[Partition]) -> str:
+    """Return the text that says where, as patterns, no object was found."""
     applied = {partition.dates for partition in partitions}
     layouts = [layout for layout in bucket.layouts if not applied or layout.dates in applied]
-    place, next_step = where(job, layouts), hint(job, bucket, store)
-    log.warning("%s: no object of any day lies under %s. %s", name, place, next_step, extra=STANDING)
-    return False
+    return f"no object of any day lies under {where(job, layouts)}"
 
 
 def hint(job: BucketJob, bucket: LogType, store: Bucket) -> str:
@@ -53,12 +58,23 @@ def hint(job: BucketJob, bucket: LogType, store: Bucket) -> str:
     It is empty where the bucket may be listed under the path only.
     """
     try:
-        keys = next(filter(None, _samples(job, bucket, store)), None)
+        key = nearest_key(job, bucket, store)
     except CollectorError:
         return ""
-    if keys is None:
-        return "The bucket holds no log. Check --bucket."
-    key = min(keys, key=lambda key: _distance(job, key))
+    return about_key(job, key) if key else "The bucket holds no log. Check --bucket."
+
+
+def nearest_key(job: BucketJob, bucket: LogType, store: Bucket) -> str:
+    """Return a key of the bucket, of which the job's options collect the most; empty where the bucket holds no log.
+
+    Raises CollectorError where the bucket may be listed under the path only.
+    """
+    keys = next(filter(None, _samples(job, bucket, store)), [])
+    return min(keys, key=lambda key: _distance(job, key), default="")
+
+
+def about_key(job: BucketJob, key: str) -> str:
+    """Return a sentence that names the key and the options that collect it."""
     if options := advice(job, key):
         return f"The bucket holds {key}, which these options collect: {options}."
     return f"The bucket holds {key}, which fits no known type and layout. Check --type and --trail_prefix."

@@ -1,30 +1,27 @@
 """`--check`: does all that a run does but collect, and says of each step whether it works or how to mend it."""
 
 import os
-from collections.abc import Callable, Iterator
-from datetime import date, datetime
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from aws_s3.aws.queue_address import QueueAddress
-from aws_s3.aws.s3 import S3Bucket
 from aws_s3.aws.service_api import ServiceApi
-from aws_s3.aws.session import Session, known_regions
+from aws_s3.aws.session import Session
 from aws_s3.aws.sqs import SqsQueue
-from aws_s3.buckets.discovery import Discovery
-from aws_s3.buckets.object_source import Origin, WorkItem
-from aws_s3.buckets.reader import BucketReader
-from aws_s3.buckets.run import LISTING_THREADS
+from aws_s3.buckets.trial import BucketTrial
 from aws_s3.config.log_groups import LogGroupSelection
 from aws_s3.console.line_format import printable
 from aws_s3.console.summary import source_name
 from aws_s3.console.tables import print_report
-from aws_s3.errors import CollectorError, EmptyBucketError, SinkConnectError, StateCreateError
-from aws_s3.log_types import log_type_of
-from aws_s3.log_types.layout import Partition
-from aws_s3.pipeline.decode import messages_in
-from aws_s3.pipeline.event_rules import EventRules
-from aws_s3.pipeline.prefetch import DaemonExecutor
+from aws_s3.errors import (
+    CollectorError,
+    MissingExtraError,
+    SinkConnectError,
+    StateCreateError,
+)
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import open_sink
 from aws_s3.services import SERVICES
@@ -32,6 +29,7 @@ from aws_s3.services.log_group_api import LogGroupApi
 from aws_s3.services.run import regions_of
 from aws_s3.settings import BucketJob, CollectJob, ServiceJob, ServiceName, Settings, SubscriberJob
 from aws_s3.state.log_streams import Group
+from aws_s3.state.read_ranges import TimeRange
 from aws_s3.wazuh.home import WazuhHome
 from aws_s3.wazuh.receivers import recognise
 
@@ -44,25 +42,70 @@ _PAGES = 5
 
 def check_job_setup(settings: Settings, job: CollectJob, stop_request: StopRequest, began: datetime) -> int:
     """Print a line for each step, ok or what to do, and return 0 if all are ok, else the first failure's code."""
+    del began
+    return _take(_Checks(settings, job, stop_request).steps(), settings)
+
+
+def check_metrics(settings: Settings) -> int:
+    """Print a line for each step of the metrics that the settings ask for; return 0 or the first failure's code."""
+    return _take(_metrics_steps(settings), settings)
+
+
+class _NotTriedError(Exception):
+    """The step is left out; the text says why."""
+
+
+def _take(steps: Iterable[Step], settings: Settings) -> int:
     code = 0
-    for name, take in _Checks(settings, job, stop_request, began.date()).steps():
+    told: set[str] = set()
+    for name, take in steps:
         try:
-            line = f"ok      {name}: {take()}"
+            line = f"ok         {name}: {take()}"
+        except _NotTriedError as reason:
+            line = f"not tried  {name}: {reason}"
         except CollectorError as error:
-            line, code = f"FAILED  {name}: {error}", code or error.exit_code
+            line = f"FAILED     {name}: {error if str(error) not in told else 'for the same reason'}"
+            code = code or error.exit_code
+            told.add(str(error))
         print_report(printable(line), settings.access.secrets)
     return code
+
+
+def _metrics_steps(settings: Settings) -> Iterator[Step]:
+    if settings.metrics_file is not None:
+        path = settings.metrics_file
+        yield "metrics", lambda: _metrics_file(path)
+    if settings.metrics_listen is not None:
+        address = settings.metrics_listen
+        yield "metrics over HTTP", lambda: _metrics_address(*address)
+
+
+def _metrics_file(path: Path) -> str:
+    from aws_s3.cli.metrics import missing_client
+
+    if missing := missing_client():
+        raise MissingExtraError(missing)
+    if not path.absolute().parent.is_dir() or not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+        raise CollectorError(f"{path.absolute().parent} is missing, or cannot be written to. Check --metrics-file.")
+    return f"{path} can be written"
+
+
+def _metrics_address(host: str, port: int) -> str:
+    from aws_s3.cli.metrics_server import listening, shown
+
+    with listening(host, port):
+        return f"{shown(host, port)} is free"
 
 
 class _Checks:
     """The steps of one job's check."""
 
-    def __init__(self, settings: Settings, job: CollectJob, stop_request: StopRequest, today: date) -> None:
+    def __init__(self, settings: Settings, job: CollectJob, stop_request: StopRequest) -> None:
         self._settings = settings
         self._job = job
         self._stop_request = stop_request
-        self._today = today
         self._session: Session | None = None
+        self._regions: Sequence[str] = ()
 
     def steps(self) -> Iterator[Step]:
         """Yield the steps in the order of a run."""
@@ -72,8 +115,9 @@ class _Checks:
         yield from self._source_steps()
         yield "state", self._state
         yield "receiver", self._receiver
+        yield from _metrics_steps(self._settings)
         if not_tried := self._not_tried():
-            yield "not tried", lambda: not_tried
+            yield not_tried[0], lambda: _leave_out(not_tried[1])
 
     def _open_session(self) -> Session:
         """Return the one session; it reads the AWS configuration file when it is made."""
@@ -89,41 +133,41 @@ class _Checks:
         return f"account {self._open_session().account()}"
 
     def _source_steps(self) -> Iterator[Step]:
-        if isinstance(self._job, BucketJob):
-            check = _BucketCheck(self._job, self._open_session)
-            yield "bucket", check.list
-            yield "object", check.read
-        elif isinstance(self._job, ServiceJob):
-            yield "service", self._service
+        job = self._job
+        if isinstance(job, BucketJob):
+            trial = BucketTrial(job, self._open_session)
+            yield "bucket", trial.find
+            yield "object", lambda: _read(trial)
+        elif isinstance(job, ServiceJob):
+            yield "regions", lambda: self._find_regions(job)
+            for region in self._regions:
+                yield from self._service_steps(job, region)
         else:
-            yield "queue", self._queue
+            yield "queue", lambda: self._queue(job)
 
-    def _service(self) -> str:
-        job = self._job
-        assert isinstance(job, ServiceJob)
+    def _find_regions(self, job: ServiceJob) -> str:
         service_type, session = SERVICES[job.name], self._open_session()
-        regions = regions_of(session, job, service_type) or session.service_regions(service_type.api)
-        seen = 0
-        for region in regions:
-            api = ServiceApi(session.client(service_type.api, region), _REQUESTS_A_SECOND)
-            if job.name == ServiceName.INSPECTOR:
-                api.call("list_findings", f"the findings of {region}", maxResults=1)
-                seen += 1
-                continue
-            for selection in map(LogGroupSelection.parse, job.log_groups):
-                group = Group(region, selection.name, selection.prefix)
-                if selection.is_in(region):
-                    seen += len(LogGroupApi(api, group, selection.arn).streams())
-        noun = "log streams" if job.name == ServiceName.CLOUDWATCH_LOGS else "regions"
-        return f"{seen} {noun} in {', '.join(regions)}"
+        self._regions = regions_of(session, job, service_type) or session.service_regions(service_type.api)
+        return ", ".join(self._regions)
 
-    def _queue(self) -> str:
-        job = self._job
-        assert isinstance(job, SubscriberJob)
+    def _service_steps(self, job: ServiceJob, region: str) -> Iterator[Step]:
+        def connect() -> ServiceApi:
+            return ServiceApi(self._open_session().client(SERVICES[job.name].api, region), _REQUESTS_A_SECOND)
+
+        if job.name == ServiceName.INSPECTOR:
+            yield f"findings in {region}", lambda: _findings(connect(), region)
+        for selection in map(LogGroupSelection.parse, job.log_groups):
+            if selection.is_in(region):
+                yield f"log group {selection.name} in {region}", partial(_log_group, connect, selection, region)
+
+    def _queue(self, job: SubscriberJob) -> str:
         address = QueueAddress.parse(job.queue)
         region = address.region or next(iter(job.regions), "")
         queue = SqsQueue(self._open_session().client("sqs", region or None, log_source=False), address)
-        return f"{queue.name} is there, its attributes can be read; no message is received"
+        waiting = queue.count_waiting()
+        if waiting is None:
+            return f"{queue.name} is there; sqs:GetQueueAttributes, which a run can do without, is denied"
+        return f"{queue.name} is there, with about {waiting} messages and a visibility time-out of {queue.visibility} s"
 
     def _state(self) -> str:
         folder = self._settings.state_dir
@@ -148,15 +192,44 @@ class _Checks:
         name = receiver.name if receiver else "a receiver that cannot be recognised"
         return f"{name} listens on {output.path}"
 
-    def _not_tried(self) -> str:
+    def _not_tried(self) -> tuple[str, str] | None:
+        """Return the step that cannot be tried without doing it, and how it could fail."""
         job = self._job
         if isinstance(job, BucketJob) and job.remove:
-            return "deleting objects, which --remove asks for: it needs s3:DeleteObject"
+            return "deletion of objects", "--remove needs s3:DeleteObject"
         if isinstance(job, ServiceJob) and job.remove_log_streams:
-            return "deleting log streams, which --remove-log-streams asks for: it needs logs:DeleteLogStream"
+            return "deletion of log streams", "--remove-log-streams needs logs:DeleteLogStream"
         if isinstance(job, SubscriberJob):
-            return "receiving and deleting messages, and reading the objects that they name"
-        return ""
+            return (
+                "messages",
+                "only a run receives, reads and deletes them; --print-iam-policy names what it needs",
+            )
+        return None
+
+
+def _leave_out(reason: str) -> NoReturn:
+    raise _NotTriedError(reason)
+
+
+def _read(trial: BucketTrial) -> str:
+    if trial.partitions is None:
+        raise _NotTriedError("the bucket's path cannot be listed")
+    return trial.read()
+
+
+def _findings(api: ServiceApi, region: str) -> str:
+    answer = api.call("list_findings", f"the findings of {region}", maxResults=1)
+    return "they can be listed" if answer.get("findings") else "they can be listed; there is none"
+
+
+def _log_group(connect: Callable[[], ServiceApi], selection: LogGroupSelection, region: str) -> str:
+    """List the group's streams, and read an event of one."""
+    group = LogGroupApi(connect(), Group(region, selection.name, selection.prefix), selection.arn)
+    stream = group.any_stream()
+    if stream is None:
+        return "it has no log stream yet: none is read"
+    next(group.pages(stream, [TimeRange(0, 1)], 0))
+    return f"its log streams can be listed and read, such as {stream.name}"
 
 
 def _file_receiver(path: Path | None) -> str:
@@ -166,43 +239,3 @@ def _file_receiver(path: Path | None) -> str:
     if not os.access(place, os.W_OK):
         raise SinkConnectError(f"{path} cannot be written to. Check --output.")
     return f"{path} can be written to"
-
-
-class _BucketCheck:
-    """Lists the bucket as a run does, and reads one object."""
-
-    def __init__(self, job: BucketJob, session: Callable[[], Session]) -> None:
-        self._job = job
-        self._session = session
-        self._log_type = log_type_of(job.source)
-        self._partitions: list[Partition] = []
-
-    def list(self) -> str:
-        """List the path and find the partitions."""
-        source, bucket = self._job.source, self._bucket()
-        self._log_type.check_path(source.path)
-        if not bucket.holds(source.path):
-            raise EmptyBucketError(f"No files were found in '{source.bucket}/{source.path}'. Check the path.")
-        executor = DaemonExecutor(LISTING_THREADS, "listing")
-        regions = known_regions() if self._job.regions else frozenset[str]()
-        self._partitions = Discovery(self._job, self._log_type, bucket, executor, regions).partitions()
-        return f"s3://{source.bucket}/{source.path} can be listed, {len(self._partitions)} partitions"
-
-    def read(self) -> str:
-        """Read and parse the first object that the type accepts."""
-        bucket = self._bucket()
-        for partition in self._partitions:
-            pages = islice(bucket.pages(partition.prefix), _PAGES)
-            for item in chain.from_iterable(pages):
-                if self._log_type.accepts(item.key, partition):
-                    rules, name = EventRules(), self._job.source.bucket
-                    reader = BucketReader(bucket, self._log_type, name, "", skip_on_error=False, rules=rules)
-                    work = WorkItem(partition, item, Origin.NEW)
-                    with reader.fetch(work) as content:
-                        events = sum(len(messages_in(batch)) for batch in reader.decode(work, content))
-                    return f"{item.key} holds {events} events"
-        return "no object of the type lies there yet: none is read"
-
-    def _bucket(self) -> S3Bucket:
-        session = self._session()
-        return S3Bucket(session.client("s3"), self._job.source.bucket, session.downloads)

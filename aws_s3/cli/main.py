@@ -174,7 +174,7 @@ class Application:
 
 def _metrics_served(settings: Settings) -> AbstractContextManager[None]:
     """Serve the metrics file until the block ends, if that is asked for and prometheus-client is there."""
-    if settings.metrics_listen is None or settings.metrics_file is None:
+    if settings.metrics_listen is None or settings.metrics_file is None or settings.purpose is not Purpose.COLLECT:
         return nullcontext()
     from aws_s3.cli.metrics import has_prometheus_client
 

@@ -144,12 +144,18 @@ class RunMetrics:
 
 def has_prometheus_client() -> bool:
     """Tell whether prometheus-client can be imported; without it a WARNING says that there are no metrics."""
+    if missing := missing_client():
+        log.warning("No metrics are written: %s", missing)
+    return not missing
+
+
+def missing_client() -> str:
+    """Return the line that says why prometheus-client cannot be imported, and the next step; empty if it can."""
     try:
         import prometheus_client  # noqa: F401 - only to see whether it is there
     except ImportError as error:
-        log.warning("No metrics are written: %s", needs("--metrics-file", "prometheus-client", error))
-        return False
-    return True
+        return needs("--metrics-file", "prometheus-client", error)
+    return ""
 
 
 class Report:

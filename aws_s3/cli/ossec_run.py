@@ -32,6 +32,8 @@ def run_configured(settings: Settings, job: ConfiguredJob, run: Run) -> int:
     `run` collects from one block, counts in the statistics, and returns its exit code; the rest of
     `settings` holds for every block. Nothing runs if anything in the file is wrong.
     """
+    if settings.purpose is Purpose.CHECK:
+        return _check(settings, job, run)
     if settings.metrics_file is not None and not has_prometheus_client():
         settings = replace(settings, metrics_file=None)
     runner = _BlockRunner(settings, job, run)
@@ -41,6 +43,17 @@ def run_configured(settings: Settings, job: ConfiguredJob, run: Run) -> int:
     if settings.purpose is Purpose.POLICY:
         return _print_policy(wodle)
     return runner.run(wodle, wodle.blocks)
+
+
+def _check(settings: Settings, job: ConfiguredJob, run: Run) -> int:
+    """Check each block, then the metrics, which all blocks share."""
+    from aws_s3.cli.check import check_metrics
+
+    runner = _BlockRunner(replace(settings, metrics_file=None), job, run)
+    wodle = runner.read()
+    # Both are run, whatever the first says.
+    codes = runner.run(wodle, wodle.blocks), check_metrics(settings)
+    return next(filter(None, codes), 0)
 
 
 def _print_policy(wodle: Wodle) -> int:

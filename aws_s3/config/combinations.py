@@ -63,6 +63,11 @@ def _reads_text(options: argparse.Namespace) -> bool:
     return options.subscriber is not None or options.service == ServiceName.CLOUDWATCH_LOGS
 
 
+def _is_run(options: argparse.Namespace) -> bool:
+    """Tell whether the options are those of a collection: also of one that is checked."""
+    return options.purpose in (Purpose.COLLECT, Purpose.CHECK)
+
+
 _RULES = (
     _Rule(
         lambda given: given.iam_role_duration is not None and not given.iam_role_arn,
@@ -80,7 +85,7 @@ _RULES = (
         ("--discard-regex", "--discard-field"),
     ),
     _Rule(
-        lambda given: given.daemon and (given.config is None or given.status or given.purpose is not Purpose.COLLECT),
+        lambda given: given.daemon and (given.config is None or given.status or not _is_run(given)),
         "{} goes with a collection by {}",
         ("--daemon", "--config"),
     ),
@@ -139,7 +144,7 @@ _RULES = (
         ("--json", "--status", "--inspect"),
     ),
     _Rule(
-        lambda given: given.metrics_file and (given.status or given.purpose is not Purpose.COLLECT),
+        lambda given: given.metrics_file and (given.status or not _is_run(given)),
         "{} goes with a collection",
         ("--metrics-file",),
     ),

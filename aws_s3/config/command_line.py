@@ -19,6 +19,7 @@ from aws_s3.settings import (
     DiscardRule,
     Job,
     Output,
+    Purpose,
     ServiceJob,
     Settings,
     StatusJob,
@@ -142,7 +143,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         metrics_listen=options.metrics_listen,
         max_events=options.max_events,
         json_lines=options.log_format == "json",
-        keeps_running=options.daemon or options.follow,
+        keeps_running=(options.daemon or options.follow) and options.purpose is Purpose.COLLECT,
     )
 
 

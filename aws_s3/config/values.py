@@ -29,6 +29,8 @@ _LOG_GROUP_ARN = re.compile(
     r"(arn:aws[a-z-]*:logs:[a-z0-9-]+:\d{12}:log-group:[.\-_/#A-Za-z0-9]{1,512})(?::\*|:log-stream:([^:*]{1,512})\*?)?",
     re.ASCII,
 )
+_LISTEN_ADDRESS = re.compile(r"(?:(?:\[([0-9A-Fa-f:.]+(?:%\w+)?)\]|([^\s:\[\]/]*)):)?(\d{1,5})", re.ASCII)
+_LAST_PORT = 65535
 
 
 def shown(text: str) -> str:
@@ -167,9 +169,14 @@ def regex(text: str) -> re.Pattern[str] | None:
 
 
 def listen_address(text: str) -> tuple[str, int]:
-    """Return host and port of `HOST:PORT`, or of a port alone on the loopback interface."""
-    host, _, port = text.rpartition(":")
-    return host or "127.0.0.1", number(1, 65535)(port)
+    """Return host and port of `HOST:PORT`, or of a port alone on the loopback interface; IPv6 is `[::1]:9100`."""
+    found = _LISTEN_ADDRESS.fullmatch(text)
+    if not found or not 1 <= int(found[3]) <= _LAST_PORT:
+        raise ArgumentTypeError(
+            f"{shown(text)} is not PORT, HOST:PORT or [IPV6]:PORT, with a port from 1 to {_LAST_PORT}: "
+            "9100, 0.0.0.0:9100 or [::1]:9100"
+        )
+    return found[1] or found[2] or "127.0.0.1", int(found[3])
 
 
 def log_format(text: str) -> str:

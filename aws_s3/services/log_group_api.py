@@ -73,6 +73,11 @@ class LogGroupApi:
         with reading_answer(self._what):
             return [_stream(item) for page in self._listing() for item in page["logStreams"]]
 
+    def any_stream(self) -> LogStream | None:
+        """Return one stream of the group, with one request; None if it has none."""
+        with reading_answer(self._what):
+            return next(map(_stream, next(self._listing())["logStreams"]), None)
+
     def account(self) -> str | None:
         """Return the account of a group without streams; None if the credentials may not ask for it."""
         if self._arn:

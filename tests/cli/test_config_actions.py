@@ -1,6 +1,8 @@
 """`--config` with the actions other than collecting, `--check` and `--forget`, as an operator runs them."""
 
 import json
+import re
+import socket
 import time
 from collections.abc import Iterator
 
@@ -8,7 +10,7 @@ import pytest
 
 from tests.buckets.test_run import BUCKET, trails
 from tests.config.files import bucket, wodle
-from tests.harness.command import Home, new_home, put_all
+from tests.harness.command import Home, free_port, new_home, put_all
 from tests.harness.emulator import Emulator
 from tests.services.front import put_events
 
@@ -86,39 +88,114 @@ def test_status_fails_for_monitoring(home: Home, emulator: Emulator) -> None:
     assert f"{BUCKET} (cloudtrail): 1 objects could not be read" in json.loads(ended.output)["problems"]
 
 
+STEPS = ("options", "AWS configuration file", "credentials", "bucket", "object", "state", "receiver")
+
+
+def steps(output: str) -> list[tuple[str, str]]:
+    """Return the verdict and the name of each step that `--check` printed."""
+    return re.findall(r"^(ok|FAILED|not tried) +([^:]+): ", output, re.MULTILINE)
+
+
 def test_a_good_set_up_is_ok_in_every_step(home: Home) -> None:
     ended = home.run(*LATE, "--check")
-    steps = [line.split(": ")[0].split(maxsplit=1) for line in ended.output.splitlines()]
     assert ended.code == 0
-    assert steps == [
-        ["ok", name]
-        for name in ("options", "AWS configuration file", "credentials", "bucket", "object", "state", "receiver")
-    ]
+    assert steps(ended.output) == [("ok", name) for name in STEPS]
+    assert len(ended.output.splitlines()) == len(STEPS)
     assert ended.messages == []
     assert not home.state.exists()
 
 
 @pytest.mark.parametrize(
-    ("options", "step", "code"),
+    ("options", "step", "cure", "code"),
     [
-        (("-b", "missing-logs"), "bucket", 7),
-        (("-b", BUCKET, "-l", "nowhere"), "bucket", 14),
-        (("-b", BUCKET, "-t", "vpcflow"), "", 0),
-        (("-sb", "buckets", "-q", "missing"), "queue", 20),
-        (("-sr", "cloudwatchlogs", "-g", "missing", "-r", "us-east-1"), "service", 16),
-        (("-b", BUCKET, "-p", "missing"), "AWS configuration file", 23),
-        (("-b", BUCKET, "--output", "unix:/nowhere/queue"), "receiver", 11),
-        (("-b", BUCKET, "--state-dir", "/dev/null/state"), "state", 6),
-        (("-b", BUCKET, "--output", "file:/proc/nowhere/x"), "receiver", 11),
+        (("-b", "missing-logs"), "bucket", "Check the bucket's name.", 7),
+        (("-b", BUCKET, "-l", "nowhere"), "bucket", "which these options collect: without -l.", 14),
+        (("-b", BUCKET, "-l", "AWSLogs"), "bucket", "(the path must end before AWSLogs/)", 18),
+        (("-b", BUCKET, "-t", "vpcflow"), "object", "which these options collect: -t cloudtrail.", 14),
+        (("-b", BUCKET, "-c", "999999999999"), "object", "which these options collect: -c 123456789012.", 14),
+        (("-sb", "buckets", "-q", "missing"), "queue", "Check --queue, and that the region is the queue's.", 20),
+        (
+            ("-sr", "cloudwatchlogs", "-g", "/a,/b", "-r", "us-east-1"),
+            "log group /a in us-east-1",
+            "Check its name, the region and the account.",
+            16,
+        ),
+        (("-b", BUCKET, "-p", "missing"), "AWS configuration file", "or check --aws_profile and AWS_PROFILE.", 23),
+        (("-b", BUCKET, "--output", "unix:/nowhere/queue"), "receiver", "Check that Wazuh is running", 11),
+        (("-b", BUCKET, "--state-dir", "/dev/null/state"), "state", "or give --state-dir.", 6),
+        (("-b", BUCKET, "--output", "file:/proc/nowhere/x"), "receiver", "Check --output.", 11),
+        (("-b", BUCKET, "--metrics-file", "/nowhere/x.prom"), "metrics", "Check --metrics-file.", 1),
+        (("-b", BUCKET, "-se", "http://127.0.0.1:1"), "bucket", "Check the endpoint (--service_endpoint", 15),
+        (("-sr", "inspector", "-r", "eu-nowhere-1"), "regions", "Check --regions", 22),
     ],
 )
 def test_a_broken_set_up_names_the_step_and_the_cure(
-    home: Home, options: tuple[str, ...], step: str, code: int
+    home: Home, options: tuple[str, ...], step: str, cure: str, code: int
 ) -> None:
     ended = home.run(*options, "--check")
     failed = [line for line in ended.output.splitlines() if line.startswith("FAILED")]
     assert ended.code == code, ended.output
-    assert failed[0].startswith(f"FAILED  {step}: ") if step else not failed, ended.output
+    assert failed[0].startswith(f"FAILED     {step}: "), ended.output
+    assert cure in failed[0]
+    assert not home.state.exists()
+
+
+def test_a_failure_of_several_steps_is_told_once(home: Home) -> None:
+    ended = home.run("-b", BUCKET, "-p", "missing", "--check")
+    assert ended.output.count("Profile missing") == 1
+    assert steps(ended.output)[:5] == [
+        ("ok", "options"),
+        *(("FAILED", name) for name in ("AWS configuration file", "credentials", "bucket")),
+        ("not tried", "object"),
+    ]
+
+
+def test_a_bucket_whose_first_logs_are_still_to_come_is_ok(home: Home, emulator: Emulator) -> None:
+    emulator.client("s3").create_bucket(Bucket="new-logs")
+    emulator.put_object("new-logs", "AWSLogs/123456789012/CloudTrail/us-east-1/", b"")
+    ended = home.run("-b", "new-logs", "--check")
+    assert ended.code == 0
+    assert "ok         object: no object of the type lies there yet: none is read\n" in ended.output
+
+
+def test_an_object_that_cannot_be_parsed_fails_the_check(home: Home, emulator: Emulator) -> None:
+    for key in trails(3):
+        emulator.put_object(BUCKET, key, b"no gzip")
+    ended = home.run(*LATE, "--check")
+    assert ended.code == 8
+    assert [name for verdict, name in steps(ended.output) if verdict == "FAILED"] == ["object"]
+
+
+def test_steps_that_change_something_are_not_tried(home: Home, emulator: Emulator) -> None:
+    emulator.client("sqs").create_queue(QueueName="q1")
+    emulator.client("sqs").send_message(QueueUrl=f"{emulator.url}/123456789012/q1", MessageBody="x")
+    ended = home.run(*LATE, "--remove", "--check")
+    assert ("not tried", "deletion of objects") in steps(ended.output)
+    for _ in range(2):
+        ended = home.run("-sb", "buckets", "-q", "q1", "--check")
+        assert ended.code == 0
+        assert (
+            "ok         queue: q1 is there, with about 1 messages and a visibility time-out of 30 s\n" in ended.output
+        )
+        assert ("not tried", "messages") in steps(ended.output)
+
+
+def test_a_check_takes_the_options_of_the_run_that_it_tries(home: Home) -> None:
+    metrics = ("--metrics-file", str(home.path / "x.prom"), "--metrics-listen", str(free_port()))
+    file = conf(home, bucket(SINCE, name=BUCKET))
+    for job in (("-sb", "buckets", "-q", "missing", "--follow"), (*file, "--daemon")):
+        ended = home.run(*job, *metrics, "--check")
+        assert steps(ended.output)[-2:] == [("ok", "metrics"), ("ok", "metrics over HTTP")] or steps(ended.output)[
+            -3:
+        ] == [("ok", "metrics"), ("ok", "metrics over HTTP"), ("not tried", "messages")]
+    assert ended.code == 0
+    assert not (home.path / "x.prom").exists()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ended = home.run(*file, "--daemon", "--metrics-listen", str(taken.getsockname()[1]), "--check")
+    assert ended.code == 1
+    assert "FAILED     metrics over HTTP: Cannot listen on 127.0.0.1:" in ended.output
 
 
 def test_each_block_of_a_file_is_checked(home: Home) -> None:
@@ -127,7 +204,8 @@ def test_each_block_of_a_file_is_checked(home: Home) -> None:
     assert ended.code == 7
     assert ended.output.count("FAILED") == 1
     assert "service cloudwatchlogs (line 5):\n" in ended.output
-    assert "ok      service: 1 log streams in us-east-1" in ended.output
+    said = "ok         log group /aws/app in us-east-1: its log streams can be listed and read, such as s\n"
+    assert said in ended.output
 
 
 def test_a_source_that_is_forgotten_starts_anew(home: Home) -> None:

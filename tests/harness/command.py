@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -90,6 +91,13 @@ def new_home(emulator: Emulator) -> Iterator[Home]:
 def decoded(datagrams: Sequence[bytes]) -> list[Any]:
     """Return the JSON of the messages, without the header."""
     return [json.loads(datagram.removeprefix(b"1:Wazuh-AWS:")) for datagram in datagrams]
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface on which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 def kill(process: "subprocess.Popen[str]") -> None:
