@@ -112,7 +112,7 @@ def test_an_address_that_cannot_be_had_is_a_warning_and_the_run_goes_on(home: Ho
         taken.listen()
         address = f"{host}:{taken.getsockname()[1]}"
         process = daemon(address)
-        wait_until(lambda: (home.state.parent / "aws-s3.prom").exists())
+        wait_until((home.state.parent / "aws-s3.prom").exists)
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=120)
     assert process.returncode == 0
