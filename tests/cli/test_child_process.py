@@ -7,9 +7,12 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from aws_s3.cli.child_process import run_in_child
+from tests.faults.ground import is_alive
+from tests.harness.command import wait_until
 
 
 def test_the_exit_code_is_that_of_the_work() -> None:
@@ -97,6 +100,38 @@ def test_a_signal_is_passed_on_and_then_ends_the_caller(number: signal.Signals) 
     output, _ = process.communicate(timeout=120)
     assert output.decode() == f"{number.name} received."
     assert process.returncode == {signal.SIGINT: 2, signal.SIGTERM: 143}[number]
+
+
+def begun(program: str = PROGRAM) -> tuple["subprocess.Popen[bytes]", psutil.Process]:
+    """Start the caller; return it and its child, which is at work."""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, bufsize=0)
+    assert process.stdout
+    assert [process.stdout.readline(), process.stdout.readline()] == [b"begun\n", b"ready\n"]
+    [child] = psutil.Process(process.pid).children()
+    return process, child
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_work_ends_with_its_caller_also_while_it_is_stopped(stopped: bool) -> None:
+    process, child = begun()
+    if stopped:
+        child.suspend()
+    process.kill()
+    process.communicate(timeout=120)
+    wait_until(lambda: not is_alive(child))
+
+
+def test_work_that_is_stopped_does_not_keep_the_caller_from_ending() -> None:
+    process, child = begun(
+        PROGRAM.replace("import os,", "import aws_s3.cli.child_process as it, os,", 1).replace(
+            "def work", "it._SECONDS_TO_STOP = 1\ndef work", 1
+        )
+    )
+    child.suspend()
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=120)
+    assert (process.returncode, output.decode()) == (143, "SIGTERM received.")
+    assert not is_alive(child)
 
 
 @pytest.mark.slow
