@@ -140,9 +140,9 @@ def steady_reader(stream: Any, stall_seconds: float) -> Callable[[int], bytes]:
     """Return a function that reads at most so many bytes as soon as there are any, empty at the end.
 
     It raises TimeoutError if reading took `stall_seconds` without 1 kB of progress: a time-out of the
-    socket never comes while single bytes drip in. urllib3 before 2.2 cannot read so: there is no deadline.
+    socket never comes while single bytes drip in. A stream that cannot read so has no deadline.
     """
-    read_some: Callable[[int], bytes] | None = getattr(stream, "read1", None)
+    read_some = prompt_reader(stream)
     if read_some is None:
         return lambda size: bytes(stream.read(size))
     progress, waited = 0, 0.0
@@ -160,6 +160,23 @@ def steady_reader(stream: Any, stall_seconds: float) -> Callable[[int], bytes]:
         return chunk
 
     return read
+
+
+def prompt_reader(stream: Any) -> Callable[[int], bytes] | None:
+    """Return the function of a response that reads at most so many bytes as soon as there are any; None without one.
+
+    Responses of urllib3 before 2.2 keep theirs inside: `_fp` is http.client's response, and within `_error_catcher`
+    failures become urllib3's own.
+    """
+    inner = getattr(stream, "_fp", None)
+    if hasattr(stream, "read1") or not (hasattr(inner, "read1") and hasattr(stream, "_error_catcher")):
+        return getattr(stream, "read1", None)
+
+    def read_some(size: int) -> bytes:
+        with stream._error_catcher():
+            return bytes(inner.read1(size))
+
+    return read_some
 
 
 class _SteadyBody(StreamingBody):  # type: ignore[misc]

@@ -21,6 +21,7 @@ from aws_s3.aws.botocore_internals import (
     on_get_answered,
     on_get_sent,
     on_listing_answered,
+    prompt_reader,
     steady_body,
 )
 from aws_s3.aws.listing_parser import parse_contents
@@ -82,7 +83,7 @@ def test_pool_gives_connections_for_gets_and_takes_them_back() -> None:
 def test_body_of_an_answer_is_read_steadily_by_this_botocore_and_urllib3() -> None:
     with Server(answer) as server:
         body = client(server).get_object(Bucket="logs", Key="a")["Body"]
-        assert hasattr(body._raw_stream, "read1")
+        assert prompt_reader(body._raw_stream)
         steady = steady_body(body, server.url, 60)
         assert steady is not body and steady.read(3) == b"con"
         assert list(steady.iter_chunks(2)) == [b"te", b"nt"]

@@ -107,6 +107,9 @@ def serving(
 
 
 def client(server: LogType, **config: Any) -> Any:
+    # Releases of botocore before 1.36 check no body, and do not know the setting.
+    if "response_checksum_validation" in Config.OPTION_DEFAULTS:
+        config["response_checksum_validation"] = "when_required"
     return boto3.client(
         "s3",
         endpoint_url=f"http{'s' if server.certificate else ''}://127.0.0.1:{server.server_port}",
@@ -117,7 +120,6 @@ def client(server: LogType, **config: Any) -> Any:
         config=Config(
             user_agent="aws-s3",
             proxies={},
-            response_checksum_validation="when_required",
             max_pool_connections=50,
             **config,
         ),
