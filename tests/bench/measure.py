@@ -66,7 +66,7 @@ class Ground:
             process = subprocess.Popen(
                 command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
             )
-            with _watched_memory(process.pid) as peak:
+            with watched_memory(process.pid) as peak:
                 output, _ = process.communicate()
             seconds, cpu = time.perf_counter() - start, _children_cpu() - cpu
         if process.returncode:
@@ -127,12 +127,12 @@ def _count(end: socket.socket, received: list[int]) -> None:
 
 
 @contextmanager
-def _watched_memory(pid: int) -> Iterator[Callable[[], int]]:
-    """Look at the process and its children until the end; the function tells the peak of their sum."""
+def watched_memory(pid: int, pause: float = _SAMPLE_S) -> Iterator[Callable[[], int]]:
+    """Look at the process and its children every `pause` seconds until the end; the function tells their peak sum."""
     peak, ended = [0], Event()
 
     def watch() -> None:
-        while not ended.wait(_SAMPLE_S):
+        while not ended.wait(pause):
             with suppress(psutil.Error):
                 process = psutil.Process(pid)
                 family = [process, *process.children(recursive=True)]

@@ -145,6 +145,8 @@ class Front:
         self.faults: Sequence[OssecSyntaxError] = ()
         self.hidden: set[str] = set()
         """Keys that listings do not show yet."""
+        self.listed: dict[str, bytes] = {}
+        """Contents whose size and ETag listings still show, although the objects were replaced."""
         self.page_size = 1000
         self.hanging = 0
         """How many answers of now have fallen silent."""
@@ -173,6 +175,7 @@ class Front:
         """Be a flawless endpoint from now on; requests are counted anew."""
         self.faults = ()
         self.hidden = set()
+        self.listed = {}
         self.hanging = 0
         self._asked.clear()
 
@@ -235,10 +238,13 @@ class Front:
         ):
             folder, found, _ = keys[at][len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
             last = f"{prefix}{folder}{delimiter}{_BEHIND_ALL}" if found else keys[at]
-            entries.append(_folder(last[:-1]) if found else _entry(last, self.objects.get(last, b"")))
+            entries.append(_folder(last[:-1]) if found else _entry(last, self._as_listed(last)))
             at = bisect_right(keys, last)
         more = at < len(keys) and keys[at].startswith(prefix)
         return Answer(body=_page(entries, last if more else ""))
+
+    def _as_listed(self, key: str) -> bytes:
+        return self.listed.get(key) or self.objects.get(key, b"")
 
     def _handler(self) -> type[StreamRequestHandler]:
         front = self

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.faults import disk, front, processes, services
+from tests.faults import disk, front, memory, processes, services
 from tests.faults.front import Answer, OssecSyntaxError, Request, after, fault, of, refusal, share
 from tests.faults.ground import FEW, MANY, SKIP, Ground, Run, Scenario, SlowListener, end_soon, is_told, seconds_to_end
 from tests.harness.command import wait_until
@@ -555,6 +555,7 @@ SCENARIOS = [
     Scenario("odd archives and JSON", disk.odd_objects),
     Scenario("terminal gone", terminal_gone, (3,)),
     Scenario("odd folder, zone, language", strange_surroundings),
+    *memory.SCENARIOS,
     *processes.SCENARIOS,
 ]
 
@@ -568,6 +569,7 @@ LONG = [
     Scenario("state cut off", disk.state_damaged(disk.cut_off)),
     Scenario("state no database", disk.state_damaged(disk.no_database)),
     Scenario("state a folder", disk.state_damaged(disk.folder)),
+    *memory.LONG,
     *services.SCENARIOS,
 ]
 """What takes minutes: `python -m tests.faults` plays it too."""
