@@ -168,7 +168,7 @@ def prompt_reader(stream: Any) -> Callable[[int], bytes] | None:
     Responses of urllib3 before 2.2 keep theirs inside: `_fp` is http.client's response, and within `_error_catcher`
     failures become urllib3's own.
     """
-    inner = getattr(stream, "_fp", None)
+    inner: Any = getattr(stream, "_fp", None)
     if hasattr(stream, "read1") or not (hasattr(inner, "read1") and hasattr(stream, "_error_catcher")):
         return getattr(stream, "read1", None)
 
