@@ -99,9 +99,12 @@ class S3Bucket:
             recent.append(set(objects))
             yield list(objects.values())
 
-    def level(self, prefix: str, start_after: str = "") -> Level:
-        """Return the first page of the folders and objects right under `prefix` that sort after `start_after`."""
-        page = next(self._list(Prefix=prefix, Delimiter="/", StartAfter=start_after))
+    def level(self, prefix: str, start_after: str = "", end: str = "/") -> Level:
+        """Return the first page of the folders and objects right under `prefix` that sort after `start_after`.
+
+        With an empty `end`, the objects are all those whose keys begin with the prefix.
+        """
+        page = next(self._list(Prefix=prefix, Delimiter=end, StartAfter=start_after))
         folders = [folder["Prefix"][len(prefix) : -1] for folder in page.get("CommonPrefixes", ())]
         return Level(folders, _objects(page), bool(page.get("IsTruncated")))
 

@@ -1,6 +1,6 @@
 """The contents of a bucket, found by listing folders and a few keys.
 
-The number of requests does not grow with the bucket.
+The number of requests does not grow with the bucket. A path whose keys fit into one page takes one request.
 
 Among folders of one shape (accounts, regions, IDs) a few are looked into; the others are only named. In folders of
 dates, the first and the newest day are looked into, and no day between them.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import groupby, takewhile
 from typing import Protocol
 
 from aws_s3.aws.s3 import Level, S3Object
@@ -24,10 +25,14 @@ MOST_REQUESTS = 400
 _ACCOUNTS_LOOKED_INTO = 40
 _FOLDERS_LOOKED_INTO = 6
 _PAGES_OF_A_FOLDER = 20
+_LARGE_OF_A_SHAPE = 2
+"""So many folders of one shape that do not fit into a page show that the others do not either."""
+
 _AFTER_DIGITS = ":"
 _AFTER_ANY_KEY = "\U0010ffff"
 _DATED_FOLDER = re.compile(r"(?:[A-Za-z_]+=)?20\d\d(?:-?\d\d-?\d\d)?", re.ASCII)
 _NUMBERED_FOLDER = re.compile(r"(?:[A-Za-z_]+=)?(\d{1,2})", re.ASCII)
+_PADDED_DAY = re.compile(r"(?:[A-Za-z_]+=)?20\d\d(?:-?\d\d-?\d\d|/(?:[A-Za-z_]+=)?0\d/(?:[A-Za-z_]+=)?\d\d)/", re.ASCII)
 _DATE = re.compile(r"(?<!\d)20\d\d([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?!\d)", re.ASCII)
 _ACCOUNT = re.compile(r"(?:[A-Za-z_-]+=)?(\d{12})", re.ASCII)
 _REGION = re.compile(rf"(?:[A-Za-z_-]+=)?({REGION_NAME.pattern})", re.ASCII)
@@ -38,8 +43,8 @@ _WORDS_OF_A_NAME = 5
 class Levels(Protocol):
     """The part of a bucket that an inspection uses; each call is a request."""
 
-    def level(self, prefix: str, start_after: str = "") -> Level:
-        """Return the first page of the folders and objects right under `prefix`."""
+    def level(self, prefix: str, start_after: str = "", end: str = "/") -> Level:
+        """Return the first page of the folders and objects right under `prefix`; without `end`, of all objects."""
 
     def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
         """Yield the objects under `prefix` that sort after `start_after`, by the page."""
@@ -86,10 +91,29 @@ class Inventory:
     requests: int = 0
 
 
+@dataclass(frozen=True)
+class _Folder:
+    """A folder to look into. `may_fit`: all of its keys may fit into one page.
+
+    `first_key` is the key of its first object, which was looked at already, or empty.
+    """
+
+    prefix: str
+    may_fit: bool = True
+    first_key: str = ""
+
+
 @dataclass
 class _Visit:
-    """The contents of one folder: prefixes of folders, some of its objects, and the levels listed for dates."""
+    """The contents of one folder: prefixes of folders, some of its objects, and the levels listed for dates.
 
+    `prefix` is that of the folder, or of a deeper one that holds all of its keys. `is_large`: they take several pages.
+    """
+
+    folder: _Folder
+    prefix: str
+    first_key: str = ""
+    is_large: bool = False
     folders: list[str] = field(default_factory=list)
     objects: list[S3Object] = field(default_factory=list)
     levels: dict[str, Level] = field(default_factory=dict)
@@ -114,12 +138,13 @@ class Inspection:
         self._sources: dict[tuple[str, ...], FoundSource] = {}
         self._strangers: dict[str, str] = {}
         self._visits: Counter[str] = Counter()
+        self._large: Counter[str] = Counter()
         self._by_shape: dict[str, set[tuple[str, ...]]] = {}
         self._named_only: list[str] = []
 
     def run(self, prefix: str = "") -> Inventory:
         """Look at the keys that begin with `prefix`. Raises the errors of listing."""
-        folders = [prefix]
+        folders = [_Folder(prefix)]
         while folders and self._found.requests < MOST_REQUESTS:
             now, later = folders[:_FOLDERS_LOOKED_INTO], folders[_FOLDERS_LOOKED_INTO:]
             visits = list(self._executor.map(self._visit, now))
@@ -128,21 +153,39 @@ class Inspection:
             if self._progress:
                 self._progress(self._found)
         self._name_others()
-        self._found.not_seen = folders
+        self._found.not_seen = [folder.prefix for folder in folders]
         self._found.strangers = sorted(self._strangers.values())
         return self._found
 
-    def _visit(self, prefix: str) -> _Visit:
+    def _visit(self, folder: _Folder) -> _Visit:
         """Look into one folder, and where its folders are dates into the first and the newest day."""
-        visit, dated = _Visit(), list[str]()
-        for level in self._pages(prefix, visit):
+        visit, dated = _Visit(folder, folder.prefix, folder.first_key), list[str]()
+        may_fit = folder.may_fit and self._large[_shape(folder.prefix)] < _LARGE_OF_A_SHAPE
+        if may_fit and not self._is_large(visit):
+            return visit
+        for level in self._pages(visit.prefix, visit):
             visit.objects += _representatives(level.objects)
             for name in level.folders:
-                (dated if _DATED_FOLDER.fullmatch(name) else visit.folders).append(f"{prefix}{name}/")
+                (dated if _DATED_FOLDER.fullmatch(name) else visit.folders).append(f"{visit.prefix}{name}/")
         for day in self._day_folders(dated, visit):
             visit.objects += _representatives(next(self._bucket.pages(day), []))
             visit.requests += 1
         return visit
+
+    def _is_large(self, visit: _Visit) -> bool:
+        """Look at the first page of a folder's keys; tell whether there are more, and go down to where they are."""
+        page = self._bucket.level(visit.prefix, end="")
+        visit.requests += 1
+        visit.objects += _of_each_folder(page.objects)
+        visit.is_large = page.has_more
+        if page.has_more and page.objects:
+            visit.first_key = page.objects[0].key
+            below = _before_dates(visit.prefix, visit.first_key, page.objects[-1].key)
+            if below != visit.prefix:
+                visit.requests += 1
+                behind = self._bucket.level(visit.prefix, f"{below}{_AFTER_ANY_KEY}", end="")
+                visit.prefix = visit.prefix if behind.objects or behind.has_more else below
+        return visit.is_large
 
     def _pages(self, prefix: str, visit: _Visit) -> Iterator[Level]:
         """Yield the pages of a folder. If keys with a date fill a page, those up to their newest are left out."""
@@ -180,7 +223,10 @@ class Inspection:
         """Return the folders of the first and the newest day, or the one folder of both."""
         if not dated:
             return ()
-        ends = ((0, dated[0]), (-1, dated[-1]))
+        first_key = visit.first_key
+        ends = [(-1, dated[-1])]
+        if not (first_key.startswith(dated[0]) and _PADDED_DAY.match(first_key, len(visit.prefix))):
+            ends.insert(0, (0, dated[0]))
         return dict.fromkeys(self._day_folder(folder, visit, place) for place, folder in ends)
 
     def _day_folder(self, folder: str, visit: _Visit, place: int) -> str:
@@ -196,16 +242,20 @@ class Inspection:
             folder = f"{folder}{numbers[sorted(numbers)[place]]}/"
         return folder
 
-    def _taken_in(self, visit: _Visit) -> Iterator[str]:
+    def _taken_in(self, visit: _Visit) -> Iterator[_Folder]:
         """Count the keys that a visit saw; yield the folders to look into."""
         self._found.requests += visit.requests
+        self._large[_shape(visit.folder.prefix)] += visit.is_large
         for item in visit.objects:
             self._note(item)
         for folder in visit.folders:
             shape = _shape(folder)
             self._visits[shape] += 1
             if self._visits[shape] <= (_ACCOUNTS_LOOKED_INTO if shape.endswith("{account}/") else _FOLDERS_LOOKED_INTO):
-                yield folder
+                # The only folder of a large one is large too.
+                yield _Folder(
+                    folder, len(visit.folders) > 1, visit.first_key if visit.first_key.startswith(folder) else ""
+                )
             else:
                 self._named_only.append(folder)
 
@@ -228,6 +278,20 @@ class Inspection:
             region = next((found[1] for name in names if (found := _REGION.fullmatch(name))), "")
             for identity in self._by_shape.get(_shape(folder), ()):
                 self._sources[identity].add_place(account, region)
+
+
+def _before_dates(prefix: str, first_key: str, last_key: str) -> str:
+    """Return the deepest folder under the prefix that both keys lie in, without the folders of dates."""
+    first, last = (key[len(prefix) :].split("/")[:-1] for key in (first_key, last_key))
+    shared = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    names = takewhile(lambda name: not _DATED_FOLDER.fullmatch(name), (name for name, _ in shared))
+    return prefix + "".join(f"{name}/" for name in names)
+
+
+def _of_each_folder(objects: Iterable[S3Object]) -> Iterator[S3Object]:
+    """Yield the representatives of each folder that the objects lie in."""
+    for _, items in groupby(objects, key=lambda item: item.key.rpartition("/")[0]):
+        yield from _representatives(items)
 
 
 def _representatives(objects: Iterable[S3Object]) -> list[S3Object]:

@@ -15,6 +15,7 @@ from aws_s3.console.line_format import printable
 from aws_s3.console.tables import print_report, shortened
 from aws_s3.console.terminal import STDERR
 from aws_s3.errors import EmptyBucketError
+from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.recognition import Reading
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.settings import BucketJob, Settings
@@ -97,6 +98,16 @@ def _of_source(bucket: str, source: FoundSource) -> Iterator[str]:
             yield f"  {name}: {_listed(sorted(values))}"
     yield f"  {command_line(bucket, source)}"
     yield from (f"  {line}" for line in ossec_block(bucket, source))
+    if unknown := _unknown_to_wazuh(reading):
+        refusal = f"Wazuh's daemon refuses this block, because it does not know {unknown}"
+        yield f"  {refusal}: keep it for aws-s3 --config FILE"
+
+
+def _unknown_to_wazuh(reading: Reading) -> str:
+    """Return the part of the block that only this program knows, empty if there is none."""
+    if not LOG_TYPES[reading.type].is_of_wazuh():
+        return f"the type {reading.type}"
+    return "<layout>" if reading.layout else ""
 
 
 def _title(reading: Reading) -> str:
@@ -136,6 +147,7 @@ def _described(bucket: str, source: FoundSource) -> dict[str, Any]:
         "example": source.example,
         "command": command_line(bucket, source),
         "ossec_conf": "\n".join(ossec_block(bucket, source)),
+        "wazuh_daemon_takes_it": not _unknown_to_wazuh(reading),
     }
 
 

@@ -34,6 +34,7 @@ _OPTIONS = {tag: f"--{tag}" for tag in (*_ACCESS, *_KEYS, *_LOGS, "aws_log_group
     "name": "--bucket",
     "path": "--trail_prefix",
     "path_suffix": "--trail_suffix",
+    "layout": "--layout",
     "sqs_name": "--queue",
     "discard_regex": "--discard-regex",
     "remove_from_bucket": "--remove",
@@ -60,7 +61,7 @@ class _Kind:
 
 _KINDS = {
     "bucket": _Kind(
-        ("name", "path", "path_suffix", "remove_from_bucket", *_LOGS, *_ACCESS, *_KEYS, "discard_regex"),
+        ("name", "path", "path_suffix", "layout", "remove_from_bucket", *_LOGS, *_ACCESS, *_KEYS, "discard_regex"),
         "--type",
         LOG_TYPES,
         needs="name",

@@ -13,7 +13,8 @@ from aws_s3.log_types.layout import Account, DateFormat, Layout, Partition
 
 ACCOUNT_AND_REGION = ("bucket_path", "aws_account_id", "aws_region", "log_key")
 ACCOUNT_ONLY = ("bucket_path", "aws_account_id", "log_key")
-
+OWN_ROWS = "collection_"
+"""The beginning of the names of tables that Wazuh's own module does not have."""
 
 _EXTENSIONS = (
     *(".gz", ".zip", ".bz2", ".xz", ".zst", ".snappy", ".log", ".json", ".jsonl", ".ndjson", ".csv", ".parquet"),
@@ -43,6 +44,11 @@ class LogType(Decoder):
     account_in_name: ClassVar[bool] = False
 
     @classmethod
+    def is_of_wazuh(cls) -> bool:
+        """Tell whether Wazuh's own module and daemon know the type."""
+        return not cls.table.startswith(OWN_ROWS)
+
+    @classmethod
     def with_layout(cls, layout: Layout) -> "LogType":
         """Return the type for objects that lie in another layout; an account of the layout is in each event."""
         has_account = any(isinstance(level, Account) for level in layout.levels)
@@ -58,7 +64,7 @@ class LogType(Decoder):
     @classmethod
     def table_of(cls, dates: DateFormat) -> str:
         """Return the table of rows of keys with such dates: our own where Wazuh's own module would mistake them."""
-        return f"collection_{cls.table}" if dates.own_rows else cls.table
+        return f"{OWN_ROWS}{cls.table}" if dates.own_rows else cls.table
 
     def check_path(self, path: str) -> None:
         """Raise InvalidTypeError when objects of this type cannot lie under `path`."""

@@ -26,21 +26,39 @@ def days(source: FoundSource) -> tuple[date, date]:
     return source.first, source.newest
 
 
+@pytest.mark.parametrize("page_size", [1000, 3])
 @pytest.mark.parametrize("name", sorted(KEYS))
-def test_each_type_is_found_with_its_path_and_days(name: str) -> None:
+def test_each_type_is_found_with_its_path_and_days(name: str, page_size: int) -> None:
     keys = [f"p/q/{moved(KEYS[name], day)}" for day in (FIRST, date(2020, 2, 29), date(2021, 1, 9), NEWEST)]
-    found, store = inspected(keys)
+    found, store = inspected(keys, page_size=page_size)
     [source] = found.sources
     assert source.reading.type == name
     assert source.reading.path.startswith("p/q/")
     assert days(source) == (FIRST, NEWEST)
     assert (found.strangers, found.not_seen) == ([], [])
-    assert found.requests == len(store.lists) <= 25
+    assert found.requests == len(store.lists) <= (1 if page_size > len(keys) else 25)
 
 
 def test_everything_in_one_bucket_is_told_apart() -> None:
     found, _ = inspected(f"{name}/{key}" for name, key in KEYS.items())
     assert sorted(source.reading.type for source in found.sources) == sorted(KEYS)
+    assert found.requests == 1
+
+
+def test_every_type_with_more_objects_than_a_page_is_told_apart() -> None:
+    keys = [f"{name}/{moved(key, FIRST + timedelta(number * 7))}" for name, key in KEYS.items() for number in range(60)]
+    found, store = inspected(keys, page_size=50)
+    assert {source.reading.type: days(source) for source in found.sources} == dict.fromkeys(
+        KEYS, (FIRST, FIRST + timedelta(59 * 7))
+    )
+    assert found.requests == len(store.lists) <= 180
+
+
+def test_small_folders_beside_large_ones_take_a_request_each() -> None:
+    keys = [f"large/{moved(KEYS['cloudtrail'], FIRST + timedelta(number))}" for number in range(60)]
+    found, store = inspected([*keys, *(f"{name}/{key}" for name, key in KEYS.items())], page_size=50)
+    assert {source.reading.type for source in found.sources} == set(KEYS)
+    assert found.requests == len(store.lists) <= len(KEYS) + 15
 
 
 def test_load_balancers_of_one_folder_are_told_apart() -> None:
@@ -50,7 +68,8 @@ def test_load_balancers_of_one_folder_are_told_apart() -> None:
 
 def test_accounts_and_regions_are_named() -> None:
     found, _ = inspected(
-        trail_key("a", region=region, account=account) for account in ACCOUNTS[:3] for region in REGIONS
+        (trail_key("a", region=region, account=account) for account in ACCOUNTS[:3] for region in REGIONS),
+        page_size=20,
     )
     [source] = found.sources
     assert (source.accounts, source.regions) == (set(ACCOUNTS[:3]), set(REGIONS))
@@ -88,7 +107,7 @@ def test_folder_with_more_folders_than_a_page_is_gone_through() -> None:
 
 def test_storage_classes_of_the_oldest_and_newest_are_named() -> None:
     keys = [moved(KEYS["cloudtrail"], day) for day in (FIRST, NEWEST)]
-    store = MemoryStore(dict.fromkeys(keys, b""))
+    store = MemoryStore(dict.fromkeys(keys, b""), page_size=1)
     store.classes[keys[0]] = "GLACIER"
     [source] = Inspection(store, AtOnce(), TODAY).run().sources
     assert source.storage_classes == {"GLACIER"}
@@ -116,7 +135,7 @@ def test_only_the_path_is_looked_at() -> None:
 
 
 def test_folders_that_no_request_is_left_for_are_named() -> None:
-    keys = [f"{chr(97 + number // 26)}{chr(97 + number % 26)}/{KEYS['cloudtrail']}" for number in range(600)]
-    found, _ = inspected(keys)
+    names = [f"{chr(97 + number // 26)}{chr(97 + number % 26)}" for number in range(600)]
+    found, _ = inspected(f"{name}/{moved(KEYS['cloudtrail'], day)}" for name in names for day in (FIRST, NEWEST))
     assert found.not_seen
     assert MOST_REQUESTS <= found.requests <= MOST_REQUESTS + 100

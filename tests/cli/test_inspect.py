@@ -15,7 +15,16 @@ from tests.wazuh.test_install import BODIES
 
 BUCKET = "acme-logs"
 STRANGER = "notes/todo.txt"
-OBJECTS = {f"{name}/{key}": gzip.compress(BODIES.get(name, "1 2 3").encode(), mtime=0) for name, key in KEYS.items()}
+HIVE = (
+    "hive/AWSLogs/aws-account-id=123456789012/aws-service=vpcflowlogs/aws-region=us-east-1/year=2021/month=06/day=10/"
+    "hour=01/123456789012_vpcflowlogs_us-east-1_fl-0123456789abcdef0_20210610T0115Z_a1b2c3d4.log.gz"
+)
+FIREHOSE = "firehose/app/year=2021/month=06/day=10/hour=01/app-1-2021-06-10-01-15-00-a1b2"
+VENDED = "vended/AWSLogs/123456789012/globalaccelerator/us-east-1/2021/06/10/a.log.gz"
+OBJECTS = {
+    f"{name}/{key}": gzip.compress(BODIES.get(name, "1 2 3").encode(), mtime=0) for name, key in KEYS.items()
+} | {HIVE: gzip.compress(b"1 2 3", mtime=0), FIREHOSE: b'{"a": 1}', VENDED: gzip.compress(b"a text")}
+ARCHIVED = f"cold/{KEYS['cloudtrail']}"
 
 
 @pytest.fixture
@@ -33,17 +42,27 @@ def report(home: Home, *options: str) -> dict[str, Any]:
 
 
 def test_each_command_line_collects_exactly_its_objects(home: Home, emulator: Emulator) -> None:
-    put_all(emulator, BUCKET, {**OBJECTS, STRANGER: b"x"})
+    # More keys than a page of a listing holds.
+    many = {f"custom/2021/06/11/01/events-{number:04}": b"{}" for number in range(1000)}
+    objects = {**OBJECTS, **many}
+    put_all(emulator, BUCKET, {**objects, STRANGER: b"x"})
+    emulator.client("s3").put_object(Bucket=BUCKET, Key=ARCHIVED, Body=b"x", StorageClass="GLACIER")
     found = report(home)
-    assert sorted(source["type"] for source in found["sources"]) == sorted(KEYS)
+    assert sorted(source["type"] for source in found["sources"]) == sorted(
+        [*KEYS, "vpcflow", "custom", "custom", "cloudtrail"]
+    )
     assert found["not_recognised"] == [STRANGER]
-    assert found["list_requests"] <= 200
+    assert found["list_requests"] <= 40
+    collected: set[str] = set()
     for source in found["sources"]:
         program, *words = shlex.split(source["command"])
         ended = home.run(*words)
         assert (program, ended.code) == ("aws-s3", 0), ended.output
-        files = [message["aws"]["log_info"]["log_file"] for message in ended.messages]
-        assert set(files) == {source["example"]}
+        files = {message["aws"]["log_info"]["log_file"] for message in ended.messages}
+        of_folder = {key for key in objects if key.startswith(source["example"].partition("/")[0] + "/")}
+        assert files == of_folder
+        collected |= files
+    assert collected == set(objects)
 
 
 def test_each_block_of_ossec_conf_collects_exactly_its_objects(home: Home, emulator: Emulator) -> None:
@@ -76,8 +95,20 @@ def test_report_is_read_by_people(home: Home, emulator: Emulator) -> None:
         "<only_logs_after>2021-JUN-10</only_logs_after>",
         "</bucket>",
     ]
+    assert not any("Wazuh's daemon" in line for line in lines)
     assert f"Not recognised: {STRANGER}" in lines
     assert lines[-1].endswith(" LIST requests")
+
+
+def test_blocks_that_wazuhs_own_daemon_refuses_are_named(home: Home, emulator: Emulator) -> None:
+    put_all(emulator, BUCKET, OBJECTS)
+    told = [line.strip() for line in home.run("-b", BUCKET, "--inspect").output.splitlines() if "daemon" in line]
+    assert len(told) == 9
+    start, end = "Wazuh's daemon refuses this block, because it does not know ", ": keep it for aws-s3 --config FILE"
+    assert told.count(f"{start}<layout>{end}") == 2
+    assert f"{start}the type cloudfront{end}" in told
+    refused = [source["type"] for source in report(home)["sources"] if not source["wazuh_daemon_takes_it"]]
+    assert len(refused) == 9 and refused.count("custom") == 2
 
 
 def test_only_the_path_is_inspected(home: Home, emulator: Emulator) -> None:

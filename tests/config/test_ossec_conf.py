@@ -101,6 +101,7 @@ TAGS = [
     ("bucket", "path", "a\\b", "-l a/b"),
     ("bucket", "path", "", "--trail_prefix="),
     ("bucket", "path_suffix", "/c/", "-L c"),
+    ("bucket", "layout", "{any}/{yyyy}/{mm}/{dd}/", "--layout {any}/{yyyy}/{mm}/{dd}/"),
     ("bucket", "remove_from_bucket", "yes", "-R"),
     ("bucket", "remove_from_bucket", "no", ""),
     *(("service", *row) for row in (*EVERYWHERE, *LOGS)),

@@ -46,11 +46,11 @@ class MemoryStore:
                 return
             start_after = keys[self.page_size - 1]
 
-    def level(self, prefix: str, start_after: str = "") -> Level:
-        self._ask(prefix, f"{start_after}/")
+    def level(self, prefix: str, start_after: str = "", end: str = "/") -> Level:
+        self._ask(prefix, f"{start_after}{end}")
         names: dict[str, str] = {}
         for key in self._keys(prefix):
-            folder, slash, _ = key[len(prefix) :].partition("/")
+            folder, slash, _ = key[len(prefix) :].partition(end) if end else (key[len(prefix) :], "", "")
             if key > start_after:
                 names[f"{prefix}{folder}{slash}"] = folder if slash else ""
         shown = dict(list(names.items())[: self.page_size])
