@@ -88,6 +88,18 @@ def get_through(pool: Any, path: str, headers: Mapping[str, str], expected: Expe
 
     `headers` are sent as they are. Raises OSError, HTTPException or urllib3's HTTPError.
     """
+    return _exchange(pool, path, headers, lambda response, length: _expected_body(response, length, expected))
+
+
+def body_through(pool: Any, path: str, headers: Mapping[str, str], stall_seconds: float) -> bytes | None:
+    """Do the same for an answer of unknown length: return the whole body of a success."""
+    return _exchange(pool, path, headers, lambda response, length: _whole_body(response, length, stall_seconds))
+
+
+def _exchange(
+    pool: Any, path: str, headers: Mapping[str, str], take: Callable[[Any, int | None], bytes | None]
+) -> bytes | None:
+    """GET `path`; `take` reads the body from urllib3's or http.client's response, whose length may be known."""
     connection = pool._get_conn()
     if connection.sock is None:
         # urllib3 opens connections, because it knows the time-outs and certificates.
@@ -96,14 +108,14 @@ def get_through(pool: Any, path: str, headers: Mapping[str, str], expected: Expe
             "GET", path, headers=headers, retries=False, assert_same_host=False, preload_content=False,
             decode_content=False,
         )  # fmt: skip
-        content = _expected_body(response, response.length_remaining, expected)
+        content = take(response, response.length_remaining)
         response.release_conn()
         return content
     try:
         # The methods of the base class: urllib3's own take as long again.
         HTTPConnection.request(connection, "GET", path, headers=headers)
         response = HTTPConnection.getresponse(connection)
-        content = _expected_body(response, response.length, expected)
+        content = take(response, response.length)
         if content is None:
             connection.close()
     except BaseException:
@@ -112,6 +124,18 @@ def get_through(pool: Any, path: str, headers: Mapping[str, str], expected: Expe
     finally:
         pool._put_conn(connection)
     return content
+
+
+def _whole_body(response: Any, length: int | None, stall_seconds: float) -> bytes | None:
+    """Read the body of a success to its end; close any other answer, and one that ends early."""
+    if response.status == _OK:
+        read = steady_reader(response, stall_seconds)
+        content = b"".join(iter(lambda: read(_READ), b""))
+        # http.client's response ends, and sets its connection free, only by a read of the rest.
+        if length in (None, len(content)) and not response.read():
+            return content
+    response.close()
+    return None
 
 
 def _expected_body(response: Any, length: int | None, expected: ExpectedAnswer) -> bytes | None:
@@ -247,8 +271,17 @@ def on_get_answered(client: Any, check: Callable[[dict[str, Any], str], None]) -
     client.meta.events.register("after-call.s3.GetObject", handle)
 
 
+def on_listing_sent(client: Any, see: Callable[[AWSPreparedRequest], None]) -> None:
+    """Let `see` look at each signed ListObjectsV2 request before it is sent."""
+
+    def handle(request: AWSPreparedRequest, **_: Any) -> None:
+        see(request)
+
+    client.meta.events.register("before-send.s3.ListObjectsV2", handle)
+
+
 def on_listing_answered(client: Any, parse: Callable[..., None]) -> None:
-    """Let `parse` move parts out of the answers of ListObjectsV2 before botocore parses the rest.
+    """Let `parse` take what it can out of the answers of ListObjectsV2 before botocore parses the rest.
 
     Releases of botocore without this event parse everything themselves, which is slower.
     """

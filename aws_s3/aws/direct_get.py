@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from threading import local
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError
@@ -20,11 +20,10 @@ from botocore.utils import percent_encode
 from urllib3.exceptions import HTTPError
 
 from aws_s3.aws.botocore_internals import ClientParts, ExpectedAnswer, get_through, on_get_sent
-from aws_s3.aws.sigv4 import signed_headers
+from aws_s3.aws.sigv4 import host_header, signed_headers
 
 _SCOPE = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/([a-z0-9-]+)/s3/aws4_request,")
 _PATH_SAFE = "/~"
-_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -100,15 +99,10 @@ class DirectGet:
             # The client is about to give this pool the certificates to trust, and to use it.
             pool = self._parts.pools.connection_from_url(request.url)
             url = urlsplit(request.url[: 1 - len(end)])
-            self._thread.learned = _Address(_host(url), url.path, scope[1], _text(request.headers["User-Agent"]), pool)
+            self._thread.learned = _Address(
+                host_header(url), url.path, scope[1], _text(request.headers["User-Agent"]), pool
+            )
 
 
 def _text(header: str | bytes) -> str:
     return header.decode() if isinstance(header, bytes) else header
-
-
-def _host(url: SplitResult) -> str:
-    """Return the host as the Host header has it: without the protocol's default port."""
-    name = url.hostname or ""
-    name = f"[{name}]" if ":" in name else name
-    return name if url.port in (None, _PORTS[url.scheme]) else f"{name}:{url.port}"

@@ -7,32 +7,14 @@ from typing import IO, Any, Protocol
 
 from aws_s3.aws.botocore_internals import on_listing_answered
 from aws_s3.aws.config_file import TransferConfig
-from aws_s3.aws.download import Downloader
+from aws_s3.aws.download import STALL_SECONDS, Downloader
 from aws_s3.aws.error_table import FAILURES, not_from, translate, translate_object
-from aws_s3.aws.listing_parser import parse_contents
+from aws_s3.aws.listings import PARSED, DirectList, Listing, S3Object, parse_early
 from aws_s3.errors import StorageError
 
 _PAGES_REMEMBERED = 5
 KEYS_A_DELETION = 1000
 """The most keys that DeleteObjects takes."""
-
-
-_ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
-
-
-@dataclass(frozen=True)
-class S3Object:
-    """An object as a listing shows it; `size` in bytes, as stored, -1 if unknown."""
-
-    key: str
-    size: int
-    etag: str
-    storage_class: str = ""
-
-    @property
-    def is_archived(self) -> bool:
-        """Whether it has to be restored before it can be read."""
-        return self.storage_class in _ARCHIVES
 
 
 @dataclass(frozen=True)
@@ -78,24 +60,24 @@ class S3Bucket:
         self._client = client
         self._bucket = bucket
         self._downloader = Downloader(client, bucket, downloads)
-        on_listing_answered(client, parse_contents)
+        self._direct = DirectList(client, enabled=downloads.direct_get, stall_seconds=STALL_SECONDS)
+        on_listing_answered(client, parse_early)
 
     def folders(self, prefix: str, end: str = "/") -> Iterator[str]:
         """Yield the names of the folders right under `prefix`, of all pages; with another `end`, the names up to it."""
         for page in self._list(Prefix=prefix, Delimiter=end):
-            for folder in page.get("CommonPrefixes", ()):
-                yield folder["Prefix"][len(prefix) : -1]
+            yield from (folder[len(prefix) : -1] for folder in page.folders)
 
     def holds(self, prefix: str) -> bool:
         """Tell whether any key begins with `prefix`."""
-        return bool(next(self._list(Prefix=prefix, MaxKeys=1)).get("Contents"))
+        return bool(next(self._list(Prefix=prefix, MaxKeys=1)).objects)
 
     def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
         """Yield the objects under `prefix` that sort after `start_after`, in key order, by the page."""
         # Some servers name a key twice, in one page or in pages that follow each other.
         recent: deque[set[str]] = deque(maxlen=_PAGES_REMEMBERED)
         for page in self._list(Prefix=prefix, StartAfter=start_after):
-            objects = {item.key: item for item in _objects(page) if not any(item.key in keys for keys in recent)}
+            objects = {item.key: item for item in page.objects if not any(item.key in keys for keys in recent)}
             recent.append(set(objects))
             yield list(objects.values())
 
@@ -105,8 +87,7 @@ class S3Bucket:
         With an empty `end`, the objects are all those whose keys begin with the prefix.
         """
         page = next(self._list(Prefix=prefix, Delimiter=end, StartAfter=start_after))
-        folders = [folder["Prefix"][len(prefix) : -1] for folder in page.get("CommonPrefixes", ())]
-        return Level(folders, _objects(page), bool(page.get("IsTruncated")))
+        return Level([folder[len(prefix) : -1] for folder in page.folders], page.objects, page.token is not None)
 
     def get(self, wanted: S3Object) -> IO[bytes]:
         """Return the object's content; one over 32 MB is a temporary file, which the caller closes."""
@@ -136,33 +117,25 @@ class S3Bucket:
             for error in answer.get("Errors", ())
         ]
 
-    def _list(self, **request: Any) -> Iterator[dict[str, Any]]:
+    def _list(self, **request: Any) -> Iterator[Listing]:
         request["Bucket"] = self._bucket
         while True:
-            try:
-                page = self._client.list_objects_v2(**request)
-            except FAILURES as error:
-                raise translate(error, f"bucket {self._bucket}") from error
-            if not _is_listing(page) or page.get("NextContinuationToken", "") == request.get("ContinuationToken"):
+            page = self._direct.page(request) or self._through_client(request)
+            if page is None or page.token == request.get("ContinuationToken", ""):
                 # A portal or proxy on the way answers 200 too. An empty listing would say that all is well,
                 # and the same page again and again would never end.
                 raise StorageError(not_from("S3", f"bucket {self._bucket}"))
             yield page
-            if not page.get("IsTruncated"):
+            if page.token is None:
                 return
-            request["ContinuationToken"] = page["NextContinuationToken"]
+            request["ContinuationToken"] = page.token
 
-
-def _objects(page: Mapping[str, Any]) -> list[S3Object]:
-    return [
-        S3Object(item["Key"], item["Size"], item.get("ETag", ""), item.get("StorageClass", ""))
-        for item in page.get("Contents", ())
-    ]
-
-
-def _is_listing(page: Mapping[str, Any]) -> bool:
-    """Tell whether the page has the members that all of S3's pages have."""
-    if "IsTruncated" not in page or (page["IsTruncated"] and "NextContinuationToken" not in page):
-        return False
-    folders_named = all("Prefix" in folder for folder in page.get("CommonPrefixes", ()))
-    return folders_named and all("Key" in item and "Size" in item for item in page.get("Contents", ()))
+    def _through_client(self, request: Mapping[str, Any]) -> Listing | None:
+        """Return a page; None if the answer is no listing of S3's."""
+        try:
+            with self._direct.learning():
+                answer = self._client.list_objects_v2(**request)
+        except FAILURES as error:
+            raise translate(error, f"bucket {self._bucket}") from error
+        listing: Listing | None = answer.get(PARSED) or Listing.of_page(answer)
+        return listing

@@ -1,4 +1,4 @@
-"""Signs GETs of S3 objects with AWS Signature Version 4, in a tenth of the time that botocore takes.
+"""Signs GETs of S3 with AWS Signature Version 4, in a tenth of the time that botocore takes.
 
 Rules: the S3 API reference, "Authenticating Requests (AWS Signature Version 4)". The tests compare
 these signatures with botocore's.
@@ -9,8 +9,10 @@ import hmac
 from functools import lru_cache, reduce
 from time import gmtime, strftime, struct_time
 from typing import Protocol
+from urllib.parse import SplitResult
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
+_PORTS = {"http": 80, "https": 443}
 _NO_BODY = hashlib.sha256().hexdigest()
 
 
@@ -23,11 +25,12 @@ class Credentials(Protocol):
 
 
 def signed_headers(
-    host: str, path: str, region: str, credentials: Credentials, now: struct_time | None = None
+    host: str, path: str, region: str, credentials: Credentials, now: struct_time | None = None, *, query: str = ""
 ) -> dict[str, str]:
-    """Return the headers of a GET of `path`, percent-encoded and without a query, signed for S3 in `region`.
+    """Return the headers of a GET of `path`, percent-encoded, signed for S3 in `region`.
 
-    `host` has its port, unless that is the protocol's default. `now` is UTC.
+    `host` has its port, unless that is the protocol's default. `now` is UTC. `query` is percent-encoded and
+    sorted by name.
     """
     time = strftime("%Y%m%dT%H%M%SZ", now or gmtime())
     headers = {"host": host, "x-amz-content-sha256": _NO_BODY, "x-amz-date": time}
@@ -35,7 +38,7 @@ def signed_headers(
         headers["x-amz-security-token"] = credentials.token
     names = ";".join(headers)
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    request = f"GET\n{path}\n\n{lines}\n{names}\n{_NO_BODY}"
+    request = f"GET\n{path}\n{query}\n{lines}\n{names}\n{_NO_BODY}"
     scope = f"{time[:8]}/{region}/s3/aws4_request"
     text = "\n".join((_ALGORITHM, time, scope, hashlib.sha256(request.encode()).hexdigest()))
     signature = _digest(_signing_key(credentials.secret_key, time[:8], region), text).hex()
@@ -52,3 +55,10 @@ def _signing_key(secret_key: str, day: str, region: str) -> bytes:
 def _digest(key: bytes, text: str) -> bytes:
     # Not hmac.digest(): it releases the interpreter lock, and getting it back from busy threads takes longer.
     return hmac.new(key, text.encode(), "sha256").digest()
+
+
+def host_header(url: SplitResult) -> str:
+    """Return the host of a URL as the Host header has it: without the protocol's default port."""
+    name = url.hostname or ""
+    name = f"[{name}]" if ":" in name else name
+    return name if url.port in (None, _PORTS[url.scheme]) else f"{name}:{url.port}"

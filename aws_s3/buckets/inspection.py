@@ -15,7 +15,8 @@ from datetime import date
 from itertools import groupby, takewhile
 from typing import Protocol
 
-from aws_s3.aws.s3 import Level, S3Object
+from aws_s3.aws.listings import S3Object
+from aws_s3.aws.s3 import Level
 from aws_s3.log_types.layout import REGION_NAME
 from aws_s3.log_types.recognition import Reading, readings
 from aws_s3.log_types.strays import is_stray

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from datetime import date
 
-from aws_s3.aws.s3 import Bucket, S3Object
+from aws_s3.aws.listings import S3Object
+from aws_s3.aws.s3 import Bucket
 from aws_s3.log_types.layout import Partition
 
 _LAST_DATE_CHARACTER = "9"

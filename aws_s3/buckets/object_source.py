@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeAlias
 
-from aws_s3.aws.s3 import Bucket, S3Object
+from aws_s3.aws.listings import S3Object
+from aws_s3.aws.s3 import Bucket
 from aws_s3.errors import CollectorError
 from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.stats import RunStats

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator
 
-from aws_s3.aws.s3 import S3Object
+from aws_s3.aws.listings import S3Object
 from aws_s3.buckets.object_source import Found, ListingContext, ObjectSource, Origin, WorkItem
 from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.levels import DEBUG_2, about

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice
 
-from aws_s3.aws.s3 import S3Bucket, S3Object
+from aws_s3.aws.listings import S3Object
+from aws_s3.aws.s3 import S3Bucket
 from aws_s3.aws.session import Session, known_regions
 from aws_s3.buckets.discovery import Discovery
 from aws_s3.buckets.nothing_found import about_key, hint, nearest_key, nothing_of_any_day

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import IO, NoReturn
 
 from aws_s3.aws.config_file import TransferConfig
-from aws_s3.aws.s3 import KEYS_A_DELETION, Bucket, S3Bucket, S3Object
+from aws_s3.aws.listings import S3Object
+from aws_s3.aws.s3 import KEYS_A_DELETION, Bucket, S3Bucket
 from aws_s3.aws.session import Session, known_regions
 from aws_s3.buckets.collector import Collector, Context
 from aws_s3.buckets.object_source import WorkItem

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
 
-from aws_s3.aws.s3 import Bucket, S3Object
+from aws_s3.aws.listings import S3Object
+from aws_s3.aws.s3 import Bucket
 from aws_s3.codec.libraries import check_libraries
 from aws_s3.pipeline.decode import Batches, ObjectDecoder
 from aws_s3.pipeline.event_rules import EventRules

@@ -24,7 +24,7 @@ from aws_s3.aws.botocore_internals import (
     prompt_reader,
     steady_body,
 )
-from aws_s3.aws.listing_parser import parse_contents
+from aws_s3.aws.listings import PARSED, Listing, S3Object, parse_early
 from tests.harness.aws_server import Answer, Request, Server
 
 LISTING = b"""<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
@@ -116,9 +116,9 @@ def test_exception_of_the_check_is_that_of_the_call() -> None:
 def test_listing_is_seen_before_botocore_parses_it() -> None:
     with Server(answer) as server:
         s3 = client(server)
-        on_listing_answered(s3, parse_contents)
+        on_listing_answered(s3, parse_early)
         # botocore would stop at a time that is none.
-        assert s3.list_objects_v2(Bucket="logs")["Contents"] == [{"Key": "a", "Size": 1, "ETag": ""}]
+        assert s3.list_objects_v2(Bucket="logs")[PARSED] == Listing([S3Object("a", 1, "")], [], None)
 
 
 def test_parser_raises_one_class_for_every_answer_that_is_not_awss() -> None:

@@ -16,7 +16,8 @@ from botocore.exceptions import ReadTimeoutError
 
 from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.download import Downloader
-from aws_s3.aws.s3 import S3Bucket, S3Object
+from aws_s3.aws.listings import S3Object
+from aws_s3.aws.s3 import S3Bucket
 from aws_s3.errors import UnavailableError
 from tests.harness.aws_server import Certificate, make_certificate
 

@@ -12,7 +12,8 @@ from botocore.config import Config
 
 from aws_s3.aws import download
 from aws_s3.aws.config_file import TransferConfig
-from aws_s3.aws.s3 import S3Bucket, S3Object
+from aws_s3.aws.listings import S3Object
+from aws_s3.aws.s3 import S3Bucket
 from aws_s3.errors import ObjectError, StorageError, UnavailableError
 from tests.harness.aws_server import Answer, Request, Server, xml_error
 

@@ -7,7 +7,8 @@ import pytest
 from botocore.config import Config
 
 from aws_s3.aws.config_file import TransferConfig
-from aws_s3.aws.s3 import S3Bucket, S3Object
+from aws_s3.aws.listings import S3Object
+from aws_s3.aws.s3 import S3Bucket
 from aws_s3.errors import StorageError, UnavailableError
 from tests.harness.aws_server import Answer, Server
 from tests.harness.emulator import ACCOUNT, Emulator

@@ -34,6 +34,16 @@ def test_headers_are_those_of_botocore(
     assert signed_headers(host, path, region, credentials, now) == {"host": host, **theirs}
 
 
+@given(HOSTS, st.dictionaries(st.sampled_from(["prefix", "delimiter", "start-after", "list-type"]), st.text()))
+def test_query_is_signed_as_by_botocore(host: str, given: dict[str, str]) -> None:
+    pairs = sorted((name, percent_encode(value.encode("utf-8", "replace"))) for name, value in given.items())
+    query = "&".join("=".join(pair) for pair in pairs)
+    credentials = ReadOnlyCredentials("a", "s", None)
+    theirs = signed_by_botocore(f"https://{host}/logs?{query}", "eu-west-1", credentials)
+    now = strptime(theirs["x-amz-date"], TIME)
+    assert signed_headers(host, "/logs", "eu-west-1", credentials, now, query=query) == {"host": host, **theirs}
+
+
 def test_requests_are_signed_for_the_present_time_in_utc() -> None:
     headers = signed_headers("h", "/k", "r", ReadOnlyCredentials("a", "s", None))
     assert 0 <= time() - timegm(strptime(headers["x-amz-date"], TIME)) < 10

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_s3.aws.s3 import S3Object
+from aws_s3.aws.listings import S3Object
 from aws_s3.buckets.listing import list_partition
 from aws_s3.log_types.layout import SLASHED, UNPADDED, DateFormat, Partition
 from aws_s3.log_types.server_access import FLAT, SLASHED_BY_YEAR

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import pytest
 
-from aws_s3.aws.s3 import S3Object
+from aws_s3.aws.listings import S3Object
 from aws_s3.buckets.object_source import WorkItem
 from aws_s3.buckets.reader import BucketReader
 from aws_s3.codec.json_and_lines import text_lines
@@ -276,7 +276,7 @@ LARGE = """
 import gzip, io, json, resource, sys, zlib
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.log_types.layout import SLASHED, Partition
-from aws_s3.aws.s3 import S3Object
+from aws_s3.aws.listings import S3Object
 from aws_s3.buckets.object_source import WorkItem
 from aws_s3.buckets.reader import BucketReader
 from aws_s3.pipeline.event_rules import EventRules

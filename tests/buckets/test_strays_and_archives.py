@@ -9,7 +9,7 @@ from typing import IO
 
 import pytest
 
-from aws_s3.aws.s3 import S3Object
+from aws_s3.aws.listings import S3Object
 from aws_s3.errors import CollectorError
 from aws_s3.state.failed_objects import FailedObject
 from tests.harness.collecting import ACCOUNT, DAY, Collection, trail, trail_key

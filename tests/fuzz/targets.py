@@ -17,8 +17,9 @@ from unittest import mock
 from botocore.awsrequest import AWSResponse
 
 from aws_s3.aws.config_file import ConfigFile, TransferConfig
+from aws_s3.aws.listings import S3Object
 from aws_s3.aws.queue_address import QueueAddress
-from aws_s3.aws.s3 import S3Bucket, S3Object
+from aws_s3.aws.s3 import S3Bucket
 from aws_s3.aws.service_api import ServiceApi
 from aws_s3.aws.session import Session
 from aws_s3.aws.sqs import SqsQueue

@@ -5,7 +5,8 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
 
-from aws_s3.aws.s3 import Level, S3Object
+from aws_s3.aws.listings import S3Object
+from aws_s3.aws.s3 import Level
 from aws_s3.errors import CollectorError, StorageError, UnavailableError
 
 ARCHIVED = UnavailableError(StorageError("InvalidObjectState: it is in an archive."), archived=True)

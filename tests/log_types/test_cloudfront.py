@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from aws_s3.aws.s3 import S3Object
+from aws_s3.aws.listings import S3Object
 from aws_s3.buckets.discovery import Discovery
 from aws_s3.buckets.listing import list_partition
 from aws_s3.codec.records import Event

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aws_s3.aws.s3 import S3Object
+from aws_s3.aws.listings import S3Object
 from aws_s3.buckets.object_source import WorkItem
 from aws_s3.buckets.reader import BucketReader
 from aws_s3.codec.records import BadRecord, Event

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from aws_s3.aws.config_file import TransferConfig
-from aws_s3.aws.s3 import S3Bucket, S3Object
+from aws_s3.aws.listings import S3Object
+from aws_s3.aws.s3 import S3Bucket
 from tests.harness.command import Home, new_home
 from tests.servers.processes import Endpoint, rclone
 from tests.servers.test_ministack import BUCKET, SINCE, both, trail
@@ -69,3 +70,12 @@ def test_direct_get_signs_every_key_as_the_server_does(folder: Path, server: End
     for item in [*listed, *listed]:
         with bucket.get(S3Object(item.key, item.size, item.etag)) as content:
             assert content.read().decode() == item.key
+
+
+def test_direct_listing_signs_every_prefix_as_the_server_does(folder: Path, server: Endpoint) -> None:
+    for name in STRANGE:
+        write(folder, f"{name}/{name}")
+    bucket = S3Bucket(server.client("s3"), BUCKET, TransferConfig())
+    assert bucket.holds("")
+    for name in STRANGE:
+        assert bucket.holds(f"{name}/"), name

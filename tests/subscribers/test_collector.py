@@ -19,8 +19,9 @@ import pytest
 
 from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.error_table import translate
+from aws_s3.aws.listings import S3Object
 from aws_s3.aws.queue_address import QueueAddress
-from aws_s3.aws.s3 import S3Bucket, S3Object
+from aws_s3.aws.s3 import S3Bucket
 from aws_s3.aws.sqs import Message, SqsQueue
 from aws_s3.errors import CredentialsError, Interrupted, QueueMissingError, SinkConnectError, SinkSendError
 from aws_s3.log_types.cloudtrail import CloudTrail
