@@ -118,6 +118,7 @@ class Application:
             NonBlockingWriter(descriptor),
             settings.debug,
             deduplicate=not isinstance(job, ConfiguredJob),
+            add_up=not settings.keeps_running,
             line_format=_line_format(settings, source),
             daily=DailyWarnings(settings.state_dir, source, _today()) if self._is_under_daemon else None,
             secrets=settings.access.secrets,

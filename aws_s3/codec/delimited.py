@@ -8,6 +8,7 @@ above a limit that is global to the process. Splitting at the quotes is also fas
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice
 from urllib.parse import unquote
 
@@ -24,6 +25,33 @@ _LONGEST_RECORD = 1 << 20
 
 _MOST_COLUMNS = 1000
 """Columns that an event has at most, so that a line of blanks does not become an event of millions of members."""
+
+
+@dataclass(frozen=True)
+class SurplusColumns:
+    """Lines of a type that have more columns than have names: how many lines and objects, and their most columns."""
+
+    kind: str
+    first_key: str
+    lines: int
+    known: int
+    most: int
+    objects: int = 1
+
+    def plus(self, other: "SurplusColumns") -> "SurplusColumns":
+        """Return both together."""
+        return replace(
+            self,
+            lines=self.lines + other.lines,
+            known=min(self.known, other.known),
+            most=max(self.most, other.most),
+            objects=self.objects + other.objects,
+        )
+
+    def __str__(self) -> str:
+        place = f"{self.objects} objects, {self.first_key} first," if self.objects > 1 else self.first_key
+        lines = f"{self.lines} lines of type {self.kind} in {place}"
+        return f"{lines} have up to {self.most} columns instead of {self.known}"
 
 
 class Columns:
@@ -55,16 +83,12 @@ class Columns:
         return self.for_lines(1, _limit(fields))
 
     def warn(self) -> None:
-        """Log a WARNING if lines had more columns than have names."""
+        """Log a WARNING if lines had more columns than have names; the console adds those of a run up to one."""
         if self._longer:
             log.warning(
-                "%d lines of type %s in %s have more than the %d known columns, %d at most; the others are sent as "
-                "column_N",
-                self._longer,
-                self._kind,
-                self._key,
-                self._known,
-                len(self._names),
+                "%s known columns; the others are sent as column_N",
+                SurplusColumns(self._kind, self._key, self._longer, self._known, len(self._names)),
+                extra={"adds_up": self._kind, "is_standing": True},
             )
 
 

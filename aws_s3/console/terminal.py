@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
+from typing import Any
 
 from aws_s3.console.daily_warnings import DailyWarnings
 from aws_s3.console.line_format import LineFormat, TextFormat
@@ -76,6 +77,8 @@ class ConsoleHandler(logging.Handler):
         self._daily: DailyWarnings | None = None
         self._secrets = Secrets()
         self._counts: dict[Kind, int] = {}
+        self._add_up = True
+        self._sums: dict[str, logging.LogRecord] = {}
         self.make_room: Callable[[], None] = lambda: None
 
     def attach(
@@ -84,13 +87,15 @@ class ConsoleHandler(logging.Handler):
         debug: int,
         *,
         deduplicate: bool = True,
+        add_up: bool = True,
         line_format: LineFormat | None = None,
         daily: DailyWarnings | None = None,
         secrets: Secrets | None = None,
     ) -> None:
         """Write the lines of all the program's loggers to `lines` from now on, and none of the libraries'.
 
-        `deduplicate` writes each kind of line once at level 0. `daily`, if given, decides whether a WARNING
+        `deduplicate` writes each kind of line once at level 0. `add_up` writes lines that are parts of a sum at the
+        end, as one. `daily`, if given, decides whether a WARNING
         that says the same in each run is written. `secrets` masks lines and tracebacks.
         """
         self._lines = lines
@@ -99,6 +104,7 @@ class ConsoleHandler(logging.Handler):
         self._daily = daily
         self._secrets = secrets or self._secrets
         self._deduplicate = deduplicate and debug == 0
+        self._add_up = add_up
         logger = logging.getLogger("aws_s3")
         logger.handlers = [self]
         logger.setLevel(_THRESHOLDS[debug])
@@ -109,13 +115,28 @@ class ConsoleHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record as one line; its traceback follows, indented, at debug 2 and above."""
+        if self._add_up and getattr(record, "adds_up", False):
+            self._take_part(record)
+            return
         kind = _kind(record)
         self._counts[kind] = self._counts.get(kind, 0) + 1
         if self._deduplicate and self._counts[kind] > 1:
             return
-        if self._daily and getattr(record, "is_standing", False) and not self._daily.is_due(str(record.msg)):
-            return
-        self._write(record)
+        if self._is_due(record):
+            self._write(record)
+
+    def _take_part(self, record: logging.LogRecord) -> None:
+        """Add the record's argument, which has `plus`, to those of the same wording about the same."""
+        part: Any = record.args
+        about = f"{record.msg} {record.__dict__['adds_up']}"
+        if about in self._sums:
+            total: Any = self._sums[about].args
+            self._sums[about].args = (total[0].plus(part[0]),)
+        else:
+            self._sums[about] = record
+
+    def _is_due(self, record: logging.LogRecord) -> bool:
+        return not (self._daily and getattr(record, "is_standing", False)) or self._daily.is_due(str(record.msg))
 
     def announce(self, text: str) -> None:
         """Write an INFO line at any level of detail."""
@@ -135,7 +156,11 @@ class ConsoleHandler(logging.Handler):
             self._lines.write(line)
 
     def finish(self) -> None:
-        """Write how many lines were held back or lost."""
+        """Write the sums, and how many lines were held back or lost."""
+        for record in self._sums.values():
+            if self._is_due(record):
+                self._write(record)
+        self._sums.clear()
         for (text, error), count in list(self._counts.items()):
             if self._deduplicate and count > 1:
                 text = _ARGUMENT.sub("…", text.replace("%s", error.__name__, 1) if error else text)

@@ -134,7 +134,8 @@ def test_missing_columns_are_left_out_and_those_without_a_name_have_a_number(cap
     short = {"a": "1", "b": "2"}
     assert events == [{"a": "1"}, short, {**short, "column_3": "3"}, {**short, "column_3": "3", "column_4": "4"}]
     assert [record.getMessage() for record in caplog.records] == [
-        "2 lines of type alb in some/key have more than the 2 known columns, 4 at most; the others are sent as column_N"
+        "2 lines of type alb in some/key have up to 4 columns instead of 2 known columns; "
+        "the others are sent as column_N"
     ]
     assert caplog.records[0].levelno == logging.WARNING
 
@@ -181,4 +182,4 @@ def test_columns_of_tables_that_have_no_name_are_told_once(caplog: pytest.LogCap
     rows = [["1"], *([["1", "2", "3"]] * 300), ["1", "2", "3", "4"]]
     assert len(list(column_batches([rows], ("a", "b"), "alb", "some/key"))) > 3
     [record] = caplog.records
-    assert record.getMessage().startswith("301 lines of type alb in some/key have more than the 2 known columns, 4 at")
+    assert record.getMessage().startswith("301 lines of type alb in some/key have up to 4 columns instead of 2 known")

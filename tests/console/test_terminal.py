@@ -14,12 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aws_s3.codec.delimited import named
 from aws_s3.console.line_format import printable
 from aws_s3.console.terminal import ConsoleHandler, NonBlockingWriter
 from aws_s3.errors import CredentialsError, StorageError
 from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3
 
 log = logging.getLogger("aws_s3.test")
+SURPLUS = "known columns; the others are sent as column_N"
 
 
 @contextmanager
@@ -72,6 +74,28 @@ def say_all() -> None:
 )
 def test_each_level_shows_what_is_its(debug: int, more: list[str]) -> None:
     assert printed(debug, say_all) == ["ERROR: an error", "WARNING: a warning", *more]
+
+
+@pytest.mark.parametrize("debug", [0, 1])
+def test_surplus_columns_of_all_objects_are_one_line_at_the_end(debug: int) -> None:
+    def say() -> None:
+        for kind, key, lengths in (("alb", "a", [1, 4]), ("alb", "b", [3, 3]), ("nlb", "c", [3]), ("alb", "d", [2])):
+            assert list(named([["x"] * length for length in lengths], ("n", "m"), kind, key))
+        log.error("an error")
+
+    assert printed(debug, say) == [
+        "ERROR: an error",
+        f"WARNING: 3 lines of type alb in 2 objects, a first, have up to 4 columns instead of 2 {SURPLUS}",
+        f"WARNING: 1 lines of type nlb in c have up to 3 columns instead of 2 {SURPLUS}",
+    ]
+
+
+def test_surplus_columns_are_told_at_once_by_a_run_without_an_end() -> None:
+    lines: list[str] = []
+    with shown(0, lines) as terminal:
+        terminal.attach(terminal._lines, 0, add_up=False)
+        assert list(named([["x", "y"]], ("n",), "alb", "a"))
+    assert lines == [f"WARNING: 1 lines of type alb in a have up to 2 columns instead of 1 {SURPLUS}"]
 
 
 @pytest.mark.parametrize("debug", [0, 1])
