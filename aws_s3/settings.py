@@ -198,7 +198,7 @@ class Settings:
     `metrics_file` is written when the run ends, and served at the host and port of `metrics_listen`. `json_lines`
     writes log lines as JSON. `keeps_running` is true with --follow and --daemon, whose lines have time stamps.
     `max_events` is how many events a second are sent at most: 0 for no limit, None for as many as Wazuh has room
-    for.
+    for. `unused` are the options of which the job reads nothing, as the user wrote them, with the reason.
     """
 
     job: Job
@@ -214,3 +214,4 @@ class Settings:
     json_lines: bool = False
     keeps_running: bool = False
     max_events: int | None = None
+    unused: tuple[tuple[str, str], ...] = ()

@@ -39,6 +39,8 @@ def _part_for(settings: Settings, stop_request: StopRequest, began: datetime, st
         from aws_s3.cli.iam_policy import print_policy
 
         return partial(print_policy, [(settings.access, job)])
+    for option, reason in settings.unused:
+        log.warning("%s is not used: %s.", option, reason, extra=STANDING)
     _warn_of_future(job, began)
     if isinstance(job, BucketJob) and settings.purpose is Purpose.DRY_RUN:
         from aws_s3.cli.dry_run import preview_bucket

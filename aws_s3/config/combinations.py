@@ -166,6 +166,37 @@ _RULES = (
 )
 
 
+_OF_BUCKETS = dict.fromkeys(
+    (
+        *("--aws_organization_id", "--aws_account_id", "--trail_prefix", "--trail_suffix"),
+        *("--remove", "--lookback-days"),
+    ),
+    "it is for buckets",
+)
+_OF_LOG_GROUPS = dict.fromkeys(("--aws_log_groups", "--remove-log-streams"), "it is for log groups")
+_OF_QUEUES = {"--queue": "it is for subscribers"}
+_NOT_OF_SERVICES = dict.fromkeys(("--aws_account_alias", "--type"), "it is for buckets and subscribers")
+_NOT_OF_QUEUES = dict.fromkeys(("--only_logs_after", "--reparse"), "the queue's messages name what is read")
+
+
+def unused(options: argparse.Namespace, given: Iterable[str]) -> dict[str, str]:
+    """Return by long name the reason why the job reads nothing of an option that was given.
+
+    They are no error, because Wazuh's own module takes them without a word.
+    """
+    reasons: dict[str, str] = {}
+    if options.bucket is not None:
+        reasons = _OF_QUEUES | _OF_LOG_GROUPS
+    elif options.service is not None:
+        reasons = _OF_QUEUES | _OF_BUCKETS | _NOT_OF_SERVICES
+        reasons |= {} if options.service == ServiceName.CLOUDWATCH_LOGS else _OF_LOG_GROUPS
+    elif options.subscriber is not None:
+        reasons = _OF_BUCKETS | _OF_LOG_GROUPS | _NOT_OF_QUEUES
+    if options.discard_regex is None:
+        reasons |= {"--discard-field": "it needs --discard-regex"}
+    return {name: reasons[name] for name in given if name in reasons}
+
+
 def check_combination(options: argparse.Namespace, given: Collection[str]) -> None:
     """Raise UsageError for options that do not go together; `given` are the long names of those that were given."""
     _check_source([source for source in SOURCES if source in given])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from aws_s3.config.combinations import NOT_IN_FILE, check_combination
+from aws_s3.config.combinations import NOT_IN_FILE, check_combination, unused
 from aws_s3.config.options import DEFAULT_TYPE, TYPE_ALIASES, OptionParser, build_parser
 from aws_s3.config.options_file import Line, read_options
 from aws_s3.config.spelling import Spelling
@@ -44,7 +44,8 @@ def parse(arguments: Sequence[str]) -> Settings:
         check_combination(options, spelling.written)
     except UsageError as error:
         raise UsageError(error.message, *(spelling.written.get(name, name) for name in error.options)) from None
-    return _settings(options)
+    idle = tuple((spelling.written[name], reason) for name, reason in unused(options, spelling.written).items())
+    return replace(_settings(options), unused=idle)
 
 
 def _with_file(options: argparse.Namespace, spelling: Spelling, parser: OptionParser) -> argparse.Namespace:

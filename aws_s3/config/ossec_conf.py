@@ -168,7 +168,8 @@ class _ConfReader:
         if kind.needs and kind.needs not in given:
             raise OssecSyntaxError(block.line, f"<{block.tag}> needs <{kind.needs}>")
         words = (*words, *self._words(given))
-        _check(words, block, given)
+        for option, reason in _checked(words, block, given).unused:
+            self.warn(given.get(_TAGS.get(option, ""), block), f"is not used: {reason}")
         name = given[kind.needs].text if kind.needs else block.attributes["type"].strip()
         return Block(f"{block.tag} {name} (line {block.line})", words, schedule_of(given, self.warn))
 
@@ -236,14 +237,19 @@ def _says_yes(given: Mapping[str, Element], tag: str, *, default: bool) -> bool:
     return _is_yes(given[tag]) if tag in given else default
 
 
-def _check(words: Iterable[str], block: Element, given: Mapping[str, Element]) -> None:
-    """Raise OssecSyntaxError for values that the command line would refuse, with tags in the place of options."""
+def _checked(words: Iterable[str], block: Element, given: Mapping[str, Element]) -> Settings:
+    """Return the block's settings.
+
+    Raises OssecSyntaxError for values that the command line would refuse, with tags in the place of options.
+    """
     try:
-        check_job(parse(tuple(words)))
+        settings = parse(tuple(words))
+        check_job(settings)
     except CollectorError as error:
         text = error.with_names(_SHOWN).removesuffix(".")
         named = (given[_TAGS[option]] for option in error.options if _TAGS.get(option) in given)
         raise OssecSyntaxError(next(named, block).line, f"<{block.tag}>: {text}") from None
+    return settings
 
 
 def _listed(tags: Iterable[str]) -> str:

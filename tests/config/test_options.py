@@ -702,3 +702,60 @@ def test_the_registries_have_an_entry_for_every_name_of_the_options() -> None:
 def test_log_streams_of_a_group_given_as_an_arn_are_not_deleted() -> None:
     with pytest.raises(UsageError, match="--remove-log-streams goes with names in --aws_log_groups, not with ARNs"):
         check_job(parse([*CLOUDWATCH, "-g", GROUP_ARN, "-P"]))
+
+
+_VALUES = {
+    "--type": "waf",
+    "--queue": "some-queue",
+    "--only_logs_after": "2021-06-01",
+    "--until": "2021-06-02",
+    "--regions": "eu-west-1",
+    "--aws_account_id": "123456789012",
+    "--aws_organization_id": "o-abcdefghij",
+    "--iam_role_arn": ROLE,
+    "--sts_endpoint": "http://127.0.0.1",
+    "--service_endpoint": "http://127.0.0.1",
+    "--output": "stdout",
+    "--log-format": "json",
+    "--metrics-listen": "127.0.0.1:9100",
+    "--layout": "{yyyy}/{mm}/{dd}/",
+    "--iam_role_duration": "900",
+}
+_NUMBERS = {"--debug": "1", "--workers": "7", "--limit": "3", "--max-eps": "3", "--max-behind": "5"}
+_NUMBERS |= {"--lookback-days": "9"}
+_ANSWERED_AT_ONCE = {"--help", "--version", "--print-completion"}
+_CHOSEN = {"--bucket", "--service", "--subscriber", "--config", "--status", "--daemon"}
+
+
+@pytest.mark.parametrize(
+    "action",
+    [each for each in build_parser().actions if each.option_strings[-1] not in _ANSWERED_AT_ONCE | _CHOSEN],
+    ids=lambda action: action.option_strings[-1],
+)
+@pytest.mark.parametrize(
+    "source",
+    [
+        BUCKET,
+        ("-sr", "inspector"),
+        ("-sr", "cloudwatchlogs", "-g", "app"),
+        ("-sb", "buckets", "-q", "queue"),
+        ("-sb", "security_hub", "-q", "queue"),
+    ],
+    ids=" ".join,
+)
+def test_no_option_is_met_with_silence(source: tuple[str, ...], action: Any) -> None:
+    """It changes the settings, is refused, or is told to do nothing."""
+    name = action.option_strings[-1]
+    value = {**_VALUES, **_NUMBERS}.get(name, "text")
+    words = (*source, name) if action.nargs == 0 else (*source, f"{name}={value}")
+    try:
+        found = parse(words)
+    except (UsageError, CollectorError):
+        return
+    usual = parse(source)
+    assert found != usual
+
+
+def test_an_option_without_use_is_told_as_it_was_written() -> None:
+    found = parse((*BUCKET, "-q", "queue", "-df", "eventName")).unused
+    assert found == (("-q", "it is for subscribers"), ("-df", "it needs --discard-regex"))

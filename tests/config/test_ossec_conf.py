@@ -121,7 +121,8 @@ BLOCKS = {
 def test_each_tag_is_its_option(file: Path, kind: str, tag: str, text: str, options: str) -> None:
     block, words = BLOCKS[kind]
     [found] = read(file, wodle(block.format(f"<{tag}>\n {text} </{tag}>"))).blocks
-    assert found.settings == parse([*words.split(), *options.split()])
+    expected = parse([*words.split(), *options.split()])
+    assert (found.settings.job, found.settings.access) == (expected.job, expected.access)
 
 
 def test_tags_that_need_another_come_with_it(file: Path) -> None:
