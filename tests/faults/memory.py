@@ -69,8 +69,8 @@ def many_rows_forgotten(ground: Ground) -> None:
         old = "replace(log_key, '2021/06/10', '2020/06/10') || printf('%08d', value)"
         database.execute(
             f"INSERT INTO cloudtrail ({columns}) WITH RECURSIVE numbers (value) AS (SELECT 1 UNION ALL "
-            f"SELECT value + 1 FROM numbers WHERE value < {_ROWS}) SELECT bucket_path, aws_account_id, aws_region, {old}, "
-            "processed_date, 20200610 FROM (SELECT * FROM cloudtrail WHERE aws_region = 'us-east-1' LIMIT 1), numbers"
+            f"SELECT value + 1 FROM numbers WHERE value < {_ROWS}) SELECT bucket_path, aws_account_id, aws_region, "
+            f"{old}, processed_date, 20200610 FROM (SELECT * FROM cloudtrail WHERE aws_region = 'us-east-1' LIMIT 1), numbers"
         )
         # Rows are forgotten when the newest day moves on.
         database.execute("UPDATE collection_partition SET place = '2021-06-08'")
