@@ -45,7 +45,13 @@ def collect_bucket(
         job = settled(job, log_type, bucket, settings.state_dir, began)
         keep_days = None if job.reparse else job.lookback_days
         state = BucketState(
-            settings.state_dir, log_type, job.source, began, keep_days, is_stopping=lambda: stop_request.is_set
+            settings.state_dir,
+            log_type,
+            job.source,
+            began,
+            keep_days,
+            is_stopping=lambda: stop_request.is_set,
+            mask=settings.access.secrets.mask,
         )
         opened.enter_context(closing(state))
         pacer = opened.enter_context(pacing(settings.output, settings.max_events, stop_request, stats))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime, timedelta, timezone
 
+from aws_s3.aws.queue_address import QueueAddress
 from aws_s3.config.log_groups import LogGroupSelection
 from aws_s3.config.ossec_conf import Wodle, read_ossec_conf
 from aws_s3.console.line_format import printable
@@ -49,12 +50,12 @@ def _only(found: Overview, wodle: Wodle) -> Overview:
     groups = [group for job in jobs if isinstance(job, ServiceJob) for group in job.log_groups]
     names = {LogGroupSelection.parse(group).name for group in groups}
     services = {job.name for job in jobs if isinstance(job, ServiceJob)}
-    queues = {job.queue for job in jobs if isinstance(job, SubscriberJob)}
+    queues = {QueueAddress.parse(job.queue).name for job in jobs if isinstance(job, SubscriberJob)}
     return Overview(
         sources=[known.get(source) or SourceStatus(source, None, [], ever_found=False) for source in buckets],
         log_streams=[stream for stream in found.log_streams if stream.group in names],
         scans=found.scans if ServiceName.INSPECTOR in services else [],
-        queues=[queue for queue in found.queues if queue.queue in queues],
+        queues=[queue for queue in found.queues if queue.name in queues],
     )
 
 
@@ -81,7 +82,7 @@ def _lines(found: Overview, settings: Settings, today: date) -> Iterator[str]:
     for source in found.sources:
         yield from _of_source(source, today)
     for queue in found.queues:
-        never = "" if queue.ever_found else ", never had an object of the type"
+        never = "" if queue.ever_found else ", never had an object of its type"
         yield f"{queue.type} in queue {queue.queue}: last complete run {queue.last_complete_run or 'unknown'}{never}"
         yield from _of_error(queue.last_error)
     if found.log_streams:

@@ -10,6 +10,7 @@ from pathlib import Path
 from aws_s3.errors import CollectorError, StateError, UnavailableError
 from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import Partition
+from aws_s3.secrets_mask import mask_patterns
 from aws_s3.settings import BucketLocation
 from aws_s3.state import failed_objects, partitions, sources
 from aws_s3.state.database import Database, Execute
@@ -41,7 +42,8 @@ class BucketState:
 
     `began` is the start of the run, UTC. Rows older than `keep_days` before a partition's newest day are
     forgotten; None keeps them all. `is_stopping` tells whether a signal asked the process to stop: then
-    another program's lock is not waited for. The source gets its record when its first partition begins.
+    another program's lock is not waited for. `mask` takes the secrets out of the texts of errors: whoever asks for
+    the status knows none of them. The source gets its record when its first partition begins.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class BucketState:
         keep_days: int | None,
         *,
         is_stopping: Stopping = lambda: False,
+        mask: Callable[[str], str] = mask_patterns,
     ) -> None:
         self._log_type = log_type
         self._began = began
@@ -65,10 +68,10 @@ class BucketState:
         self._processed = ProcessedObjects(self._database, log_type, location)
         with self._database.transaction() as execute:
             self._processed.create(execute)
-        self.source = SourceRecord(self._database, location, began, self._processed.last_processed)
+        self.source = SourceRecord(self._database, location, began, self._processed.last_processed, mask)
         """The source as a whole: whether it ever found an object, and its last error."""
         self._partitions = Partitions(self._database, self.source)
-        self.failed_objects = FailedObjects(self._database, self.source, began)
+        self.failed_objects = FailedObjects(self._database, self.source, began, mask)
         """The objects that failed, and those of which only a part was sent."""
 
     def close(self) -> None:

@@ -68,9 +68,13 @@ class _Attempts:
 
 
 class FailedObjects:
-    """The failed and the partly sent objects of one source. `now` is the start of the run, UTC."""
+    """The failed and the partly sent objects of one source.
 
-    def __init__(self, database: Database, source: SourceRecord, now: datetime) -> None:
+    `now` is the start of the run, UTC. `mask` takes the secrets out of the texts of errors.
+    """
+
+    def __init__(self, database: Database, source: SourceRecord, now: datetime, mask: Callable[[str], str]) -> None:
+        self._mask = mask
         self._database = database
         self._source = source
         self._now = now
@@ -198,7 +202,7 @@ class FailedObjects:
             "size": failed.size,
             "etag": failed.etag,
             "malformed": malformed,
-            "reason": str(error),
+            "reason": self._mask(str(error)),
             "exit_code": error.exit_code,
             "attempts": attempts.count,
             "next_attempt": attempts.next_at,

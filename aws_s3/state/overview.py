@@ -65,13 +65,18 @@ class SourceStatus:
 
 @dataclass(frozen=True)
 class QueueStatus:
-    """A queue that is read as one log type, and whether it ever gave an object of that type."""
+    """A queue, `NAME in REGION`, read as one log type or by one subscriber; whether it ever gave an object of that."""
 
     queue: str
     type: str
     last_complete_run: str | None
     last_error: LastError | None
     ever_found: bool
+
+    @property
+    def name(self) -> str:
+        """The queue's name without its region."""
+        return self.queue.partition(" ")[0]
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ A run that ends in the middle of a message records the objects, so that the next
 the rest when the message comes back.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from aws_s3.errors import CollectorError
+from aws_s3.secrets_mask import mask_patterns
 from aws_s3.state.database import Database, insert
 
 FILE = "aws_queues.db"
@@ -41,13 +42,14 @@ class QueueState:
     """The record for one queue. The file is created when there is something to record. Methods raise StateError.
 
     `rules` identifies the options that decide which event of an object has which number; a record made under
-    other rules does not count.
+    other rules does not count. `mask` takes the secrets out of the texts of errors.
     """
 
-    def __init__(self, folder: Path, queue: str, rules: str) -> None:
+    def __init__(self, folder: Path, queue: str, rules: str, mask: Callable[[str], str] = mask_patterns) -> None:
         self._path = folder / FILE
         self._queue = queue
         self._rules = rules
+        self._mask = mask
 
     def accepted_events(self) -> dict[Writing, int]:
         """Return how many events of which objects were accepted: the first ones of each."""
@@ -83,7 +85,7 @@ class QueueState:
             execute("DELETE FROM collection_queue_partial WHERE recorded < ?", (oldest,))
 
     def has_found(self, log_type: str) -> bool:
-        """Tell whether the queue ever gave an object of the type, a value of `--type`."""
+        """Tell whether the queue ever gave an object of the type: a value of `--type`, else of `--subscriber`."""
         if not self._path.exists():
             return False
         sql = "SELECT found FROM collection_queue WHERE queue = ? AND type = ?"
@@ -102,14 +104,9 @@ class QueueState:
 
     def note_error(self, log_type: str, error: CollectorError, began: datetime) -> None:
         """Remember an error of the run that began at `began`, in the place of an earlier run's."""
-        self._set(log_type, {"last_error": str(error), "last_error_at": began.isoformat(timespec="seconds")})
-
-    def forget(self) -> None:
-        """Take all that the state knows of the queue out of it."""
-        if self._path.exists():
-            with closing(self._open()) as database, database.transaction() as execute:
-                for table in ("collection_queue", "collection_queue_partial"):
-                    execute(f"DELETE FROM {table} WHERE queue = ?", (self._queue,))
+        self._set(
+            log_type, {"last_error": self._mask(str(error)), "last_error_at": began.isoformat(timespec="seconds")}
+        )
 
     def _set(self, log_type: str, values: Mapping[str, str]) -> None:
         columns = ", ".join(f"{column} = ?" for column in values)

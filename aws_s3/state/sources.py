@@ -35,7 +35,8 @@ class LastError:
 class SourceRecord:
     """The record of one source. It exists once the source had a partition: `ensure` makes it.
 
-    `began` is the start of the run, UTC; `last_run_of_wazuh` gives the time of the last run of Wazuh's own module.
+    `began` is the start of the run, UTC; `last_run_of_wazuh` gives the time of the last run of Wazuh's own module;
+    `mask` takes the secrets out of the texts of errors.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class SourceRecord:
         location: BucketLocation,
         began: datetime,
         last_run_of_wazuh: Callable[[], str | None],
+        mask: Callable[[str], str],
     ) -> None:
         self._database = database
+        self._mask = mask
         self._last_run_of_wazuh = last_run_of_wazuh
         # Types have no blanks.
         kind = f"{location.type} {location.layout}" if location.layout else location.type
@@ -104,7 +107,7 @@ class SourceRecord:
         with self._database.transaction() as execute:
             execute(
                 "UPDATE collection_source SET last_error = ?, last_error_at = ? WHERE id = ?",
-                (str(error), _text(self._began), self.id),
+                (self._mask(str(error)), _text(self._began), self.id),
             )
 
     def forget(self, execute: Execute) -> None:

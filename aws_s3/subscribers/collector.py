@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
@@ -14,7 +15,7 @@ from typing import TypeVar
 
 from aws_s3.aws.sqs import Message, Queue
 from aws_s3.codec.libraries import MissingLibraries
-from aws_s3.errors import ObjectError, StateError, UnavailableError
+from aws_s3.errors import CollectorError, ObjectError, StateError, UnavailableError
 from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3, about
 from aws_s3.pipeline.run import run_source
@@ -120,7 +121,7 @@ class QueueCollector:
         self._earlier: dict[Writing, int] = {}
         self._outdated: set[Writing] = set()
         self._failed: _Recent[str, Outcome] = _Recent()
-        self._exit_code = 0
+        self._failure: CollectorError | None = None
         self._libraries = MissingLibraries(object_format.decoder.kinds)
         self._strangers = Strangers(job.type, context.state, context.began)
 
@@ -128,15 +129,37 @@ class QueueCollector:
         """Collect until the queue is empty; return 0, or the exit code of the first failure.
 
         Raises the error that ends the whole run, Interrupted too. Before that, messages whose objects
-        were accepted are deleted, and all others are shown to other collectors.
+        were accepted are deleted, and all others are shown to other collectors. The state keeps the first
+        failure, or that there was none, for `--status`.
         """
+        try:
+            self._collect_all()
+        except CollectorError as error:
+            self._note(error)
+            raise
+        failure = self._finish()
+        self._note(failure)
+        return failure.exit_code if failure else 0
+
+    def _collect_all(self) -> None:
         with self._context.stop_request.deferred():
             self._earlier = self._context.state.accepted_events()
             self._context.delivery.sink.connect()
             with self._in_flight:
                 self._collect()
             self._in_flight.check()
-        return self._finish()
+
+    def _note(self, failure: CollectorError | None) -> None:
+        """Record how the run ended."""
+        state, name, began = self._context.state, self._job.type or self._job.name, self._context.began
+        # The failure itself is reported; a state that cannot be written is perhaps its reason.
+        with suppress(StateError):
+            if self._stats.objects:
+                state.note_found(name, began)
+            if failure:
+                state.note_error(name, failure, began)
+            else:
+                state.complete(name, began)
 
     def _collect(self) -> None:
         try:
@@ -192,7 +215,7 @@ class QueueCollector:
         task.outcome = task.outcome.with_failure(error)
         self._stats.count(error)
         if not self._job.skip_on_error:
-            self._exit_code = self._exit_code or error.exit_code
+            self._failure = self._failure or error
         if not self._libraries.tell(error):
             log.error(
                 "%s. The message stays in queue %s (delivery %d).",
@@ -305,7 +328,8 @@ class QueueCollector:
         except StateError as error:
             log.warning("Events of %d objects may be sent again. %s", len(accepted), error)
 
-    def _finish(self) -> int:
+    def _finish(self) -> CollectorError | None:
+        """Report what stays in the queue; return the run's first failure."""
         if self._failed:
             log.warning(
                 "%d messages stay in queue %s: their objects could not be read. The queue's redrive policy decides "
@@ -314,7 +338,7 @@ class QueueCollector:
                 self._queue.name,
             )
         self._strangers.report(self._queue.name)
-        return self._exit_code or next((failure.exit_code for failure in self._in_flight.failures), 0)
+        return self._failure or next(iter(self._in_flight.failures), None)
 
 
 class _Recent(dict[K, V]):

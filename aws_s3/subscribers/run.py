@@ -69,7 +69,12 @@ def _collect(
         context = Context(
             loading=loading,
             queue=queue,
-            state=QueueState(settings.state_dir, f"{queue.name} in {sqs.meta.region_name}", _numbering(job)),
+            state=QueueState(
+                settings.state_dir,
+                f"{queue.name} in {sqs.meta.region_name}",
+                _numbering(job),
+                settings.access.secrets.mask,
+            ),
             delivery=Delivery(sink, stop_request, stats, pacer),
             receives=DaemonExecutor(RECEIVES_AT_ONCE, "receive"),
             stop_request=stop_request,

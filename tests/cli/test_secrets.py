@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import front
+from tests.faults.ground import SKIP, Ground, new_ground
 from tests.harness.aws_server import Answer, Request, Server
 from tests.harness.command import Home, new_home
 from tests.harness.emulator import Emulator
@@ -115,3 +117,32 @@ def test_no_secret_is_printed(name: str, form: str, home: Home, tmp_path: Path) 
         assert secret not in printed
     if form == "JSON" and "wrong" not in name:
         assert all(json.loads(line) for line in ended.output.splitlines())
+
+
+@pytest.fixture
+def reflecting() -> Iterator[Ground]:
+    """Give a bucket whose objects are refused with everything that the request had."""
+
+    def refuse(request: front.Request, answer: front.Answer) -> front.Answer:
+        if request.kind != "GET":
+            return answer
+        reflected = reflect(Request("GET", request.name, request.headers, request.body))
+        return front.Answer(reflected.status, reflected.body)
+
+    with new_ground(1) as ground:
+        ground.put(3)
+        ground.front.faults = [refuse]
+        yield ground
+
+
+@pytest.mark.parametrize("options", [(), (SKIP,)], ids=["stopped", "skipped"])
+def test_no_secret_is_kept_for_those_who_ask_for_the_status(options: Sequence[str], reflecting: Ground) -> None:
+    reflecting.run(*options, environment={"AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": TOKEN})
+    # Nothing tells this command the values that were in use.
+    reflecting.command = reflecting.command[:1]
+    for form in ((), ("--json",)):
+        told = reflecting.run("--status", *form).output
+        assert "Object s3://" in told and ("***" in told or not form)
+        assert SECRET not in told and TOKEN not in told
+    for path in reflecting.state.parent.glob("*.db*"):
+        assert TOKEN.encode() not in path.read_bytes()

@@ -161,6 +161,35 @@ def test_times_are_utc(home: Home, emulator: Emulator) -> None:
     assert abs(datetime.now(timezone.utc) - last) < timedelta(hours=1)
 
 
+CONFIG = """<ossec_config><wodle name="aws-s3"><disabled>no</disabled><interval>10m</interval>
+<run_on_start>yes</run_on_start><subscriber type="buckets"><sqs_name>{}</sqs_name></subscriber>
+</wodle></ossec_config>"""
+
+
+def test_status_tells_of_queues(home: Home, emulator: Emulator, tmp_path: Path) -> None:
+    put_all(emulator, BUCKET, {"a.json": b'{"eventID": "a"}', "b.json.gz": b"no gzip"})
+    sqs = emulator.client("sqs")
+    url = sqs.create_queue(QueueName="q1")["QueueUrl"]
+    told = []
+    for key, code in (("none.json", 7), ("a.json", 0), ("b.json.gz", 8)):
+        body = {"Records": [{"s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}]}
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(body))
+        assert home.run("-sb", "buckets", "-q", "q1").code == code
+        told.append(home.run("--status"))
+        for message in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20 if code else 0).get("Messages", ()):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    assert [ended.code for ended in told] == [1, 0, 1]
+    first, second, third = (ended.output.splitlines() for ended in told)
+    assert first[0] == "buckets in queue q1 in us-east-1: last complete run unknown, never had an object of its type"
+    assert "none.json" in first[1] and first[2].startswith("PROBLEM: q1 in us-east-1 (buckets): Object s3://")
+    assert second[0].startswith("buckets in queue q1 in us-east-1: last complete run 20") and "never" not in second[0]
+    assert third[0] == second[0] and "b.json.gz" in third[1] and len(third) == 3
+    for name, lines in (("q1", 3), ("https://sqs.us-east-1.amazonaws.com/123456789012/q1", 3), ("q2", 1)):
+        config = tmp_path / "ossec.conf"
+        config.write_text(CONFIG.format(name))
+        assert len(home.run("--status", "--config", str(config)).output.splitlines()) == lines
+
+
 def test_time_that_runs_waited_for_wazuh_is_told(home: Home) -> None:
     content = Entries(waited=93.4, last_wait=31.0, ended=1_700_000_000).to_bytes("")
     (home.path / "wodles/aws" / NAME).write_bytes(content)

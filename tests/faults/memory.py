@@ -70,7 +70,8 @@ def many_rows_forgotten(ground: Ground) -> None:
         database.execute(
             f"INSERT INTO cloudtrail ({columns}) WITH RECURSIVE numbers (value) AS (SELECT 1 UNION ALL "
             f"SELECT value + 1 FROM numbers WHERE value < {_ROWS}) SELECT bucket_path, aws_account_id, aws_region, "
-            f"{old}, processed_date, 20200610 FROM (SELECT * FROM cloudtrail WHERE aws_region = 'us-east-1' LIMIT 1), numbers"
+            f"{old}, processed_date, 20200610 FROM numbers, "
+            "(SELECT * FROM cloudtrail WHERE aws_region = 'us-east-1' LIMIT 1)"
         )
         # Rows are forgotten when the newest day moves on.
         database.execute("UPDATE collection_partition SET place = '2021-06-08'")

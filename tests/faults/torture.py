@@ -163,7 +163,8 @@ def _workers(run: Run) -> list[psutil.Process]:
 
 def _all_of(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
     for process in processes:
-        if process.is_running():
+        # A process may end at any moment.
+        with suppress(psutil.NoSuchProcess):
             process.send_signal(number)
 
 

@@ -29,14 +29,3 @@ def test_queue_is_shown_with_its_last_run_and_error(tmp_path: Path) -> None:
     began = "2021-06-20T12:00:00+00:00"
     error = LastError("second", "2021-06-21T12:00:00+00:00")
     assert overview(tmp_path).queues == [QueueStatus("q", "cloudtrail", began, error, ever_found=False)]
-
-
-def test_queue_that_is_forgotten_is_as_new(tmp_path: Path) -> None:
-    queue = QueueState(tmp_path, "q", "rules")
-    queue.forget()
-    queue.note_found("cloudtrail", NOW)
-    queue.record({("bucket", "key", "version"): 3}, ())
-    queue.forget()
-    assert not queue.has_found("cloudtrail")
-    assert queue.accepted_events() == {}
-    assert overview(tmp_path).queues == []
