@@ -9,7 +9,9 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from getpass import getpass
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -17,15 +19,23 @@ from typing import Any
 import botocore.session
 import urllib3.exceptions
 from botocore.awsrequest import AWSPreparedRequest
-from botocore.credentials import ConfigProvider, CredentialResolver, EnvProvider
-from botocore.exceptions import ConfigParseError, ReadTimeoutError, ResponseStreamingError
+from botocore.credentials import AssumeRoleProvider, ConfigProvider, CredentialResolver, EnvProvider
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConfigParseError,
+    CredentialRetrievalError,
+    ReadTimeoutError,
+    RefreshWithMFAUnsupportedError,
+    ResponseStreamingError,
+)
 from botocore.parsers import ResponseParserError, ResponseParserFactory
 from botocore.response import StreamingBody
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.util import Timeout
 
 from aws_s3.aws.config_file import DEFAULT, ConfigFile, Profile, broken_file, expanded
-from aws_s3.errors import UnknownProfileError
+from aws_s3.errors import CollectorError, UnknownProfileError
 
 log = logging.getLogger(__name__)
 
@@ -368,6 +378,45 @@ def stripped(keys: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+class ToldChain(CredentialResolver):  # type: ignore[misc]
+    """A chain of credential providers whose failures all are botocore's errors, which name the provider.
+
+    Providers let errors of their files, commands and answers through as they come. `_refresh_using` makes credentials
+    of a role, when the first request is signed; without it, such an error is an unknown one.
+    """
+
+    def load_credentials(self) -> Any:
+        """Return the credentials of the first provider that has some; None if none has."""
+        for provider in self.providers:
+            with _told(provider.METHOD):
+                credentials = provider.load()
+            if credentials is None:
+                continue
+            if refresh := getattr(credentials, "_refresh_using", None):
+                credentials._refresh_using = _told(provider.METHOD)(refresh)
+            return credentials
+        return None
+
+
+@contextmanager
+def _told(provider: str) -> Iterator[None]:
+    try:
+        yield
+    except (BotoCoreError, ClientError, CollectorError):
+        raise
+    except Exception as error:
+        raise CredentialRetrievalError(provider=provider, error_msg=str(error) or type(error).__name__) from error
+
+
+def _ask_for_code(prompt: str) -> str:
+    """Ask for the code of an MFA device. Raises RefreshWithMFAUnsupportedError where no terminal is."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        raise RefreshWithMFAUnsupportedError from None
+    return getpass(prompt)
+
+
 class BotocoreSession(botocore.session.Session):  # type: ignore[misc]
     """botocore's session with our reading of the profile, and with `sts_options` for every STS client.
 
@@ -416,7 +465,10 @@ class BotocoreSession(botocore.session.Session):  # type: ignore[misc]
         if any(provider.METHOD == EnvProvider.METHOD for provider in chain.providers):
             keys = {name: os.environ[name] for name in _KEYS if name in os.environ}
             chain.insert_before(EnvProvider.METHOD, EnvProvider(environ=os.environ | stripped(keys)))
-        return chain
+        for provider in chain.providers:
+            if isinstance(provider, AssumeRoleProvider):
+                provider._prompter = _ask_for_code
+        return ToldChain(chain.providers)
 
     def configures_s3_endpoint(self) -> bool:
         """Tell whether the environment or the profile names an endpoint for S3, in any form botocore reads."""

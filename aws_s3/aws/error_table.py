@@ -71,6 +71,10 @@ LOGIN = ErrorMapping(CredentialsError, "Log in again (aws sso login, aws login) 
 SOURCE = ErrorMapping(
     CredentialsError, "Check the service or command that the profile or the environment gets credentials from."
 )
+CODE_NEEDED = ErrorMapping(
+    CredentialsError,
+    "The profile's mfa_serial asks for a code at a terminal: use a role or a user that needs none.",
+)
 ROLE_DENIED = ErrorMapping(
     CredentialsError,
     "Check the role's ARN and its trust policy, the permission sts:AssumeRole, and --external_id.",
@@ -268,7 +272,7 @@ _BOTOCORE = {
     "MetadataRetrievalError": SOURCE,
     "InvalidIMDSEndpointError": SOURCE,
     "InvalidIMDSEndpointModeError": SOURCE,
-    "RefreshWithMFAUnsupportedError": SOURCE,
+    "RefreshWithMFAUnsupportedError": CODE_NEEDED,
     "NoAuthTokenError": LOGIN,
     "TokenRetrievalError": LOGIN,
     "SSOError": LOGIN,

@@ -55,7 +55,7 @@ class Home:
         mark_as_warned(path)
 
     def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
-        """Run the command to its end, with a listener on the socket."""
+        """Run the command to its end, with a listener on the socket, and without a terminal."""
         listener = Listener(self.socket)
         try:
             ended = subprocess.run(
@@ -64,6 +64,8 @@ class Home:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 encoding="utf-8",
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
                 timeout=_SECONDS,
             )
         finally:
