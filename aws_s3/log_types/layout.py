@@ -186,6 +186,10 @@ class Partition:
     account: str = ""
     region: str = ""
 
+    def __hash__(self) -> int:
+        """Return the prefix's: partitions are keys of the tables that a run asks most."""
+        return hash(self.prefix)
+
     @property
     def label(self) -> str:
         """The name users know it by: `ACC/REG`, or the prefix."""

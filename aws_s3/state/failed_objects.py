@@ -78,9 +78,12 @@ class FailedObjects:
         self._database = database
         self._source = source
         self._now = now
+        self._any: bool | None = None
 
     def due_for_retry(self, partition: Partition, limit: int) -> list[FailedObject]:
         """Return up to `limit` unavailable objects whose next attempt is due, the longest due, in key order."""
+        if not self._has_any():
+            return []
         found = self._database.select(
             _failed_object,
             f"SELECT log_key, size, etag FROM collection_failed WHERE {_IS_DUE} AND log_key BETWEEN ? AND ? "
@@ -112,6 +115,8 @@ class FailedObjects:
 
     def failed_keys(self, keys: Sequence[str]) -> set[str]:
         """Return the keys between the first and the last of `keys` whose objects failed."""
+        if not self._has_any():
+            return set()
         sql = "SELECT log_key FROM collection_failed WHERE source = ? AND log_key BETWEEN ? AND ?"
         return set(self._database.select(_log_key, sql, (self._source.id, min(keys), max(keys))))
 
@@ -179,6 +184,16 @@ class FailedObjects:
             values = {"source": self._source.id, "log_key": key, "version": version, "messages": messages}
             insert(execute, "collection_partial", values, verb="INSERT OR REPLACE")
 
+    def _has_any(self) -> bool:
+        """Tell whether an object of the source failed before this run, or in it: thousands of partitions ask.
+
+        One that fails in another run meanwhile is new to this run, which collects it.
+        """
+        if self._any is None:
+            sql = "SELECT 1 FROM collection_failed WHERE source = ? LIMIT 1"
+            self._any = self._database.first(sql, (self._source.id,)) is not None
+        return self._any
+
     def _due_by(self) -> tuple[int, str, str]:
         return (self._source.id, _text(self._now), _text(self._now + _LONGEST_PAUSE))
 
@@ -209,6 +224,7 @@ class FailedObjects:
             "gone_since": attempts.gone_since,
         }
         insert(execute, "collection_failed", values, verb="INSERT OR REPLACE")
+        self._any = True
 
 
 def _failed_object(row: Row) -> FailedObject:
