@@ -28,6 +28,10 @@ _BESIDE_CONFIG = {
 }
 """The options that hold for every block of a file."""
 
+_BESIDE_STATUS = {
+    *("--status", "--config", "--json", "--max-behind", "--state-dir", "--wazuh-home", "--debug", "--log-format"),
+}
+
 _ACTIONS = ("--dry-run", "--check", "--inspect", "--print-iam-policy", "--forget", "--retry-failed", "--status")
 
 _RETRY_ON_TRIAL = {"--dry-run", "--retry-failed"}
@@ -44,6 +48,8 @@ NOT_IN_FILE = {
         "--check",
         "--forget",
         "--max-behind",
+        "--limit",
+        "--until",
     ),
 }
 """The options that choose a run's job: a home's file, which is for all runs, must not hold them."""
@@ -112,7 +118,7 @@ _RULES = (
     ),
     _Rule(
         lambda given: given.until and given.only_logs_after and given.until < given.only_logs_after,
-        "{} is a day before {}",
+        "{} ends before {} begins: there is nothing to collect",
         ("--until", "--only_logs_after"),
     ),
     _Rule(
@@ -199,7 +205,7 @@ def unused(options: argparse.Namespace, given: Iterable[str]) -> dict[str, str]:
 
 def check_combination(options: argparse.Namespace, given: Collection[str]) -> None:
     """Raise UsageError for options that do not go together; `given` are the long names of those that were given."""
-    _check_source([source for source in SOURCES if source in given])
+    _check_source([source for source in SOURCES if source in given], given)
     actions = [action for action in _ACTIONS if action in given]
     if len(actions) > 1 and set(actions) != _RETRY_ON_TRIAL:
         raise UsageError(f"{' and '.join('{}' for _ in actions)} exclude each other", *actions)
@@ -208,9 +214,13 @@ def check_combination(options: argparse.Namespace, given: Collection[str]) -> No
     for rule in _RULES:
         if rule.is_broken(options):
             raise UsageError(rule.message, *rule.options)
+    if options.status and (unfit := sorted(set(given) - _BESIDE_STATUS)):
+        raise UsageError(f"{{}} shows all sources: leave out {', '.join('{}' for _ in unfit)}", "--status", *unfit)
 
 
-def _check_source(sources: Collection[str]) -> None:
+def _check_source(sources: Collection[str], given: Collection[str]) -> None:
+    if not sources and "--queue" in given:
+        raise UsageError("{} needs {}", "--queue", "--subscriber")
     if not sources:
         raise UsageError("nothing to collect from: give {}, {}, {}, {} or {}", *SOURCES)
     if len(sources) > 1 and set(sources) != {"--config", "--status"}:
@@ -251,7 +261,44 @@ def check_job(settings: Settings) -> None:
 def _check_known(name: str, names: Iterable[str], kind: str) -> None:
     if name not in names:
         listed = ", ".join(sorted(names))
-        raise InvalidTypeError(f"{name!r} is not a supported {kind}.{did_you_mean(name, names)} Use one of {listed}.")
+        hint = _of_another_kind(name, kind) or _by_other_name(name, kind) or did_you_mean(name, names)
+        raise InvalidTypeError(f"{name!r} is not a supported {kind}.{hint} Use one of {listed}.")
+
+
+def _of_another_kind(name: str, kind: str) -> str:
+    """Return ` … is a service: give it as -sr …` for a name of another kind of source; empty for another name."""
+    for other, (option, names) in _KINDS.items():
+        alike = next((known for known in names if _bare(known) == _bare(name)), "")
+        if alike and other != kind:
+            return f" It is a {other}: {option} {alike}."
+    return ""
+
+
+def _by_other_name(name: str, kind: str) -> str:
+    found = next((types for types, names in _OTHER_TYPES.items() if _bare(name) in names.split()), "")
+    return f" Did you mean {found}?" if found and kind == "type of bucket" else ""
+
+
+def _bare(name: str) -> str:
+    return name.replace("-", "").replace("_", "")
+
+
+_KINDS = {
+    "type of bucket": ("-b BUCKET -t", LOG_TYPES),
+    "service": ("-sr", SERVICES),
+    "subscriber": ("-sb", SUBSCRIBERS),
+}
+
+_OTHER_TYPES = {
+    "alb, nlb or clb": "elb lb elbv2 elasticloadbalancing loadbalancer",
+    "server_access": "s3 s3access s3serveraccess s3accesslogs access",
+    "cisco_umbrella": "umbrella dnslogs proxylogs",
+    "route53_resolver": "route53 dns resolver",
+    "network_firewall": "firewall",
+    "custom": "macie kms trustedadvisor firehose",
+    "vpcflow": "flow flowlogs vpcflowlogs",
+}
+"""Names for types of logs, without `-` and `_`, that users know from elsewhere."""
 
 
 def _check_subscriber(settings: Settings, job: SubscriberJob) -> None:

@@ -31,6 +31,16 @@ _METRICS = "aws-s3.prom"
 """The file of the metrics that are served, if no other is named."""
 
 
+_DASHES = ("\u2010", "\u2011", "\u2013", "\u2014", "\u2212")
+"""Characters that word processors and web pages put in the place of a hyphen."""
+
+_REASONS = {
+    "ignored explicit argument": "takes no value",
+    "expected": "needs a value",
+}
+"""argparse's messages, by their beginnings, in our words."""
+
+
 def parse(arguments: Sequence[str]) -> Settings:
     """Return the settings that the command line asks for.
 
@@ -44,7 +54,9 @@ def parse(arguments: Sequence[str]) -> Settings:
         check_combination(options, spelling.written)
     except UsageError as error:
         raise UsageError(error.message, *(spelling.written.get(name, name) for name in error.options)) from None
-    idle = tuple((spelling.written[name], reason) for name, reason in unused(options, spelling.written).items())
+    reasons = dict.fromkeys(sorted(spelling.repeated), "it is given again, and the last value holds")
+    reasons |= unused(options, spelling.written)
+    idle = tuple((spelling.written[name], reason) for name, reason in reasons.items())
     return replace(_settings(options), unused=idle)
 
 
@@ -96,7 +108,9 @@ def _parsed(parser: OptionParser, spelling: Spelling, values: argparse.Namespace
             if "/".join(action.option_strings) == error.argument_name
         )
         # argparse shows the value of an option that takes none, which may be a secret.
-        reason = "takes no value" if error.message.startswith("ignored explicit argument") else error.message
+        reason = next((text for start, text in _REASONS.items() if error.message.startswith(start)), error.message)
+        if spelling.is_before_hyphen(name):
+            reason += "; write one that begins with a hyphen behind ="
         raise UsageError.of_value(name, reason) from None
     _refuse(unknown, spelling)
     return options
@@ -110,7 +124,16 @@ def _refuse(unknown: Sequence[str], spelling: Spelling) -> None:
         noun = "option" if len(names) == 1 else "options"
         raise UsageError(f"unknown {noun}: {' '.join(names)}.{''.join(hints)}".removesuffix("."))
     if unknown:
-        raise UsageError("unexpected argument: quote values that contain spaces")
+        raise UsageError(_about_value(unknown[0], spelling))
+
+
+def _about_value(word: str, spelling: Spelling) -> str:
+    """Return the text about a word that belongs to no option, which may be a secret."""
+    if option := spelling.without_dashes(word):
+        return f"unexpected argument: {word}. Did you mean {option}?"
+    if word.startswith(_DASHES):
+        return "an option begins with a dash that is no hyphen: write - or --"
+    return "a value belongs to no option: a bucket is given as -b NAME, and a value that holds spaces needs quotes"
 
 
 def _check_text(arguments: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aws_s3.aws.queue_address import QueueAddress
+from aws_s3.config.spelling import did_you_mean
 from aws_s3.log_types.layout import REGION_NAME
 from aws_s3.log_types.layout_pattern import parse_layout
 from aws_s3.log_types.recognition import FORBIDDEN_IN_PATH
@@ -18,7 +19,18 @@ from aws_s3.settings import Output
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _BUCKET_NAME = re.compile(r"(?!xn--)(?!.*(-s3alias|--ol-s3)$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
-_BUCKET_URL = re.compile(r"(?:s3://|arn:aws[a-z-]*:s3:::)([^/]+)/?(.*)", re.ASCII)
+_BUCKET_ADDRESSES = tuple(
+    re.compile(pattern, re.ASCII)
+    for pattern in (
+        r"s3://([^/]+)/?(.*)",
+        r"arn:aws[a-z-]*:s3:::([^/]+)/?(.*)",
+        r"https?://s3[.-][^/]*/([^/]+)/?(.*)",
+        r"https?://([^/]+?)\.s3[.-][^/]*/?(.*)",
+        r"https?://[^/]*console[^/]*/s3/buckets/([^/?]+)()\S*",
+        r"([^/:]+)/(.*)",
+    )
+)
+"""The forms in which AWS's console and other tools show a bucket and a path in it."""
 _DATE = re.compile(r"([1-9]\d{3})-(?:([A-Za-z]{3})|(\d{2}))-(\d{2})", re.ASCII)
 _DAYS_AGO = re.compile(r"(\d{1,5})d", re.ASCII)
 _NAMED_DAYS = {"today": 0, "yesterday": 1}
@@ -42,11 +54,13 @@ def bucket_name(text: str) -> str:
     """Check a bucket's name."""
     if _BUCKET_NAME.fullmatch(text):
         return text
-    hint = ""
-    if found := _BUCKET_URL.fullmatch(text):
-        path = f", and {found[2]} as the path (-l, or <path> in ossec.conf)" if found[2] else ""
-        hint = f". Write {found[1]} here{path}"
-    raise ArgumentTypeError(f"{shown(text)} is not a bucket name{hint}")
+    for found in filter(None, (form.fullmatch(text) for form in _BUCKET_ADDRESSES)):
+        if _BUCKET_NAME.fullmatch(found[1]):
+            path = f", and {found[2]} as the path (-l, or <path> in ossec.conf)" if found[2] else ""
+            raise ArgumentTypeError(f"{shown(text)} is not a bucket name. Write {found[1]} here{path}")
+    raise ArgumentTypeError(
+        f"{shown(text)} is not a bucket name, which has 3 to 63 lower-case letters, digits, '-' and '.'"
+    )
 
 
 def account_list(text: str) -> tuple[str, ...]:
@@ -56,7 +70,17 @@ def account_list(text: str) -> tuple[str, ...]:
 
 def region_list(text: str) -> tuple[str, ...]:
     """Check names of regions, separated by commas; return them sorted, each once."""
-    return _listed(text, _matching(REGION_NAME, "a region"))
+    return _listed(text, _region)
+
+
+def _region(text: str) -> str:
+    if not REGION_NAME.fullmatch(text):
+        # The regions are botocore's, whose import takes longer than all else here.
+        from aws_s3.aws.session import known_regions
+
+        hint = did_you_mean(text, known_regions()) or " Write regions as us-east-1,eu-west-1"
+        raise ArgumentTypeError(f"{shown(text)} is not a region.{hint}")
+    return text
 
 
 def log_group_list(text: str) -> tuple[str, ...]:
@@ -70,7 +94,8 @@ def log_group_list(text: str) -> tuple[str, ...]:
 def _log_group(text: str) -> str:
     if found := _LOG_GROUP_ARN.fullmatch(text):
         return f"{found[1]}:{found[2]}" if found[2] else found[1]
-    return _matching(_LOG_GROUP, "a log group name or ARN")(text)
+    reason = ", and no wildcard is possible: name each group" if "*" in text else ""
+    return _matching(_LOG_GROUP, f"a log group name or ARN{reason}")(text)
 
 
 def _matching(pattern: re.Pattern[str], kind: str) -> Callable[[str], str]:
@@ -83,7 +108,10 @@ def _matching(pattern: re.Pattern[str], kind: str) -> Callable[[str], str]:
 
 
 def _listed(text: str, check: Callable[[str], str]) -> tuple[str, ...]:
-    items = {check(item.strip()) for item in text.split(",") if item.strip()}
+    given = [item.strip() for item in text.split(",") if item.strip()]
+    if any(item.split()[1:] for item in given):
+        raise ArgumentTypeError(f"{shown(text)} has a space within a value. Write commas between values")
+    items = set(map(check, given))
     if not items:
         raise ArgumentTypeError("the list is empty")
     return tuple(sorted(items))
@@ -191,4 +219,7 @@ def output(text: str) -> Output:
     kind, _, path = text.partition(":")
     if text == "stdout" or (kind in ("file", "unix") and path):
         return Output(kind, Path(path) if path else None)
-    raise ArgumentTypeError(f"{shown(text)} is not stdout, file:PATH or unix:PATH")
+    hint = " Did you mean stdout?" if text in ("-", "json", "/dev/stdout") else ""
+    if not hint and re.search(r"[./]", text):
+        hint = f" Did you mean file:{text}?"
+    raise ArgumentTypeError(f"{shown(text)} is not stdout, file:PATH or unix:PATH.{hint}")

@@ -227,7 +227,7 @@ class LineSink(Sink):
             if torn:
                 os.write(descriptor, b"\n")
         except OSError as error:
-            raise SinkConnectError(f"Cannot open {path}: {_reason(error)}.") from error
+            raise SinkConnectError(f"Cannot open {path}: {_reason(error)}. Check --output.") from error
         return descriptor
 
 

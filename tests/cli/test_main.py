@@ -201,10 +201,10 @@ def test_under_the_daemon_a_usage_error_is_the_text_that_it_shows(tmp_path: Path
     program.symlink_to(COMMAND)
     for command, stdin, name in ((program, "<&-", "aws.py"), (program, "", "aws-s3"), (COMMAND, "<&-", "aws-s3")):
         ended = subprocess.run(
-            ["sh", "-c", f'exec "$0" -b A_B {stdin}', command], capture_output=True, stdin=subprocess.DEVNULL, text=True
+            ["sh", "-c", f'exec "$0" -d 4 {stdin}', command], capture_output=True, stdin=subprocess.DEVNULL, text=True
         )
         assert (ended.returncode, ended.stdout) == (2, "")
-        assert ended.stderr == f"{name}: error: -b: 'A_B' is not a bucket name. aws-s3 --help lists the options.\n"
+        assert ended.stderr == f"{name}: error: -d: '4' is not a number from 0 to 3. aws-s3 --help lists the options.\n"
 
 
 def test_a_suggestion_ends_the_sentence() -> None:

@@ -327,7 +327,7 @@ REFUSED = [
     ([LAKE.replace(">q<", ">q q<")], "line 3: <subscriber>: <sqs_name>: "),
     (['<subscriber type="buckets"></subscriber>'], "line 3: <subscriber>: The subscriber buckets needs <sqs_name>."),
     (['<service type="cloudwatchlogs"/>'], "line 3: <service>: the service cloudwatchlogs needs <aws_log_groups>."),
-    ([bucket(name="A_B")], "line 3: <bucket>: <name>: 'A_B' is not a bucket name."),
+    ([bucket(name="A_B")], "line 3: <bucket>: <name>: 'A_B' is not a bucket name, which "),
     ([bucket(name="--")], "line 3: <bucket>: <name>: '--' is no value."),
     ([bucket("\n<aws_account_id>1</aws_account_id>")], "line 4: <bucket>: <aws_account_id>: '1' is not a 12-digit "),
     ([bucket("\n<regions>,</regions>")], "line 4: <bucket>: <regions>: the list is empty."),
