@@ -54,7 +54,7 @@ class Context:
         messages = [each for each in encoded if each is not None]
         ends = [number for number, each in enumerate(encoded) if each is not None] + [len(items)]
         if messages:
-            self.state.ensure_writable()
+            self.state.ensure_writable(len(items))
             self.delivery.send(messages, lambda accepted: record(items[: ends[accepted]]))
         else:
             with self.stop_request.deferred():

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 STREAMS_AT_ONCE = 8
 _DORMANT_A_RUN = 1000
+_EVENTS_A_PART = 1000
 _PASSES = 4
 """The most passes over a stream in one run: READ, RECHECK, and again where tokens expire or events come in."""
 
@@ -162,9 +163,11 @@ class LogGroupCollector:
         seen = self._state.seen(read.checkpoint.id, first, last) if page.events else {}
         found_before = read.found
         classified = read.classify(page, seen)
-        self._sent += self._context.deliver(
-            classified, partial(self._encode, read.stream), partial(self._record, read, page)
-        )
+        # Each part is recorded before the next is sent: a page may hold more events than there is room to record.
+        for first in range(0, max(len(classified), 1), _EVENTS_A_PART):
+            part = classified[first : first + _EVENTS_A_PART]
+            record = partial(self._record, read, page, first)
+            self._sent += self._context.deliver(part, partial(self._encode, read.stream), record)
         self._stats.known += len(classified) - (read.found - found_before)
         if page.events:
             self._stats.note_newest(last / 1000)
@@ -172,8 +175,8 @@ class LogGroupCollector:
     def _encode(self, stream: LogStream, classified: ClassifiedEvent) -> bytes | None:
         return self._messages.encode(stream, classified.event) if classified.is_new else None
 
-    def _record(self, read: StreamRead, page: Page, accepted: Sequence[ClassifiedEvent]) -> None:
-        intervals = read.read_until(page, accepted)
+    def _record(self, read: StreamRead, page: Page, first: int, accepted: Sequence[ClassifiedEvent]) -> None:
+        intervals = read.read_until(page, accepted, first + len(accepted))
         if accepted or intervals != read.intervals:
             fingerprints = {each.event.fingerprint: each.number for each in accepted if each.is_new}
             self._state.record(read.checkpoint.id, intervals, fingerprints)

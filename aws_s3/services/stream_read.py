@@ -113,10 +113,13 @@ class StreamRead:
         self.found += sum(each.is_new for each in classified)
         return classified
 
-    def read_until(self, page: Page, accepted: Sequence[ClassifiedEvent]) -> tuple[ReadInterval, ...]:
-        """Return the intervals read once the first events of the page, `accepted`, were accepted."""
+    def read_until(self, page: Page, accepted: Sequence[ClassifiedEvent], count: int) -> tuple[ReadInterval, ...]:
+        """Return the intervals read once the first `count` events of the page, `accepted` the last of them, were sent.
+
+        `accepted` are those of one part of the page, maybe none.
+        """
         end = accepted[-1].event.time if accepted else page.range.start
-        if page.is_last and page.range.end is not None and len(accepted) == len(page.events):
+        if page.is_last and page.range.end is not None and count == len(page.events):
             end = page.range.end - 1
         return merge(self.intervals, ReadInterval(page.range.start, end, page.range.start))
 

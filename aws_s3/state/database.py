@@ -211,20 +211,20 @@ class Database:
         with self._errors():
             yield
 
-    def ensure_writable(self) -> None:
-        """Raise StateError unless the events that are sent next can be recorded.
+    def ensure_writable(self, size: int = 0) -> None:
+        """Raise StateError unless the events that are sent next can be recorded, in `size` bytes if that is much.
 
         The lock is taken for a moment, and the room for a few transactions is written to the journal and given
         back to it, which also shows a quota that the file system does not tell of.
         """
         self._check_free_space()
-        if not self._proof.is_due():
+        if not self._proof.is_due() and size <= _PROVEN_BYTES // _TRANSACTIONS_AT_ONCE:
             return
         with self._errors():
             self._patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"), _PATIENCE_S)
             try:
                 if not self._journal_is_roomy():
-                    self._fill_journal()
+                    self._fill_journal(max(size, _PROVEN_BYTES))
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -240,13 +240,13 @@ class Database:
         before, self._journal_bytes = self._journal_bytes, journal.stat().st_size if journal.exists() else 0
         return before == self._journal_bytes >= _ROOMY_JOURNAL_BYTES
 
-    def _fill_journal(self) -> None:
+    def _fill_journal(self, size: int) -> None:
         """Write pages that the caller rolls back: the journal file keeps their room, and the next pages take it."""
         [(pages,)] = self._connection.execute("PRAGMA cache_size")
         # SQLite writes before the commit only the pages that its cache cannot hold.
         self._connection.execute("PRAGMA cache_size = 10")
         try:
-            self._connection.execute("INSERT INTO collection_reserve VALUES (zeroblob(?))", (_PROVEN_BYTES,))
+            self._connection.execute("INSERT INTO collection_reserve VALUES (zeroblob(?))", (size,))
         finally:
             self._connection.execute(f"PRAGMA cache_size = {pages}")
 

@@ -10,6 +10,9 @@ from aws_s3.state.scans import Scans
 
 FILE = "aws_services.db"
 
+_BYTES_AN_EVENT = 1024
+"""A row of some 50 bytes for each event, mostly beside the others, and one that is forgotten for it."""
+
 
 class ServiceState:
     """The state of all services. All methods of its parts raise StateError.
@@ -24,9 +27,9 @@ class ServiceState:
         self.streams = LogStreams(self._database)
         self.scans = Scans(self._database)
 
-    def ensure_writable(self) -> None:
-        """Raise StateError unless the next events can be recorded: call it before events are sent."""
-        self._database.ensure_writable()
+    def ensure_writable(self, events: int) -> None:
+        """Raise StateError unless the next `events` can be recorded together: call it before they are sent."""
+        self._database.ensure_writable(events * _BYTES_AN_EVENT)
 
     def close(self) -> None:
         """Close the state file."""

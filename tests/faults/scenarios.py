@@ -556,6 +556,7 @@ SCENARIOS = [
     Scenario("terminal gone", terminal_gone, (3,)),
     Scenario("odd folder, zone, language", strange_surroundings),
     *memory.SCENARIOS,
+    *services.SHORT,
     *processes.SCENARIOS,
 ]
 
@@ -570,7 +571,7 @@ LONG = [
     Scenario("state no database", disk.state_damaged(disk.no_database)),
     Scenario("state a folder", disk.state_damaged(disk.folder)),
     *memory.LONG,
-    *services.SCENARIOS,
+    *services.LONG,
 ]
 """What takes minutes: `python -m tests.faults` plays it too."""
 

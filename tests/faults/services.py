@@ -19,6 +19,7 @@ _GROUP = "/aws/app"
 _QUEUE = "q1"
 _BUCKET = "acme-logs"
 _RECORDS = 5
+_PAGE = 10_000
 _VISIBILITY = 2
 _HELD = 20
 """Messages that a collector holds at most: of a killed one, what it had sent is sent again."""
@@ -35,6 +36,21 @@ def log_group(ground: Ground, emulator: Emulator, streams: int) -> None:
         events = [f"{number:05}-{index}" for index in range(_RECORDS)]
         ground.expect(events)
         put_events(_GROUP, f"s{number:05}", [(now, json.dumps({"aws": {"eventID": event}})) for event in events])
+
+
+def quota(ground: Ground) -> None:
+    """A page of 10,000 events, and room to record a part of them only: no event is sent that cannot be recorded."""
+    with _emulated(ground) as emulator:
+        log_group(ground, emulator, 0)
+        events = [f"00001-{index}" for index in range(_PAGE)]
+        ground.expect(events)
+        now = int(time.time() * 1000)
+        put_events(_GROUP, "s1", [(now, json.dumps({"aws": {"eventID": event}})) for event in events])
+        for kilobytes in (100, 300, 400, 450, 600, 1050, 1200):
+            for _ in range(2):
+                ended = ground.run(prefix=("prlimit", f"--fsize={kilobytes * 1024}"))
+                is_told(ended, 5 if kilobytes < 600 or ended.code else 0)
+        is_told(ground.run(), 0)
 
 
 def queue(ground: Ground, emulator: Emulator, objects: int) -> None:
@@ -118,7 +134,10 @@ def _emulated(ground: Ground) -> Iterator[Emulator]:
         yield emulator
 
 
+SHORT = [Scenario("log group: quota within a page", quota)]
+
 LOG_GROUPS = [
+    *SHORT,
     Scenario("log group: 20 SIGKILL", killed(log_group, 80, 20)),
     Scenario("log group: 20 signals", interrupted(log_group, 80, 20)),
     Scenario("log group: listener away for 3 s", listener_away(log_group, 80, 3, 0)),
@@ -133,4 +152,4 @@ _QUEUES = [
     Scenario("queue: listener gone", listener_away(queue, 100, 0, 11)),
 ]
 
-SCENARIOS = [*LOG_GROUPS, *_QUEUES]
+LONG = [scenario for scenario in (*LOG_GROUPS, *_QUEUES) if scenario not in SHORT]
