@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 
 from aws_s3.aws.listings import S3Object
 from aws_s3.buckets.listing import list_partition
@@ -76,7 +77,8 @@ class NewObjects(ObjectSource):
         self._state.begin(partition, start)
         self.is_partial |= start.skips_days
         log.debug("+++ Marker: %s%s", partition.prefix, partition.dates.written(start.day))
-        pages = list_partition(self._context.bucket, partition, start.day, self._request.today)
+        until = self._request.until or date.max
+        pages = list_partition(self._context.bucket, partition, start.day, self._request.today, until)
         return prefetch(pages, self._context.executor)
 
     def _of_partition(self, partition: Partition, pages: Pages) -> Iterator[Found]:
@@ -97,10 +99,7 @@ class NewObjects(ObjectSource):
 
     def _new(self, partition: Partition, pages: Pages) -> Iterator[Found]:
         for page in self._stats.listing.around(pages):
-            asked = [item for item in page if self._is_asked_for(item, partition)]
-            items = [
-                each for each in asked if self._accepts(each.key, partition) and self._is_readable(each, partition)
-            ]
+            items = [each for each in page if self._accepts(each.key, partition) and self._is_readable(each, partition)]
             known = self._state.done_or_waiting(partition, [item.key for item in items])
             self._count(len(items), len(known))
             if known and self._removes:
@@ -118,11 +117,6 @@ class NewObjects(ObjectSource):
 
     def _removable(self, items: Sequence[S3Object]) -> Sequence[str]:
         return sorted(self._state.removable([item.key for item in items]))
-
-    def _is_asked_for(self, item: S3Object, partition: Partition) -> bool:
-        """Tell whether the object's day is not after the last day to collect."""
-        until = self._request.until
-        return until is None or ((day := partition.day(item.key)) is not None and day <= until)
 
     def _accepts(self, key: str, partition: Partition) -> bool:
         if is_stray(key):

@@ -126,7 +126,9 @@ class Application:
         log.log(DEBUG_2, "Settings: %s", settings)
         if isinstance(job, CollectJob) and settings.purpose is Purpose.COLLECT:
             if settings.debug or settings.keeps_running or os.isatty(descriptor):
-                self._summary = RunSummary(job, self._stats)
+                self._summary = summary = RunSummary(job, self._stats)
+                if settings.keeps_running:
+                    self._stats.observers.append(lambda: summary.tell_hourly(self._console.announce))
             self._prepare_metrics(settings, job)
 
     def _prepare_metrics(self, settings: Settings, job: CollectJob) -> None:

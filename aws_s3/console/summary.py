@@ -1,7 +1,7 @@
 """The line that sums up what a run collected from its source."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 
 from aws_s3.pipeline.stats import RunStats
@@ -20,20 +20,31 @@ def source_name(job: CollectJob) -> str:
     return f"{job.queue} ({job.type or job.name})"
 
 
+_EVERY = 3600.0
+"""Seconds between two lines of a run that goes on for ever."""
+
+
 class RunSummary:
     """Sums up a run from its beginning, which is when this is made."""
 
-    def __init__(self, job: CollectJob, stats: RunStats) -> None:
+    def __init__(self, job: CollectJob, stats: RunStats, clock: Callable[[], float] = time.monotonic) -> None:
         self._job = job
         self._stats = stats
-        self._began = time.monotonic()
+        self._clock = clock
+        self._began = self._told = clock()
+
+    def tell_hourly(self, tell: Callable[[str], None]) -> None:
+        """Call `tell` with the summary so far if an hour has passed since the beginning, or the last time."""
+        if (now := self._clock()) - self._told >= _EVERY:
+            self._told = now
+            tell(self.text(0))
 
     def text(self, exit_code: int) -> str:
         """Return `acme-logs (cloudtrail): 20 objects, 100 events, 4 kB in 1.7 s, newest 2026-11-26`, and failures."""
         return f"{source_name(self._job)}: {', '.join(self._parts(exit_code))}"
 
     def _parts(self, exit_code: int) -> Iterator[str]:
-        stats, took = self._stats, _duration(time.monotonic() - self._began)
+        stats, took = self._stats, _duration(self._clock() - self._began)
         if stats.objects or stats.events:
             objects = _counted(stats.objects, self._noun())
             size = f", {_size(stats.bytes)}" if stats.bytes else ""

@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -172,3 +172,40 @@ def test_unpadded_listing_finds_every_object_in_order(
     keys = {f"p/{day.year}/{day.month}/{day.day}/{name}": (day, name) for day, name in objects}
     expected = sorted((key for key in keys if keys[key][0] >= start), key=lambda key: keys[key])
     assert listed(store_of(*keys, page_size=page_size), partition, start) == expected
+
+
+@given(
+    st.sampled_from([SLASHED, UNPADDED, FLAT, SLASHED_BY_YEAR]),
+    st.lists(st.dates(date(2020, 11, 1), date(2022, 2, 1)), max_size=30),
+    st.dates(date(2020, 10, 1), date(2022, 3, 1)),
+    st.dates(date(2020, 10, 1), date(2022, 3, 1)) | st.just(date.max),
+    st.integers(1, 4),
+)
+def test_listing_until_a_day_finds_the_objects_of_that_day_and_earlier(
+    dates: DateFormat, days: list[date], start: date, until: date, page_size: int
+) -> None:
+    partition = Partition("p/", dates)
+    store = store_of(*(f"p/{written(dates, day)}" for day in days), page_size=page_size)
+    everything = listed(store, partition, start)
+    pages = list_partition(store, partition, start, TODAY, until)
+    assert [item.key for page in pages for item in page] == [
+        key for key in everything if (day := partition.day(key)) and day <= until
+    ]
+
+
+def written(dates: DateFormat, day: date) -> str:
+    """Return what follows the partition's prefix in a key of the day."""
+    if dates is UNPADDED:
+        return f"{day.year}/{day.month}/{day.day}/a"
+    return {SLASHED: f"{day:%Y/%m/%d}/a", FLAT: f"{day}-01-15-00-A"}.get(dates, f"{day:%Y/%m/%d}/{day}-01-15-00-A")
+
+
+@pytest.mark.parametrize("dates", [SLASHED, UNPADDED, FLAT, SLASHED_BY_YEAR])
+def test_effort_does_not_grow_with_the_days_after_the_last_one(dates: DateFormat) -> None:
+    partition, until = Partition("p/", dates), date(2021, 6, 10)
+    later = [written(dates, until + timedelta(number)) for number in range(1, 400)]
+    store = store_of(f"p/{written(dates, until)}", *(f"p/{key}" for key in later), page_size=10)
+    pages = list_partition(store, partition, until, date(2022, 7, 1), until)
+    assert [item.key for page in pages for item in page] == [f"p/{written(dates, until)}"]
+    # Unpadded days need a request for each level of folders.
+    assert len(store.lists) <= (4 if dates is UNPADDED else 1)

@@ -61,7 +61,7 @@ def test_pretty_events_are_indented(home: Home, emulator: Emulator) -> None:
     [
         ("-sb buckets -q q --limit 1", "--limit goes with --bucket or --service"),
         ("-sr inspector --until 2021-06-10", "--until goes with --bucket"),
-        ("-b acme-logs -s 2021-06-10 --until 2021-06-09", "--until is a day before -s"),
+        ("-b acme-logs -s 2021-06-10 --until 2021-06-09", "--until ends before -s begins: there is nothing to collect"),
         ("-b acme-logs --pretty", "--pretty goes with --output stdout"),
         ("-b acme-logs --check --dry-run", "--dry-run and --check exclude each other"),
         ("-b acme-logs --max-behind 3", "--max-behind goes with --status"),

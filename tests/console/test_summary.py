@@ -68,3 +68,17 @@ def test_a_summary_says_what_was_collected_and_what_failed(job: CollectJob, figu
 
 def test_a_failure_has_its_exit_code() -> None:
     assert text(BUCKET, 7).endswith("nothing new in 0.0 s, exit code 7")
+
+
+def test_a_run_without_end_is_summed_up_each_hour() -> None:
+    seconds, told = [0.0], list[str]()
+    stats = RunStats()
+    summary = RunSummary(QUEUE, stats, clock=lambda: seconds[0])
+    for seconds[0] in range(0, 3 * 3600, 20):
+        stats.objects += 1
+        stats.events += 5
+        summary.tell_hourly(told.append)
+    assert told == [
+        "acme-queue (buckets): 181 objects, 905 events in 60 min",
+        "acme-queue (buckets): 361 objects, 1805 events in 2 h 0 min",
+    ]
