@@ -35,11 +35,16 @@ def promtool() -> str:
     return found
 
 
+def rules_of_the_document() -> str:
+    """Return the document's alert rules."""
+    [block] = re.findall(r"^```yaml\n(groups:.*?)^```", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return str(block)
+
+
 @pytest.fixture
 def rules(tmp_path: Path) -> Path:
-    [block] = re.findall(r"^```yaml\n(groups:.*?)^```", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     path = tmp_path / "rules.yml"
-    path.write_text(block, encoding="utf-8")
+    path.write_text(rules_of_the_document(), encoding="utf-8")
     return path
 
 
