@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import IO
 
-from aws_s3.codec.containers import STREAMED, open_container
+from aws_s3.codec.blocks import Block, block_objects, list_blocks
+from aws_s3.codec.containers import STREAMED, open_container, open_record
 from aws_s3.codec.delimited import batch_events
 from aws_s3.codec.flow_logs import LINES_TO_RECOGNISE, flow_log_batches, is_flow_log
 from aws_s3.codec.json_and_lines import first_lines, line_blocks, text_lines, values_and_lines
@@ -24,6 +25,22 @@ def json_events(body: IO[bytes], source: str) -> Iterator[Event | BadRecord]:
             yield from _events(value, source)
         else:
             yield BadRecord("expected a JSON object")
+
+
+def record_blocks(body: IO[bytes]) -> Iterator[Block]:
+    """Cut content that is one container of records between these. Raises IrregularError for other content."""
+    return list_blocks(body, "Records")
+
+
+def block_events(block: Block, source: str) -> Iterator[Event]:
+    """Yield the events of a block of `record_blocks` as `json_events` does. Raises IrregularError."""
+    return (_with_source(open_record(record), source) for record in block_objects(block))
+
+
+def _with_source(event: Event, source: str) -> Event:
+    if type(event) is dict and not isinstance(event.get("source"), str):
+        set_source(event, source)
+    return event
 
 
 def _events(value: Event, source: str) -> Iterator[Event]:

@@ -44,7 +44,7 @@ def open_container(value: Event) -> Iterator[Event]:
     elif name == "findings":
         yield from ({**value, name: finding} for finding in value[name])
     else:
-        yield from map(_record, value[name])
+        yield from map(open_record, value[name])
 
 
 def _container(value: Event) -> str | None:
@@ -62,7 +62,8 @@ def _is_list_of_objects(member: Any, *, may_be_empty: bool) -> bool:
     return all(isinstance(element, dict) for element in member) if member else may_be_empty
 
 
-def _record(record: Event) -> Event:
+def open_record(record: Event) -> Event:
+    """Return the event of a record that stands for itself: a TrailRecord if it looks like CloudTrail's."""
     if not record.keys() >= _TRAIL_FIELDS:
         return record
     trail_record = TrailRecord(record)

@@ -21,9 +21,9 @@ try:  # The extra `fast`.
 except ImportError:
     _fast_decode = None
 
-_SMALL = 1 << 20
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_NUMBER = b"0" * 19
+_LARGE_INTEGER = re.compile(rb"[\s:,\[]-?[0-9]{19}")
 _CHUNK = 1 << 17
 # No record is near it.
 _LARGEST_VALUE = 16 << 20
@@ -35,6 +35,9 @@ _STRUCTURE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[][{},]', re.DOTALL)
 _LARGEST_LINE = 16 << 20
 _DIRECTIVES = ("#Version", "#Fields", "#Software", "#Date")
 _BLANKS = " \t\r\n"
+WHITE = _BLANKS.encode()
+"""The white space of JSON."""
+
 _SPACE = re.compile(rf"[{_BLANKS}]*")
 # NaN and Infinity are not JSON, but some programs write them: their names are sent as strings.
 _DECODER = json.JSONDecoder(parse_constant=str)
@@ -179,10 +182,11 @@ def _object_or_parts(scanner: "JsonScanner", opened: Container[str]) -> Iterator
         yield value
         return
     lists = 0
-    for name in _names(scanner):
+    scanner.expect("{")
+    for name in _names(scanner, more=scanner.peek() != "}"):
         if name in opened and scanner.peek() == "[":
             lists += 1
-            yield from ({name: [element]} for element in _objects(scanner, name))
+            yield from ({name: [element]} for element in _checked(array_items(scanner), name))
         else:
             lists += _is_list_of_objects(scanner.value())
     if lists != 1:
@@ -195,43 +199,49 @@ def _is_list_of_objects(value: Any) -> bool:
 
 def array_field(body: IO[bytes], field: str) -> Iterator[dict[str, Any]]:
     """Yield the objects of the list `field` of the one JSON object in `body`; none without that field."""
-    if (whole := _decoded(body, field)) is not None:
-        yield from whole
-        return
     scanner = JsonScanner(body)
-    for name in _names(scanner):
+    scanner.expect("{")
+    yield from _field_objects(scanner, field, _names(scanner, more=scanner.peek() != "}"))
+
+
+def rest_of_array_field(body: IO[bytes], field: str) -> Iterator[dict[str, Any]]:
+    """Yield what `array_field` yields from an element of the list on, at which `body` is."""
+    scanner = JsonScanner(body)
+    yield from _checked(_elements(scanner, more=True), field)
+    yield from _field_objects(scanner, field, _names(scanner, more=scanner.take(",")))
+
+
+def _field_objects(scanner: "JsonScanner", field: str, names: Iterator[str]) -> Iterator[dict[str, Any]]:
+    for name in names:
         if name == field and scanner.peek() == "[":
-            yield from _objects(scanner, field)
+            yield from _checked(array_items(scanner), field)
         elif scanner.value() is not None and name == field:
             raise ParseError(f"{field!r} is not a list")
     if scanner.peek():
         raise ParseError("there is more after the end of the JSON object")
 
 
-def _decoded(body: IO[bytes], field: str) -> list[dict[str, Any]] | None:
-    """Return the objects of a small file with a fast decoder, None where it may see another thing in the text.
-
-    `body` is at its start again.
-    """
-    if _fast_decode is None:
-        return None
-    text = body.read(_SMALL)
-    body.seek(0)
-    # It makes floats of integers beyond 64 bits, and takes the last of several fields of one name.
-    if len(text) == _SMALL or _LONG_NUMBER in text.translate(_DIGITS) or text.count(f'"{field}"'.encode()) != 1:
-        return None
+def json_list(inside: bytes) -> list[Any] | None:
+    """Return the values of a list by the text between its brackets; None if a JsonScanner has to see what it is."""
+    text = b"[%b]" % inside
+    # The fast decoder makes floats of integers beyond 64 bits.
+    if _fast_decode is not None and not (_LONG_NUMBER in text.translate(_DIGITS) and _LARGE_INTEGER.search(text)):
+        try:
+            values: list[Any] = _fast_decode(text)
+        except ValueError:
+            pass
+        else:
+            return values
+    decoded = text.decode("utf-8", "replace")
     try:
-        found = _fast_decode(text)
-    except ValueError:
+        values, end = _DECODER.raw_decode(decoded)
+    except (ValueError, RecursionError):
         return None
-    objects = found.get(field) if type(found) is dict else None
-    return objects if type(objects) is list and all(type(value) is dict for value in objects) else None
+    return values if end == len(decoded) else None
 
 
-def _names(scanner: "JsonScanner") -> Iterator[str]:
-    """Yield the names of the JSON object that the scanner stands before; who asks steps over the values."""
-    scanner.expect("{")
-    more = scanner.peek() != "}"
+def _names(scanner: "JsonScanner", *, more: bool) -> Iterator[str]:
+    """Yield the names of the JSON object that the scanner is in, if there are more; who asks steps over the values."""
     while more:
         if scanner.peek() != '"':
             raise ParseError("a member of the JSON object has no name")
@@ -242,8 +252,8 @@ def _names(scanner: "JsonScanner") -> Iterator[str]:
     scanner.expect("}")
 
 
-def _objects(scanner: "JsonScanner", field: str) -> Iterator[dict[str, Any]]:
-    for value in array_items(scanner):
+def _checked(values: Iterator[Any], field: str) -> Iterator[dict[str, Any]]:
+    for value in values:
         if type(value) is not dict:
             raise ParseError(f"{field!r} holds a value that is not an object")
         yield value
@@ -256,7 +266,11 @@ def array_items(scanner: "JsonScanner") -> Iterator[Any]:
         yield from scanner.value()
         return
     scanner.expect("[")
-    more = scanner.peek() != "]"
+    yield from _elements(scanner, more=scanner.peek() != "]")
+
+
+def _elements(scanner: "JsonScanner", *, more: bool) -> Iterator[Any]:
+    """Yield the values of the JSON list that the scanner is in, if there are more."""
     while more:
         yield scanner.value()
         more = scanner.take(",")

@@ -112,7 +112,7 @@ def _names(names: Sequence[str]) -> Sequence[str]:
 
 def join_lines(messages: Iterable[bytes]) -> bytes:
     """Return the messages as lines."""
-    return b"".join(message + b"\n" for message in messages)
+    return b"\n".join((*messages, b""))
 
 
 def _is_plain(batch: ColumnBatch) -> bool:

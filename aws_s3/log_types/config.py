@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import IO, Any
 
-from aws_s3.codec.json_and_lines import array_field
+from aws_s3.codec.blocks import Block, block_objects, list_blocks
+from aws_s3.codec.json_and_lines import array_field, rest_of_array_field
 from aws_s3.codec.records import Event, set_source
 from aws_s3.log_types.base import ACCOUNT_AND_REGION, LogType
 from aws_s3.log_types.layout import UNPADDED, Partition, aws_logs
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 # Beside these AWS keeps OversizedChangeNotification/, whose items come in the history too.
 _OBJECT = re.compile(r"\d{4}/\d{1,2}/\d{1,2}/Config(History|Snapshot)/(.*[^/])", re.ASCII | re.DOTALL)
 _UTC_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z", re.ASCII)
+
+_ITEMS = "configurationItems"
 
 
 class Config(LogType):
@@ -44,9 +47,25 @@ class Config(LogType):
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event]:
         """Yield each configuration item, with `source` = `config`."""
         del key
-        for item in array_field(body, "configurationItems"):
-            set_source(item, self.name)
-            yield item
+        return map(self._with_source, array_field(body, _ITEMS))
+
+    def blocks(self, body: IO[bytes], key: str) -> Iterator[Block]:
+        """Cut the content between configuration items."""
+        del key
+        return list_blocks(body, _ITEMS)
+
+    def block_events(self, block: Block) -> Iterable[Event]:
+        """Return the configuration items of a block."""
+        return map(self._with_source, block_objects(block))
+
+    def parse_rest(self, body: IO[bytes], key: str, names: tuple[str, ...]) -> Iterator[Event]:
+        """Yield the configuration items from a block on."""
+        del key, names
+        return map(self._with_source, rest_of_array_field(body, _ITEMS))
+
+    def _with_source(self, item: Event) -> Event:
+        set_source(item, self.name)
+        return item
 
     def reshape(self, event: Event) -> Iterable[Event]:
         """Make the members of `configuration` that differ between resource types alike."""

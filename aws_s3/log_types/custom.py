@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
-from aws_s3.codec.any_content import json_events, text_events
+from aws_s3.codec.any_content import block_events, json_events, record_blocks, text_events
+from aws_s3.codec.blocks import Block
 from aws_s3.codec.containers import TrailRecord
 from aws_s3.codec.json_and_lines import holds_json
 from aws_s3.codec.records import BadRecord, Event
@@ -36,6 +37,15 @@ class Custom(LogType):
     def parse(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Yield the events that Firehose delivered."""
         return firehose_events(body, key)
+
+    def blocks(self, body: IO[bytes], key: str) -> Iterator[Block]:
+        """Cut a container of records between these."""
+        del key
+        return record_blocks(body)
+
+    def block_events(self, block: Block) -> Iterable[Event]:
+        """Return the events of a block."""
+        return block_events(block, self.name)
 
     def reshape(self, event: Event) -> Iterable[Event]:
         """Make alike the members that hold text in some events and objects in others, or have names of their own."""

@@ -7,10 +7,12 @@ import io
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import IO
 
+from aws_s3.codec.blocks import Block, IrregularError
+from aws_s3.codec.compression import spool
 from aws_s3.codec.content import open_content
 from aws_s3.codec.decoder import Decoder
 from aws_s3.codec.delimited import ColumnBatch, batch_events
@@ -23,8 +25,12 @@ from aws_s3.settings import DiscardRule
 
 log = logging.getLogger(__name__)
 
-_BUFFERED = 16 << 20
-"""Bytes of an object's encoded events that are kept while the rest of the object is validated."""
+_FEW_BATCHES = 8
+_IN_MEMORY = 16 << 20
+"""Bytes of an object's encoded events above which they wait in a temporary file until the object is read as a whole."""
+
+_KEPT = 1 << 28
+"""Bytes of an object's encoded events that are kept so, at most: of a larger object, the rest is read twice."""
 
 _BATCH = 1 << 16
 """Bytes of encoded events after which a batch ends."""
@@ -54,19 +60,35 @@ class ObjectDecoder:
         """
         with _named(key):
             content = open_content(body, key, self.decoder.kinds)
-        messages = self._encoded(content, key, encoder)
         if self.decoder.cheap_to_validate:
             self._validate(content, key)
             content.seek(0)
-            return messages
-        buffered = list(_within(_BUFFERED, messages))
-        first_not_buffered = next(messages, None)
-        if first_not_buffered is None:
-            return iter(buffered)
+            return self._encoded(content, key, encoder)
+        counted = replace(self.rules.counts)
+        try:
+            try:
+                return self._validated(self._encoded(content, key, encoder), content, key)
+            except IrregularError:
+                self.rules.counts.reset(counted)
+            content.seek(0)
+            return self._validated(self._encoded_alone(content, key, encoder), content, key)
+        except BaseException:
+            content.close()
+            raise
+
+    def _validated(self, messages: Batches, content: IO[bytes], key: str) -> Batches:
+        """Return the messages of an object after it was read as a whole."""
+        few = list(islice(messages, _FEW_BATCHES))
+        if len(few) < _FEW_BATCHES:
+            return iter(few)
+        kept = _lines_of(spool(chain(few, _within(_KEPT, messages)), _IN_MEMORY))
+        first_not_kept = next(messages, None)
+        if first_not_kept is None:
+            return kept
         position = content.tell()
         self._validate(content, key)
         content.seek(position)
-        return chain(buffered, (first_not_buffered,), messages)
+        return chain(kept, (first_not_kept,), _regular(messages, key))
 
     def _validate(self, content: IO[bytes], key: str) -> None:
         content.seek(0)
@@ -75,15 +97,49 @@ class ObjectDecoder:
                 if isinstance(event, BadRecord) and not self.skip_on_error:
                     raise ParseError(event.reason)
 
+    def encode_block(self, block: Block, key: str, encoder: Encoder) -> bytes:
+        """Return the encoded events of a block, each on a line. Raises IrregularError."""
+        columns = self.decoder.block_columns(block) if self.rules.discard is None else None
+        if columns is not None:
+            return b"".join([self._column_messages(batch, key, encoder) for batch in list(columns)])
+        events = filter(self._keeps, self.decoder.block_events(block))
+        shaped = list(chain.from_iterable(map(self.decoder.reshape_block_event, events)))
+        encoded = list(map(encoder.encode, shaped))
+        if not all(map(self.rules.fits, encoded)):
+            encoded = [self._message(event, key, encoder) for event in shaped]
+        return join_lines(encoded)
+
     def _encoded(self, content: IO[bytes], key: str, encoder: Encoder) -> Batches:
+        """Yield the encoded events by blocks, and alone from where content is irregular. Raises IrregularError."""
+        with _named(key):
+            try:
+                for batch in (self.encode_block(block, key, encoder) for block in self.decoder.blocks(content, key)):
+                    if batch:
+                        yield batch
+            except IrregularError as irregular:
+                rest = irregular
+            else:
+                content.close()
+                return
+            content.seek(rest.start)
+            if rest.start == 0:
+                yield from self._encoded_alone(content, key, encoder)
+                return
+            records = self.decoder.parse_rest(content, key, rest.names)
+            yield from self._messages(records, key, encoder)
+            content.close()
+
+    def _encoded_alone(self, content: IO[bytes], key: str, encoder: Encoder) -> Batches:
         with content, _named(key):
             column_batches = self.decoder.column_batches(content, key) if self.rules.discard is None else None
             if column_batches is None:
-                events = chain.from_iterable(map(self.decoder.reshape, self._kept(content, key)))
-                yield from batches(self._message(event, key, encoder) for event in events)
+                yield from self._messages(self.decoder.parse(content, key), key, encoder)
             else:
-                for columns in column_batches:
-                    yield self._column_messages(columns, key, encoder)
+                yield from (self._column_messages(columns, key, encoder) for columns in column_batches)
+
+    def _messages(self, records: Iterable[Event | BadRecord], key: str, encoder: Encoder) -> Batches:
+        events = chain.from_iterable(map(self.decoder.reshape, self._kept(records, key)))
+        return batches(self._message(event, key, encoder) for event in events)
 
     def _column_messages(self, columns: ColumnBatch, key: str, encoder: Encoder) -> bytes:
         messages = encoder.encode_columns(columns)
@@ -98,11 +154,14 @@ class ObjectDecoder:
             return encoded
         return self.rules.fit(encoded, key, lambda limit: shrink(encoder.message(event), limit))
 
-    def _kept(self, content: IO[bytes], key: str) -> Iterator[Event]:
-        for record in self.decoder.parse(content, key):
+    def _kept(self, records: Iterable[Event | BadRecord], key: str) -> Iterator[Event]:
+        for record in records:
             event = self._readable(record, key) if isinstance(record, BadRecord) else record
-            if event is not None and (self.rules.discard is None or self.rules.keeps(event, self.discards)):
+            if event is not None and self._keeps(event):
                 yield event
+
+    def _keeps(self, event: Event) -> bool:
+        return self.rules.discard is None or self.rules.keeps(event, self.discards)
 
     def _readable(self, record: BadRecord, key: str) -> Event | None:
         """Return the readable part of a bad record, if there is any; raise ParseError unless errors are skipped."""
@@ -146,6 +205,21 @@ def batches(messages: Iterable[bytes]) -> Batches:
 def messages_in(batch: bytes) -> list[bytes]:
     """Return the encoded events of a batch. `bytes.split` would take three times as long."""
     return [line[:-1] for line in io.BytesIO(batch)]
+
+
+def _lines_of(file: IO[bytes]) -> Batches:
+    """Yield a file of encoded events in batches, and close it."""
+    with file:
+        while batch := file.read(_BATCH):
+            yield batch + file.readline()
+
+
+def _regular(messages: Batches, key: str) -> Batches:
+    """Yield the messages of validated content, which has no other form behind blocks than within them."""
+    try:
+        yield from messages
+    except IrregularError as error:
+        raise ParseError(f"Failed to parse file {key}: from byte {error.start} on it is not like before") from error
 
 
 def _within(size: int, messages: Batches) -> Batches:

@@ -55,6 +55,10 @@ class EventCounts:
         self.discarded += other.discarded
         self.truncated += other.truncated
 
+    def reset(self, earlier: "EventCounts") -> None:
+        """Return to the counts at an earlier time."""
+        self.discarded, self.truncated = earlier.discarded, earlier.truncated
+
     def take(self) -> "EventCounts":
         """Return the counts, and reset them."""
         taken = EventCounts(self.discarded, self.truncated)

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from aws_s3.codec.any_content import json_events, text_events
+from aws_s3.codec.any_content import block_events, json_events, record_blocks, text_events
+from aws_s3.codec.blocks import Block, IrregularError
 from aws_s3.codec.containers import TrailRecord
 from aws_s3.codec.delimited import csv_records, named, regular_fields, separated_fields
 from aws_s3.codec.flow_logs import LINES_TO_RECOGNISE, is_flow_log
@@ -18,6 +19,7 @@ from aws_s3.settings import DiscardRule
 from aws_s3.subscribers.base import ContentFormat
 
 _SOURCE = "custom"
+_TRAIL = CloudTrail()
 _JSON_LINES = re.compile(r"\.jsonl(\.gz)?\Z", re.IGNORECASE)
 # A line of text may begin with a bracket too: `[2021-06-10] …`.
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:[\"}]|\Z)|\[\s*[{\]])")
@@ -45,13 +47,27 @@ class AnyObject(ContentFormat):
         body.seek(0)
         return _json_events(body) if _JSON.match(head) else _text_events(body, key)
 
+    def blocks(self, body: IO[bytes], key: str) -> Iterator[Block]:
+        """Cut a container of records between these."""
+        if _JSON_LINES.search(key):
+            raise IrregularError(0)
+        return record_blocks(body)
+
+    def block_events(self, block: Block) -> Iterable[Event]:
+        """Return the events of a block, with the sources that `parse` gives them."""
+        return map(_with_source, block_events(block, _SOURCE))
+
     def discards(self, rule: DiscardRule, event: Event) -> bool:
         """Match the whole of a line of text, and the rule's field of another event."""
         return matches(rule.regex, event["full_log"]) if isinstance(event, TextLine) else discards(rule, event)
 
     def reshape(self, event: Event) -> Iterable[Event]:
         """Return the event as it is sent: without nulls, a record of CloudTrail as that type's."""
-        return CloudTrail().reshape(event) if isinstance(event, TrailRecord) else super().reshape(event)
+        return _TRAIL.reshape(event) if isinstance(event, TrailRecord) else super().reshape(event)
+
+    def reshape_block_event(self, event: Event) -> Iterable[Event]:
+        """Do the same; a record of CloudTrail itself may be changed."""
+        return _TRAIL.reshape_block_event(event) if isinstance(event, TrailRecord) else super().reshape(event)
 
 
 def _json_lines(body: IO[bytes]) -> Iterator[Event]:
@@ -68,9 +84,13 @@ def _json_events(body: IO[bytes]) -> Iterator[Event]:
     for event in json_events(body, _SOURCE):
         if isinstance(event, BadRecord):
             raise ParseError(_NO_OBJECT)
-        if type(event) is dict:
-            event["source"] = _SOURCE
-        yield event
+        yield _with_source(event)
+
+
+def _with_source(event: Event) -> Event:
+    if type(event) is dict:
+        event["source"] = _SOURCE
+    return event
 
 
 def _text_events(body: IO[bytes], key: str) -> Iterator[Event]:

@@ -18,6 +18,7 @@ from aws_s3.codec.json_and_lines import (
     array_items,
     check_lines,
     holds_json,
+    json_list,
     json_values,
     text_lines,
 )
@@ -461,12 +462,14 @@ ODD = ['"\\ud800"', '"\\u0000"', "01", "NaN", '"a', "[[[", "\ufeff1", "1 2", '"R
         | st.sampled_from([f'{{"n":{odd}}}' for odd in ODD]),
         max_size=4,
     ),
-    st.sampled_from(['{"Records":[%s]}', '{"a":1,"Records":[%s],"b":[]}', '{"Records":[%s],"Records":[]}', "[%s]"]),
-    st.sampled_from(["utf-8", "utf-8-sig", "latin-1"]),
+    st.sampled_from(["utf-8", "latin-1"]),
 )
-def test_the_fast_decoder_sees_what_the_scanner_sees(records: list[str], around: str, encoding: str) -> None:
-    body = (around % ",".join(records)).encode(encoding, "replace")
+def test_the_fast_decoder_sees_what_the_scanner_sees(records: list[str], encoding: str) -> None:
+    inside = ",".join(records).encode(encoding, "replace")
     assert formats._fast_decode is not None
-    fast = repr(outcome(array_field(io.BytesIO(body), "Records")))
+    fast = json_list(inside)
+    if fast is not None:
+        body = io.BytesIO(b"[%b]" % inside)
+        assert repr(outcome(array_items(JsonScanner(body)))) == repr((fast, False))
     with patch.object(formats, "_fast_decode", None):
-        assert fast == repr(outcome(array_field(io.BytesIO(body), "Records")))
+        assert repr(json_list(inside)) == repr(fast)

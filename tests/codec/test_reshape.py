@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aws_s3.codec.reshape import reshape, without_nulls
+from aws_s3.codec.reshape import reshape, reshape_own, without_nulls
 
 
 @pytest.mark.parametrize(
@@ -116,3 +116,10 @@ def test_the_event_itself_is_left_alone_and_no_null_stays(event: dict[str, Any])
     assert not holds_null(without_nulls(event))
     assert reshape(event).keys() <= event.keys()
     assert repr(event) == before
+
+
+@given(st.dictionaries(st.text(max_size=3) | st.sampled_from(["tags", "sourceIPAddress"]), values, max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_an_event_reshaped_itself_is_what_its_copy_would_be(event: dict[str, Any]) -> None:
+    shaped = reshape(event)
+    assert repr(reshape_own(event)) == repr(shaped) == repr(event)

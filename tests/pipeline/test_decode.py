@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from aws_s3.codec.content import TEXT_ONLY
+from aws_s3.codec.decoder import Decoder
 from aws_s3.codec.json_and_lines import json_values
 from aws_s3.codec.messages import Envelope, PlainEncoder
 from aws_s3.codec.records import BadRecord, Event
@@ -25,11 +25,8 @@ from aws_s3.settings import DiscardRule
 from aws_s3.subscribers.security_lake import SecurityLake
 
 
-class Values:
+class Values(Decoder):
     """JSON values; text stands for a bad record. It counts how often it parsed."""
-
-    cheap_to_validate = False
-    kinds = TEXT_ONLY
 
     def __init__(self) -> None:
         self.parsed = 0
@@ -38,11 +35,6 @@ class Values:
         self.parsed += 1
         for value in json_values(body):
             yield BadRecord(value) if isinstance(value, str) else value
-
-    validate = parse
-
-    def column_batches(self, body: IO[bytes], key: str) -> None:
-        """Return nothing: JSON has no columns."""
 
     def reshape(self, event: Event) -> list[Event]:
         return [event] * event.get("times", 1)
@@ -64,9 +56,11 @@ def test_events_are_discarded_then_reshaped_then_wrapped() -> None:
     assert read(b'{"n": 1}{"n": 2, "times": 2}{"n": 3, "times": 0}', discard=rule) == [{"n": 2, "times": 2}] * 2
 
 
-def test_small_object_is_parsed_once_and_a_large_one_proved_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BUFFERED", 1000)
-    for count, times in ((3, 1), (5000, 2)):
+def test_an_object_is_parsed_once_and_a_very_large_one_proved_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_FEW_BATCHES", 2)
+    monkeypatch.setattr(module, "_IN_MEMORY", 100_000)
+    monkeypatch.setattr(module, "_KEPT", 200_000)
+    for count, times in ((3, 1), (3000, 1), (9000, 2)):
         values = Values()
         events = [{"n": number} for number in range(count)]
         assert read("".join(map(json.dumps, events)).encode(), values) == events
@@ -75,7 +69,7 @@ def test_small_object_is_parsed_once_and_a_large_one_proved_first(monkeypatch: p
 
 @pytest.mark.parametrize("end", [b"{", b'"bad"'])
 def test_no_message_leaves_an_object_that_breaks_at_its_end(monkeypatch: pytest.MonkeyPatch, end: bytes) -> None:
-    monkeypatch.setattr(module, "_BUFFERED", 100)
+    monkeypatch.setattr(module, "_KEPT", 100)
     body = b'{"n": 1}' * 50_000 + end
     with pytest.raises(ParseError, match=r"^Failed to parse file k: "):
         reader(Values()).messages("k", io.BytesIO(body), PlainEncoder())
@@ -106,7 +100,7 @@ def test_too_large_message_is_cut_to_the_limit() -> None:
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows_of_a_parquet_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BUFFERED", 1 << 20)
+    monkeypatch.setattr(module, "_IN_MEMORY", 1 << 20)
     rows = 20_000
     table = pa.table({"n": list(range(rows)), "text": ["the same text, which packs well, " * 10] * rows})
     with tempfile.TemporaryFile() as file:

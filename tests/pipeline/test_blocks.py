@@ -1,0 +1,120 @@
+"""Content that is read in blocks gives what it gives read from its start to its end, whatever it holds."""
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from typing import IO
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aws_s3.codec import blocks as module
+from aws_s3.codec import json_and_lines
+from aws_s3.codec.blocks import Block, IrregularError, list_blocks
+from aws_s3.codec.decoder import Decoder
+from aws_s3.codec.messages import Envelope
+from aws_s3.errors import CollectorError
+from aws_s3.log_types.cloudtrail import CloudTrail
+from aws_s3.log_types.config import Config
+from aws_s3.log_types.custom import Custom
+from aws_s3.pipeline.decode import ObjectDecoder
+from aws_s3.pipeline.event_rules import EventRules
+from aws_s3.subscribers.any_object import AnyObject
+
+FORMATS: list[type[Decoder]] = [CloudTrail, Config, Custom, AnyObject]
+
+
+def without_blocks(kind: type[Decoder]) -> Decoder:
+    def none(self: Decoder, body: IO[bytes], key: str) -> Iterator[Block]:
+        raise IrregularError(0)
+
+    made: Decoder = type(kind.__name__, (kind,), {"blocks": none})()
+    return made
+
+
+def read(decoder: Decoder, body: bytes) -> object:
+    """Return the events and the counts, or the error."""
+    rules = EventRules(limit=300)
+    try:
+        batches = ObjectDecoder(decoder, False, rules).messages("k", io.BytesIO(body), Envelope({"log_file": "k"}))
+        return b"".join(batches).splitlines(), rules.counts
+    except CollectorError as error:
+        return type(error)
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+records = st.dictionaries(
+    st.sampled_from(["eventVersion", "eventID", "eventSource", "source", "Records", "tags", "a"]),
+    scalars
+    | st.lists(scalars | st.dictionaries(st.just("eventVersion"), scalars, max_size=1), max_size=3)
+    | st.dictionaries(st.sampled_from(["eventVersion", "a"]), scalars, max_size=2),
+    max_size=4,
+).map(lambda members: {"eventVersion": "1.0"} | members)
+odd = st.sampled_from(
+    [
+        *("1", '"x"', "[]", "{}", "NaN", '{"eventVersion":01}', '{"eventVersion":1e999}', '{"eventVersion":"\\ud800"}'),
+        *('{"eventVersion":123456789012345678901}', '{"eventVersion":-18446744073709551617}', '{"a"', '{"a":1},', ""),
+        *(
+            '{"eventVersion":"},{\\"eventVersion\\":"}',
+            '{"eventVersion":"\udcff"}',
+            '{"eventVersion":"%s"}' % ("x" * 500),
+        ),
+    ]
+)
+arounds = st.sampled_from(
+    [
+        *('{"%s":[%s]}', ' { "%s" : [ %s ] } \n', '{"a":"b","%s":[%s]}', '{"%s":[%s],"a":1}', '{"%s":[%s]}{"a":1}'),
+        *(
+            '\ufeff{"%s":[%s]}',
+            '{"%s":[%s]',
+            '{"%s":[%s]]',
+            '{"%s":[%s]}\nx',
+            '{"a":1,"%s":[%s]}',
+            '{"Records":[],"%s":[%s]}',
+        ),
+        *('{"detail":"x","source":"y","%s":[%s]}', '{"findings":"x","%s":[%s]}', '{"a":"\\u00e9","%s":[%s]}'),
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from(FORMATS),
+    arounds,
+    st.lists(records.map(lambda record: json.dumps(record, separators=(",", ":"))) | odd, max_size=12),
+    st.sampled_from([",", " , ", ",\n\t"]),
+    st.integers(1, 200),
+    st.booleans(),
+)
+def test_blocks_give_what_the_whole_gives(
+    kind: type[Decoder], around: str, values: list[str], comma: str, size: int, fast: bool
+) -> None:
+    field = "configurationItems" if kind is Config else "Records"
+    body = (around % (field, comma.join(values))).encode("utf-8", "surrogateescape")
+    whole = read(without_blocks(kind), body)
+    with (
+        patch.object(module, "SIZE", size),
+        patch.object(module, "_LARGEST", 4 * size),
+        patch.object(json_and_lines, "_fast_decode", json_and_lines._fast_decode if fast else None),
+    ):
+        assert read(kind(), body) == whole
+
+
+def test_what_is_cut_is_the_inside_of_the_list() -> None:
+    records = [{"eventVersion": "1", "n": number, "more": [{"n": 1}, {"n": 2}]} for number in range(5000)]
+    body = json.dumps({"Records": records}).encode()
+    cut = list(list_blocks(io.BytesIO(body), "Records"))
+    assert len(cut) > 3
+    assert all(body[block.start :].startswith(block.data) for block in cut)
+    assert json.loads(b"[" + b",".join(block.data for block in cut) + b"]") == records
+
+
+@pytest.mark.parametrize("body", [b'{"a" : "b"' + b" " * 60_000, b"{" + b'"a":"b",' * 8000, b" " * 65_000 + b"x"])
+def test_a_hostile_beginning_takes_no_longer_than_its_length(body: bytes) -> None:
+    began = time.process_time()
+    with pytest.raises(IrregularError):
+        list(list_blocks(io.BytesIO(body), "Records"))
+    assert time.process_time() - began < 10
