@@ -290,13 +290,13 @@ def on_listing_sent(client: Any, see: Callable[[AWSPreparedRequest], None]) -> N
     client.meta.events.register("before-send.s3.ListObjectsV2", handle)
 
 
-def on_listing_answered(client: Any, parse: Callable[..., None]) -> None:
-    """Let `parse` take what it can out of the answers of ListObjectsV2 before botocore parses the rest.
+def on_answered(client: Any, operation: str, parse: Callable[..., None]) -> None:
+    """Let `parse` take what it can out of the answers to an operation before botocore parses the rest.
 
     Releases of botocore without this event parse everything themselves, which is slower.
     """
     # With a star, the handler comes before botocore's own look for errors, which parses the whole answer.
-    event = "before-parse.*.ListObjectsV2"
+    event = f"before-parse.*.{operation}"
     client.meta.events.register(event, parse, unique_id=event)
 
 

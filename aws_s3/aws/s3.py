@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
-from aws_s3.aws.botocore_internals import on_listing_answered
+from aws_s3.aws.botocore_internals import on_answered
 from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.download import STALL_SECONDS, Downloader
 from aws_s3.aws.error_table import FAILURES, not_from, translate, translate_object
@@ -61,7 +61,7 @@ class S3Bucket:
         self._bucket = bucket
         self._downloader = Downloader(client, bucket, downloads)
         self._direct = DirectList(client, enabled=downloads.direct_get, stall_seconds=STALL_SECONDS)
-        on_listing_answered(client, parse_early)
+        on_answered(client, "ListObjectsV2", parse_early)
 
     def folders(self, prefix: str, end: str = "/") -> Iterator[str]:
         """Yield the names of the folders right under `prefix`, of all pages; with another `end`, the names up to it."""

@@ -1,26 +1,34 @@
 """Requests to the API of a service: no faster than AWS allows, with the kinds of refusals that callers handle."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from aws_s3.aws.botocore_internals import on_answered
 from aws_s3.aws.error_table import FAILURES, about, not_from, translate
 from aws_s3.aws.rate_limiter import RateLimiter
 from aws_s3.errors import CollectorError, DeniedError, InvalidRequestError, MissingError, RequestError, StorageError
 
 _DENIALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+_OK = 200
 _CREDIT = 0.2
 """Seconds: after a pause, the requests of this time may be made at once."""
 
 
 class ServiceApi:
-    """A boto3 client of a service in one region, which may be used by several threads."""
+    """A boto3 client of a service in one region, which may be used by several threads.
+
+    `rate`: the requests a second that AWS allows, for each operation.
+    """
 
     def __init__(self, client: Any, rate: float) -> None:
         self._client = client
-        self._limiter = RateLimiter(rate, _CREDIT)
+        self._rate = rate
+        self._limiters: dict[str, RateLimiter] = {}
+        on_answered(client, "GetLogEvents", take_events)
 
     def call(self, operation: str, what: str, **request: Any) -> dict[str, Any]:
         """Return the answer to a request without its members that are None. Errors name `what`.
@@ -29,12 +37,28 @@ class ServiceApi:
         `error_table`, or RequestError (exit 16) where the table has StorageError.
         """
         given = {name: value for name, value in request.items() if value is not None}
-        self._limiter.wait()
+        self._limiters.setdefault(operation, RateLimiter(self._rate, _CREDIT)).wait()
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(**given)
         except FAILURES as error:
             raise classify_error(error, what) from error
         return answer
+
+
+def take_events(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Move the events of GetLogEvents into botocore's result: its parser takes 10 µs for each.
+
+    botocore emits `before-parse` with both dictionaries. An answer without the form of AWS's stays unchanged.
+    """
+    try:
+        answer = json.loads(response_dict["body"])
+        events = answer.pop("events")
+        rest = json.dumps(answer).encode()
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return
+    if response_dict["status_code"] == _OK:
+        response_dict["body"] = rest
+        customized_response_dict["events"] = events
 
 
 @contextmanager

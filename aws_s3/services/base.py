@@ -43,22 +43,30 @@ class Context:
         return EventRules(job.discard, self.delivery.limit, self.stats.reading)
 
     def deliver(
-        self, items: Sequence[T], message: Callable[[T], bytes | None], record: Callable[[Sequence[T]], None]
+        self, items: Sequence[T], message: Callable[[T], bytes | None], record: Callable[[Sequence[T], int], None]
     ) -> int:
         """Send the items' messages, and `record` the items that were accepted; return how many were sent.
 
-        An item without a message counts as accepted with the message before it. When something ends the
-        run midway, the items accepted until then are recorded first.
+        `record` gets the items accepted since it was last called, and how many were until now. An item without
+        a message counts as accepted with the message before it. When something ends the run midway, the items
+        accepted until then are recorded first.
         """
         encoded = list(map(message, items))
         messages = [each for each in encoded if each is not None]
         ends = [number for number, each in enumerate(encoded) if each is not None] + [len(items)]
         if messages:
+            recorded = 0
+
+            def note(accepted: int) -> None:
+                nonlocal recorded
+                first, recorded = recorded, ends[accepted]
+                record(items[first:recorded], recorded)
+
             self.state.ensure_writable(len(items))
-            self.delivery.send(messages, lambda accepted: record(items[: ends[accepted]]))
+            self.delivery.send(messages, note)
         else:
             with self.stop_request.deferred():
-                record(items)
+                record(items, len(items))
         self.stats.notify()
         return len(messages)
 

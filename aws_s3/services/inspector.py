@@ -104,7 +104,7 @@ class Inspector:
         origin = f"finding {event.get('findingArn')}"
         return self._rules.fit(encode(message), origin, lambda limit: shrink(message, limit))
 
-    def _record(self, target: ScanTarget, accepted: Sequence[Finding]) -> None:
+    def _record(self, target: ScanTarget, accepted: Sequence[Finding], _: int) -> None:
         self._state.record(target, map(_version, accepted))
 
 

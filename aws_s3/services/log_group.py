@@ -175,11 +175,17 @@ class LogGroupCollector:
     def _encode(self, stream: LogStream, classified: ClassifiedEvent) -> bytes | None:
         return self._messages.encode(stream, classified.event) if classified.is_new else None
 
-    def _record(self, read: StreamRead, page: Page, first: int, accepted: Sequence[ClassifiedEvent]) -> None:
-        intervals = read.read_until(page, accepted, first + len(accepted))
+    def _record(
+        self, read: StreamRead, page: Page, first: int, accepted: Sequence[ClassifiedEvent], count: int
+    ) -> None:
+        """Record the events of a page accepted last; `count` from the `first` on were until now."""
+        intervals = read.read_until(page, first + count)
         if accepted or intervals != read.intervals:
-            fingerprints = {each.event.fingerprint: each.number for each in accepted if each.is_new}
-            self._state.record(read.checkpoint.id, intervals, fingerprints)
+            new = [each for each in accepted if each.is_new]
+            # Earlier events cannot come again. A fingerprint takes as long as the rest of an event.
+            late_from = min(interval.read_on_from for interval in intervals)
+            fingerprints = {each.event.fingerprint: each.number for each in new if each.event.time >= late_from}
+            self._state.record(read.checkpoint.id, intervals, fingerprints, has_sent=bool(new))
             read.intervals = intervals
 
     def _delete(self, read: StreamRead) -> None:

@@ -1,8 +1,10 @@
 """The streams and events of CloudWatch Logs, as its API returns them."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from aws_s3.aws.service_api import ServiceApi, next_token, reading_answer
@@ -32,17 +34,17 @@ class LogStream:
 
 
 class LogEvent(NamedTuple):
-    """An event. Times are milliseconds since 1970; `digest` is that of `ingested` and `message`."""
+    """An event. Times are milliseconds since 1970."""
 
     time: int
     ingested: int
     message: str
-    digest: bytes
 
     @property
     def fingerprint(self) -> EventFingerprint:
         """Identifies the event within its stream; exact duplicates share it."""
-        return self.time, self.digest
+        content = f"{self.ingested} {self.message}".encode("utf-8", "surrogatepass")
+        return self.time, blake2b(content, digest_size=_DIGEST_BYTES).digest()
 
 
 @dataclass(frozen=True)
@@ -158,12 +160,7 @@ def _account(arn: str) -> str:
 
 
 def _events(items: Sequence[dict[str, Any]], wanted: TimeRange) -> list[LogEvent]:
-    events = (_event(item) for item in items)
-    inside = (e for e in events if wanted.start <= e.time and (wanted.end is None or e.time < wanted.end))
-    return sorted(inside, key=lambda event: event.time)
-
-
-def _event(item: dict[str, Any]) -> LogEvent:
-    message, ingested = item["message"], item.get("ingestionTime", 0)
-    content = f"{ingested} {message}".encode("utf-8", "surrogatepass")
-    return LogEvent(item["timestamp"], ingested, message, blake2b(content, digest_size=_DIGEST_BYTES).digest())
+    """Return the events of the range in the order of time. Raises TypeError for a message that is no text."""
+    start, end = wanted.start, sys.maxsize if wanted.end is None else wanted.end
+    events = [LogEvent(item["timestamp"], item.get("ingestionTime", 0), item["message"] + "") for item in items]
+    return sorted((event for event in events if start <= event.time < end), key=itemgetter(0))

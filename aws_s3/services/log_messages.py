@@ -26,6 +26,10 @@ class LogMessages:
         """Return the encoded event in UTF-8; None if the user's rule discards it."""
         if not self.rules.keeps(event.message, _discards_text):
             return None
+        if not self.wrap:
+            encoded = event.message.encode("utf-8", "replace")
+            if self.rules.fits(encoded):
+                return encoded
         wrapped = self._wrapped(stream, event) if self.wrap else None
         encoded = encode(wrapped) if wrapped else event.message.encode("utf-8", "replace")
 

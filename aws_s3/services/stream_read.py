@@ -19,6 +19,7 @@ in while the stream is read: only a stream that showed nothing new right before 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from typing import NamedTuple
 
 from aws_s3.services.log_group_api import LogEvent, LogStream, Page
 from aws_s3.state.log_streams import EventFingerprint
@@ -44,8 +45,7 @@ class Phase(Enum):
     DONE = auto()
 
 
-@dataclass(frozen=True)
-class ClassifiedEvent:
+class ClassifiedEvent(NamedTuple):
     """An event, its number among equal events of the stream, and whether it is new and to be sent."""
 
     event: LogEvent
@@ -71,8 +71,8 @@ class StreamRead:
     phase: Phase = Phase.READ
     found: int = 0
     newest: int = 0
-    at_newest: dict[EventFingerprint, int] = field(default_factory=dict)
-    resent: Mapping[EventFingerprint, int] = field(default_factory=dict)
+    at_newest: dict[LogEvent, int] = field(default_factory=dict)
+    resent: Mapping[LogEvent, int] = field(default_factory=dict)
 
     @classmethod
     def first(cls, stream: LogStream, checkpoint: StreamCheckpoint, request: ReadRequest) -> "StreamRead":
@@ -97,29 +97,27 @@ class StreamRead:
         """
         if not page.events:
             return []
-        before = self.resent if page.range.resend else seen
         counts = self.at_newest
+        was_sent = self.checkpoint.was_sent_by_wazuh if self.checkpoint.adopted_end is not None else None
         classified = []
         for event in page.events:
-            number = counts[event.fingerprint] = counts.get(event.fingerprint, 0) + 1
+            number = counts[event] = counts.get(event, 0) + 1
+            remembered = seen.get(event.fingerprint, 0) if seen else 0
+            if page.range.resend:
+                is_new = number > self.resent.get(event, 0)
+            else:
+                is_new = number > remembered and not (was_sent and was_sent(event.time, event.ingested))
             # The state never counts fewer events than it did.
-            recorded = max(number, seen.get(event.fingerprint, 0))
-            is_new = number > before.get(event.fingerprint, 0) and (
-                page.range.resend or not self.checkpoint.was_sent_by_wazuh(event.time, event.ingested)
-            )
-            classified.append(ClassifiedEvent(event, recorded, is_new))
+            classified.append(ClassifiedEvent(event, max(number, remembered), is_new))
         self.newest = page.events[-1].time
-        self.at_newest = {each: count for each, count in counts.items() if each[0] >= self.newest}
+        self.at_newest = {each: count for each, count in counts.items() if each.time >= self.newest}
         self.found += sum(each.is_new for each in classified)
         return classified
 
-    def read_until(self, page: Page, accepted: Sequence[ClassifiedEvent], count: int) -> tuple[ReadInterval, ...]:
-        """Return the intervals read once the first `count` events of the page, `accepted` the last of them, were sent.
-
-        `accepted` are those of one part of the page, maybe none.
-        """
-        end = accepted[-1].event.time if accepted else page.range.start
-        if page.is_last and page.range.end is not None and count == len(page.events):
+    def read_until(self, page: Page, accepted: int) -> tuple[ReadInterval, ...]:
+        """Return the intervals read once so many events of the page, from the first on, were accepted."""
+        end = page.events[accepted - 1].time if accepted else page.range.start
+        if page.is_last and page.range.end is not None and accepted == len(page.events):
             end = page.range.end - 1
         return merge(self.intervals, ReadInterval(page.range.start, end, page.range.start))
 

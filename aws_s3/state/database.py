@@ -6,9 +6,10 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timezone
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -43,6 +44,7 @@ _ROOMY_JOURNAL_BYTES = 1048 * 4120
 """A journal of this size has room for every transaction, because SQLite begins it anew after 1,000 pages."""
 _AT_ONCE_S = 0.05
 """Events that are sent more slowly are recorded with the greatest care: for each object the lock and the sync."""
+_ROWS_A_STATEMENT = 200
 _DEPRECATED_TABLES = ("log_progress", "trail_progress")
 _RESERVE = "CREATE TABLE collection_reserve (content BLOB)"
 
@@ -104,6 +106,15 @@ def insert(execute: Execute, table: str, values: Mapping[str, object], *, verb: 
     """Insert one row, its values by the names of their columns. `verb` may be `INSERT OR REPLACE` or `… IGNORE`."""
     marks = ", ".join("?" * len(values))
     return execute(f"{verb} INTO {table} ({', '.join(values)}) VALUES ({marks})", tuple(values.values()))
+
+
+def insert_all(execute: Execute, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Insert or replace many rows, their values in the order of the columns."""
+    marks = f"({', '.join('?' * len(columns))})"
+    remaining = iter(rows)
+    while some := list(islice(remaining, _ROWS_A_STATEMENT)):
+        sql = f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES {', '.join([marks] * len(some))}"
+        execute(sql, tuple(chain.from_iterable(some)))
 
 
 class _Turn:

@@ -7,7 +7,7 @@ it has no account column. The first account that reads a stream takes over that 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from aws_s3.state.database import Database, Execute, InvalidValueError, Row, insert
+from aws_s3.state.database import Database, Execute, InvalidValueError, Row, insert, insert_all
 from aws_s3.state.read_ranges import LATE, ReadInterval, StreamCheckpoint, merge
 
 EventFingerprint = tuple[int, bytes]
@@ -202,23 +202,26 @@ class LogStreams:
         return dict(found)
 
     def record(
-        self, stream: int, intervals: tuple[ReadInterval, ...], fingerprints: Mapping[EventFingerprint, int]
+        self,
+        stream: int,
+        intervals: tuple[ReadInterval, ...],
+        fingerprints: Mapping[EventFingerprint, int],
+        *,
+        has_sent: bool = True,
     ) -> None:
-        """Remember the stream's read intervals, and the events sent, each with how many of it there were.
+        """Remember the stream's read intervals, and events that were sent, each with how many of it there were.
 
-        Events are remembered only where reading may come upon them again.
+        Events are remembered only where reading may come upon them again; `has_sent`: there were any, also others.
         """
         late = [(interval.read_on_from, interval.end) for interval in intervals]
+        rows = ((stream, time, digest, count) for (time, digest), count in fingerprints.items())
         with self._database.transaction(of_sent_events=True) as execute:
             _put_intervals(execute, stream, intervals)
-            for (time, digest), count in fingerprints.items():
-                if any(first <= time <= last for first, last in late):
-                    values = {"stream": stream, "time": time, "digest": digest, "count": count}
-                    insert(execute, "collection_log_seen", values, verb="INSERT OR REPLACE")
+            insert_all(execute, "collection_log_seen", ("stream", "time", "digest", "count"), rows)
             kept = " OR ".join(["time BETWEEN ? AND ?"] * len(late))
             limits = (time for limit in late for time in limit)
             execute(f"DELETE FROM collection_log_seen WHERE stream = ? AND NOT ({kept})", (stream, *limits))
-            if fingerprints:
+            if has_sent:
                 execute("UPDATE collection_log_stream SET read_any = 1 WHERE id = ?", (stream,))
                 _put_compatible(execute, stream, intervals[-1])
 

@@ -18,9 +18,9 @@ from aws_s3.aws.botocore_internals import (
     FirstContact,
     StrictParserFactory,
     get_through,
+    on_answered,
     on_get_answered,
     on_get_sent,
-    on_listing_answered,
     prompt_reader,
     steady_body,
 )
@@ -116,7 +116,7 @@ def test_exception_of_the_check_is_that_of_the_call() -> None:
 def test_listing_is_seen_before_botocore_parses_it() -> None:
     with Server(answer) as server:
         s3 = client(server)
-        on_listing_answered(s3, parse_early)
+        on_answered(s3, "ListObjectsV2", parse_early)
         # botocore would stop at a time that is none.
         assert s3.list_objects_v2(Bucket="logs")[PARSED] == Listing([S3Object("a", 1, "")], [], None)
 

@@ -1,11 +1,15 @@
 """Requests to a service, and the errors that its refusals become."""
 
+import json
+from types import SimpleNamespace
 from typing import Any
 
+import botocore.session
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.parsers import create_parser
 
-from aws_s3.aws.service_api import ServiceApi
+from aws_s3.aws.service_api import ServiceApi, take_events
 from aws_s3.errors import (
     CollectorError,
     CredentialsError,
@@ -20,6 +24,8 @@ from aws_s3.errors import (
 
 class Client:
     """A client whose one operation records what it is given, or fails."""
+
+    meta = SimpleNamespace(events=SimpleNamespace(register=lambda *_, **__: None))
 
     def __init__(self, failure: Exception | None = None) -> None:
         self._failure = failure
@@ -60,3 +66,36 @@ def test_members_that_are_none_are_left_out() -> None:
     client = Client()
     assert ServiceApi(client, 1000).call("get", "it", a=0, b=None, c="") == {"found": 1}
     assert client.requests == [{"a": 0, "c": ""}]
+
+
+def read(body: bytes, *, taken: bool, status: int = 200) -> dict[str, Any]:
+    """Return what the client makes of an answer to GetLogEvents."""
+    model = botocore.session.Session().get_service_model("logs").operation_model("GetLogEvents")
+    response: dict[str, Any] = {"headers": {}, "body": body, "status_code": status, "context": {}}
+    ours: dict[str, Any] = {}
+    if taken:
+        take_events(response, ours)
+    found: dict[str, Any] = create_parser("json").parse(response, model.output_shape)
+    return found | ours
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"events": [], "nextForwardToken": "f/1", "nextBackwardToken": "b/1"},
+        {"events": [{"timestamp": 1, "message": "\ud83d\ude00 \udc00", "ingestionTime": 2}], "nextForwardToken": "f/1"},
+        {"events": [{"timestamp": n, "message": "a", "ingestionTime": n} for n in range(3)]},
+        {"nextForwardToken": "f/1"},
+    ],
+)
+def test_log_events_are_as_botocore_reads_them(answer: dict[str, Any]) -> None:
+    body = json.dumps(answer).encode()
+    assert read(body, taken=True) == read(body, taken=False)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b'{"__type": "ThrottlingException"}', b"\xff"])
+def test_what_holds_no_log_events_stays_as_it_is(body: bytes) -> None:
+    response: dict[str, Any] = {"headers": {}, "body": body, "status_code": 400}
+    ours: dict[str, Any] = {}
+    take_events(response, ours)
+    assert (response["body"], ours) == (body, {})

@@ -17,9 +17,7 @@ MOMENT = 1_623_286_800_007
 
 
 def message(text: str, wrap: bool = False, limit: int | None = None, rule: DiscardRule | None = None) -> bytes | None:
-    return LogMessages(Group("us-east-1", "g"), EventRules(rule, limit), wrap).encode(
-        STREAM, LogEvent(MOMENT, 0, text, b"")
-    )
+    return LogMessages(Group("us-east-1", "g"), EventRules(rule, limit), wrap).encode(STREAM, LogEvent(MOMENT, 0, text))
 
 
 @pytest.mark.parametrize("text", ["None of it", '{"a":1,\n "b": null}', "[1, 2]", "", "a\nb", "{broken", "12"])

@@ -14,7 +14,7 @@ CHECKPOINT = StreamCheckpoint(1, (ReadInterval(100, 1000, 100),))
 
 
 def event(time: int, text: str = "a") -> LogEvent:
-    return LogEvent(time, 0, text, text.encode())
+    return LogEvent(time, 0, text)
 
 
 def read(phase: Phase = Phase.READ, *, reparse: bool = False, **changes: object) -> StreamRead:
@@ -49,12 +49,12 @@ def test_a_stream_is_deleted_only_after_a_recheck_without_new_events(
 
 def test_equal_events_are_counted_across_pages_and_against_the_state() -> None:
     made = read()
-    seen = {(2000, b"a"): 2}
+    seen = {event(2000).fingerprint: 2}
     first = made.classify(page(made, event(1500), event(2000), event(2000)), seen)
     second = made.classify(page(made, event(2000), event(2000, "b"), event(3000)), seen)
     assert [each.is_new for each in (*first, *second)] == [True, False, False, True, True, True]
     assert [each.number for each in (*first, *second)] == [1, 2, 2, 3, 1, 1]
-    assert (made.found, made.newest, made.at_newest) == (4, 3000, {(3000, b"a"): 1})
+    assert (made.found, made.newest, made.at_newest) == (4, 3000, {event(3000): 1})
 
 
 def test_a_recheck_sends_nothing_again_and_begins_behind_the_recorded_events() -> None:
