@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aws_s3.errors import UsageError
+from aws_s3.wazuh.home import read_bytes
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ def read_options(path: Path) -> list[Line]:
     cannot be read, or a quote without end.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path).decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return []
     except UnicodeDecodeError:

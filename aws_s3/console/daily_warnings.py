@@ -6,6 +6,8 @@ import os
 from datetime import date
 from pathlib import Path
 
+from aws_s3.wazuh.home import read_bytes
+
 _NAME = "aws-s3.warnings"
 _KEPT_DAYS = 30
 
@@ -33,7 +35,7 @@ class DailyWarnings:
 
     def _read(self) -> dict[str, str]:
         with contextlib.suppress(OSError, ValueError):
-            found = json.loads(self._path.read_text(encoding="utf-8"))
+            found = json.loads(read_bytes(self._path))
             if isinstance(found, dict):
                 return {name: day for name, day in found.items() if isinstance(day, str)}
         return {}
@@ -41,6 +43,7 @@ class DailyWarnings:
     def _write(self, written: dict[str, str]) -> None:
         new = self._path.with_name(f"{_NAME}.{os.getpid()}.new")
         with contextlib.suppress(OSError):
-            new.write_text(json.dumps(written), encoding="utf-8")
+            with new.open("x", encoding="utf-8") as file:
+                json.dump(written, file)
             new.chmod(0o660)
             new.replace(self._path)

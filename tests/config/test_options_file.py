@@ -1,5 +1,8 @@
 """The options of a home are read before the command line's, and a wrong one is told with its line."""
 
+import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -112,6 +115,18 @@ def test_file_that_cannot_be_read_is_told(file: Path) -> None:
     file.mkdir()
     with pytest.raises(UsageError, match=r"aws-s3\.options cannot be read: Is a directory$"):
         parse(BUCKET)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_no_run_waits_for_something_else_in_its_place(file: Path, make: Callable[[Path], None]) -> None:
+    make(file)
+    with suppress(UsageError):
+        assert isinstance(parse(BUCKET).job, BucketJob)
+
+
+def test_marks_of_other_systems_editors_are_passed_over(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbf--max-eps 400\r\n--workers 2\r\n")
+    assert read_options(file) == [Line(1, ("--max-eps", "400")), Line(2, ("--workers", "2"))]
 
 
 def test_program_says_where_the_wrong_word_is(emulator: Emulator) -> None:

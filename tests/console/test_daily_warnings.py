@@ -1,5 +1,6 @@
 """Warnings that say the same in each run come once a day."""
 
+import os
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -33,6 +34,18 @@ def test_old_warnings_are_forgotten(tmp_path: Path) -> None:
 def test_a_broken_file_is_replaced(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "aws-s3.warnings").write_bytes(content)
     assert [due(tmp_path), due(tmp_path)] == [True, False]
+
+
+def test_a_pipe_in_its_place_makes_nobody_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "aws-s3.warnings")
+    assert [due(tmp_path), due(tmp_path)] == [True, False]
+
+
+def test_a_link_in_the_place_of_the_new_file_is_not_followed(tmp_path: Path) -> None:
+    planted = tmp_path / f"aws-s3.warnings.{os.getpid()}.new"
+    planted.symlink_to(tmp_path / "other")
+    assert due(tmp_path)
+    assert not (tmp_path / "other").exists()
 
 
 def test_without_a_folder_warnings_come_each_time(tmp_path: Path) -> None:
