@@ -33,7 +33,15 @@ class CollectorError(Exception):
 
 
 class ResourceError(CollectorError):
-    """The system refuses the process a file descriptor, a thread or a process."""
+    """The system refuses the process a file descriptor, a thread, a process or memory."""
+
+    @classmethod
+    def of_memory(cls) -> "ResourceError":
+        """Return the error of a process that gets no more memory."""
+        return cls(
+            "There is too little memory. Give the run more (ulimit -v, or MemoryMax of its systemd unit), or let it "
+            "take less: --workers 1, and a smaller max_concurrent_requests in the AWS configuration file."
+        )
 
 
 class UsageError(CollectorError):

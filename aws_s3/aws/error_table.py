@@ -21,6 +21,7 @@ from aws_s3.errors import (
     EndpointError,
     MissingExtraError,
     QueueMissingError,
+    ResourceError,
     StorageError,
     ThrottledError,
     UnavailableError,
@@ -365,6 +366,8 @@ def translate(error: Exception, what: str) -> CollectorError:
     """
     if isinstance(error, CollectorError):
         return error
+    if isinstance(_innermost(error), MemoryError):
+        return ResourceError.of_memory()
     row = _row(error)
     return row.error(about(what, f"{_words(error)} {row.advice}"))
 
@@ -448,13 +451,19 @@ def _words(error: Exception) -> str:
 
 def _reason(error: BaseException) -> str:
     """Return the text of the innermost failure: `Tunnel connection failed: 403 Forbidden`, `Connection refused`."""
+    innermost = _innermost(error)
+    return getattr(innermost, "strerror", None) or str(innermost)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return the failure that a library's exception is about."""
     for _ in range(_DEEPEST):
         wrapped = getattr(error, "kwargs", {}).get("error")
         inner = wrapped or getattr(error, "original_error", None) or error.__cause__
         if not isinstance(inner, BaseException):
             break
         error = inner
-    return getattr(error, "strerror", None) or str(error)
+    return error
 
 
 def _kind_of(answer: Mapping[str, Any]) -> str:

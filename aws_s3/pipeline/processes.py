@@ -65,6 +65,8 @@ def missing_resource(error: BaseException) -> ResourceError | None:
         return _too_few_tasks("process")
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, MemoryError) or getattr(cause, "errno", None) == errno.ENOMEM:
+            return ResourceError.of_memory()
         if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
             return ResourceError(
                 f"Too few file descriptors: this process may open {_limit('RLIMIT_NOFILE')}. Raise the limit "

@@ -409,7 +409,8 @@ class _Results(logging.Handler):
         except CollectorError as error:
             end = Failed(error)
         except Exception as error:
-            end = Failed(CollectorError(f"Unknown error: {type(error).__name__}: {error}"))
+            unknown = CollectorError(f"Unknown error: {type(error).__name__}: {error}")
+            end = Failed(missing_resource(error) or unknown)
         if counts:
             self._send(Counted(counts.take()))
         self._send(end)

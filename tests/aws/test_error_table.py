@@ -27,7 +27,7 @@ from aws_s3.aws.error_table import (
     translate,
     translate_object,
 )
-from aws_s3.errors import CredentialsError, ObjectError, StorageError, ThrottledError, UnavailableError
+from aws_s3.errors import CredentialsError, ObjectError, ResourceError, StorageError, ThrottledError, UnavailableError
 
 WHAT = "object s3://acme-logs/a.gz"
 
@@ -347,6 +347,12 @@ def test_message_shows_no_secret(raised: Exception) -> None:
 @pytest.mark.parametrize("raised", [raised for raised, _ in RAISED if not isinstance(raised, ValueError)])
 def test_failures_are_what_callers_catch(raised: Exception) -> None:
     assert isinstance(raised, FAILURES)
+
+
+def test_memory_that_is_missing_is_neither_the_networks_nor_the_objects_fault() -> None:
+    for translated in (translate, translate_object):
+        error = translated(boto.HTTPClientError(error=MemoryError()), WHAT)
+        assert isinstance(error, ResourceError) and "too little memory" in str(error)
 
 
 def test_errors_of_the_machine_are_no_failures_of_aws() -> None:

@@ -15,6 +15,9 @@ from random import Random
 from tests.faults.ground import FEW, MANY, SKIP, Ground, is_told
 
 _PAGE = 4096
+_RECORDS = 800
+"""Records of 50 kB: 40 MB, which do not stay in memory."""
+
 _MB = 1 << 20
 _WITHOUT_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
 _BOMB = 150 * _MB
@@ -244,3 +247,33 @@ def _lying_zip() -> bytes:
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("log", b"{}")
     return file.getvalue().replace(b"\x02\0\0\0\x02\0\0\0", b"\xff\xff\xff\xf0\xff\xff\xff\xf0")
+
+
+def temporary_files_full(ground: Ground) -> None:
+    """No room for temporary files: no object is to blame, and each is sent once there is room."""
+    keys = ground.put(FEW)
+    text = "x" * 50_000
+    for key, level in ((keys[2], 0), (keys[-2], 9)):
+        name = key.partition("T")[2].partition("Z")[0].rpartition("T")[2]
+        events = [f"{name}-{number}" for number in range(_RECORDS)]
+        ground.expect(events)
+        records = [{"eventID": event, "text": text} for event in events]
+        ground.front.objects[key] = gzip.compress(json.dumps({"Records": records}).encode(), level, mtime=0)
+    for options in ((), (SKIP, "--remove"), (SKIP,)):
+        ended = is_told(ground.run(*options, prefix=("prlimit", f"--fsize={16 * _MB}")), 7)
+        assert "TMPDIR" in ended.output and ended.reasons == []
+        assert {keys[2], keys[-2]} <= set(ground.front.objects)
+    is_told(ground.run(SKIP), 0)
+
+
+def memory_short(ground: Ground) -> None:
+    """Too little memory for anything, then for threads and large values: a line says so, and no object is to blame."""
+    keys = ground.put(FEW)
+    record = {"eventID": "large", "list": [str(number) for number in range(200_000)]}
+    ground.front.objects[keys[3]] = gzip.compress(json.dumps({"Records": [record]}).encode(), 1, mtime=0)
+    ground.expect_less(3)
+    for megabytes in (150, 300, 500, 700, 900, 1100, 1300):
+        ended = ground.run(SKIP, prefix=("prlimit", f"--as={megabytes * _MB}"))
+        assert ended.code in (0, 1, 5, 15) and ended.reasons == [], (megabytes, ended.output)
+        assert "Unknown error" not in ended.output and "Traceback" not in ended.output, (megabytes, ended.output)
+    assert ground.run(SKIP).code == 0

@@ -553,6 +553,8 @@ SCENARIOS = [
     Scenario("events cannot be written on", disk.events_beyond_limit, forgets=1),
     Scenario("bombs", disk.bombs),
     Scenario("odd archives and JSON", disk.odd_objects),
+    Scenario("temporary files: no room", disk.temporary_files_full, BOTH),
+    Scenario("memory short", disk.memory_short, BOTH),
     Scenario("terminal gone", terminal_gone, (3,)),
     Scenario("odd folder, zone, language", strange_surroundings),
     *memory.SCENARIOS,
