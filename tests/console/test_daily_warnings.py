@@ -50,3 +50,12 @@ def test_a_link_in_the_place_of_the_new_file_is_not_followed(tmp_path: Path) -> 
 
 def test_without_a_folder_warnings_come_each_time(tmp_path: Path) -> None:
     assert [due(tmp_path / "gone"), due(tmp_path / "gone")] == [True, True]
+
+
+def test_link_that_somebody_put_there_is_not_followed(tmp_path: Path) -> None:
+    """The folder belongs to a group, and the process may well be root."""
+    target = tmp_path / "cron.d"
+    for name in ("aws-s3.warnings", f"aws-s3.warnings.{os.getpid()}.new"):
+        (tmp_path / name).symlink_to(target)
+    assert due(tmp_path)
+    assert not target.exists()
