@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
-from typing import TypeVar
 
 from aws_s3.aws.sqs import Message, Queue
 from aws_s3.codec.libraries import MissingLibraries
@@ -27,13 +26,11 @@ from aws_s3.state.queue_state import QueueState, Writing
 from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.notifications import NotifiedObject, UnknownNotification, notified_objects
 from aws_s3.subscribers.reader import QueueObject
+from aws_s3.subscribers.recent import Recent
 from aws_s3.subscribers.strangers import Strangers
 from aws_s3.subscribers.visibility import InFlightMessages
 
 log = logging.getLogger(__name__)
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 RECEIVES_AT_ONCE = 4
 _FEW_OBJECTS = 10
@@ -42,7 +39,6 @@ _FEW_OBJECTS = 10
 _FULL = 10
 """The most messages of one receive: after so many there may be more."""
 
-_REMEMBERED = 100_000
 _LAST_RECEIVE = 0.5
 _PAUSE = 1.0
 
@@ -117,10 +113,10 @@ class QueueCollector:
         self._is_empty = False
         self._pending: deque[QueueObject] = deque()
         self._tasks: dict[str, _Task] = {}
-        self._accepted: _Recent[Writing, None] = _Recent()
+        self._accepted: Recent[Writing, None] = Recent()
         self._earlier: dict[Writing, int] = {}
         self._outdated: set[Writing] = set()
-        self._failed: _Recent[str, Outcome] = _Recent()
+        self._failed: Recent[str, Outcome] = Recent()
         self._failure: CollectorError | None = None
         self._libraries = MissingLibraries(object_format.decoder.kinds)
         self._strangers = Strangers(job.type, context.state, context.began)
@@ -194,6 +190,7 @@ class QueueCollector:
 
     def begin(self, item: QueueObject) -> int:
         """Return how many events of the object a run sent that ended in the middle of its message."""
+        self._in_flight.wait_for_deletions()
         return self._earlier.get(item.token, 0)
 
     def accepted(self, item: QueueObject, count: int, *, complete: bool) -> None:
@@ -240,7 +237,8 @@ class QueueCollector:
 
     def _admit(self, messages: Sequence[Message], *, is_idle: bool) -> None:
         """Take the messages in. None, or only messages that failed before: the queue is empty, and the run ends."""
-        all_failed = all(message.id in self._failed for message in messages)
+        passed_over = self._strangers.is_passed_over
+        all_failed = all(message.id in self._failed or passed_over(message.id) for message in messages)
         if all_failed and not self._job.follow:
             self._is_empty = True
             for message in messages:
@@ -255,7 +253,7 @@ class QueueCollector:
         """Begin to work on a message; False if there is nothing to do about it."""
         if message.id in self._tasks:
             return False
-        if self._failed.get(message.id) is Outcome.UNREADABLE:
+        if self._failed.get(message.id) is Outcome.UNREADABLE or self._strangers.is_passed_over(message.id):
             self._in_flight.release(message.id)
             return False
         try:
@@ -274,8 +272,10 @@ class QueueCollector:
         self._stats.known += len(wanted) - len(missing)
         self._stats.listed += len(missing)
         if not wanted and self._strangers.holds(message.id, notified):
-            if self._job.follow and len(self._strangers.held) == 1:
+            if self._job.follow:
                 self._strangers.report(self._queue.name)
+            for surplus in self._strangers.surplus():
+                self._in_flight.release(surplus)
             return
         if not missing:
             log.log(DEBUG_2, "Message %s names no object that is still to be read, and is deleted", message.id)
@@ -339,15 +339,6 @@ class QueueCollector:
             )
         self._strangers.report(self._queue.name)
         return self._failure or next(iter(self._in_flight.failures), None)
-
-
-class _Recent(dict[K, V]):
-    """A dict of the newest 100,000 keys, for processes that run for months. Items are set with `[]` only."""
-
-    def __setitem__(self, key: K, value: V) -> None:
-        super().__setitem__(key, value)
-        if len(self) > _REMEMBERED:
-            del self[next(iter(self))]
 
 
 def _token(message: Message, notified: NotifiedObject) -> Writing:

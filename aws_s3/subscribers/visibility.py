@@ -17,6 +17,10 @@ _LONGEST_TICK = 1.0
 _SHORTEST_TICK = 0.1
 _BATCH = 10
 _ATTEMPTS = 3
+_MOST_DONE = 20
+"""Done messages that wait to be deleted: a killed process repeats the events of so many."""
+
+_LOOK = 1.0
 
 
 class InFlightMessages:
@@ -33,6 +37,7 @@ class InFlightMessages:
         self.failures: list[QueueError] = []
         self._queue = queue
         self._lock = threading.Lock()
+        self._deleted = threading.Condition(self._lock)
         self._in_work: dict[str, Message] = {}
         self._done: dict[str, Message] = {}
         self._attempts: dict[str, int] = {}
@@ -65,6 +70,13 @@ class InFlightMessages:
                 self._done[message_id] = message
             if len(self._done) >= _BATCH:
                 self._wake.set()
+
+    def wait_for_deletions(self) -> None:
+        """Wait until fewer than 20 messages are done and not deleted. Raises as `check` does."""
+        with self._deleted:
+            while len(self._done) >= _MOST_DONE and self._error is None:
+                self._deleted.wait(_LOOK)
+        self.check()
 
     def release(self, message_id: str) -> None:
         """Leave the message to its queue, which shows it again when the visibility timeout ends."""
@@ -123,7 +135,8 @@ class InFlightMessages:
         if not messages:
             return
         refused = self._queue.delete(messages)
-        with self._lock:
+        with self._deleted:
+            self._deleted.notify_all()
             for message in messages:
                 if message.id not in refused:
                     self._forget(message.id)

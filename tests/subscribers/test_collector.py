@@ -38,7 +38,9 @@ from aws_s3.subscribers.any_object import AnyObject
 from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.bucket_type import LogTypeFormat
 from aws_s3.subscribers.collector import Context, QueueCollector
+from aws_s3.subscribers.notifications import NotifiedObject
 from aws_s3.subscribers.reader import QueueReader
+from aws_s3.subscribers.strangers import Strangers
 from tests.harness.command import wait_until
 from tests.harness.emulator import ACCOUNT, Emulator
 
@@ -659,6 +661,33 @@ def test_messages_of_other_types_stay_until_the_queue_gave_an_object_of_the_type
     typed.add(FLOWS)
     assert typed.run(TYPED) == 0
     assert typed.left() == []
+
+
+def test_many_messages_of_other_types_are_passed_over_once_and_told_once(
+    typed: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [FLOWS.replace("x.log", f"{number}.log") for number in range(150)]
+    typed.add(*names)
+    collector = typed.collector(TYPED)
+    assert collector.run() == 0
+    assert typed.sink.events == []
+    [line] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert line.startswith("Queue q1 never gave an object of type cloudtrail. 150 messages stay in it.")
+    # Those above a hundred stay invisible until their timeout ends, the others are shown at once.
+    assert typed.count("ApproximateNumberOfMessages") == 100
+    assert typed.count("ApproximateNumberOfMessagesNotVisible") == 50
+
+
+def test_messages_that_went_back_are_deleted_when_the_type_turns_out_to_be_right(typed: Lab) -> None:
+    state, began = typed.state(), datetime.now(timezone.utc)
+    strangers = Strangers("cloudtrail", state, began)
+    named = [NotifiedObject(BUCKET, FLOWS)]
+    assert all(strangers.holds(str(number), named) for number in range(103))
+    assert list(strangers.surplus()) == ["0", "1", "2"]
+    assert [strangers.is_passed_over(name) for name in ("0", "3")] == [True, False]
+    assert sorted(strangers.found(), key=int) == [str(number) for number in range(3, 103)]
+    assert not strangers.is_passed_over("0")
+    assert not strangers.holds("0", named)
 
 
 def test_queue_of_another_type_is_told_with_a_key_and_its_type(typed: Lab, caplog: pytest.LogCaptureFixture) -> None:
