@@ -169,11 +169,12 @@ def _past_zeros(data: bytes, body: IO[bytes]) -> bytes:
 
 
 def _unzip(body: IO[bytes], key: str) -> Iterator[bytes]:
-    del key
     with zipfile.ZipFile(body) as archive:
         members = [info for info in archive.infolist() if not info.is_dir()]
         if not members:
             raise DecompressError("the zip archive is empty")
+        if len(members) > 1:
+            log.warning("The zip archive %s holds %d files: only the first one is read", key, len(members))
         with archive.open(members[0]) as member:
             yield from _chunks(member)
 

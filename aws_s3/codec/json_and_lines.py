@@ -46,6 +46,9 @@ _LONGEST_TOKEN = 16
 _ZERO_AND_DIGIT = re.compile(r"0\d", re.ASCII)
 _LEADING_ZEROS = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*"?)|(?<![\w.+-])(-?)0+(?=\d)', re.ASCII | re.DOTALL)
 
+_HEAD = 4096
+_DOCUMENT = re.compile(rb"(?:\xef\xbb\xbf)?\s*([{\[<])")
+
 
 def text_lines(body: IO[bytes], *, directives: bool = False) -> Iterator[str]:
     """Yield each line that holds anything, without its end; `directives` such as `#Version: 1.0` only if asked for.
@@ -85,9 +88,22 @@ def first_lines(body: IO[bytes], count: int) -> list[str]:
 
 
 def check_lines(body: IO[bytes]) -> None:
-    """Raise ParseError where `text_lines` would."""
+    """Raise ParseError where `text_lines` would, and as `check_start` does."""
+    check_start(body)
     for _ in _whole_lines(body):
         pass
+
+
+def check_start(body: IO[bytes]) -> None:
+    """Raise ParseError for JSON and for markup, such as an error page, where lines of fields are expected.
+
+    No format of such lines begins so. `body` is at its start again.
+    """
+    found = _DOCUMENT.match(body.read(_HEAD))
+    body.seek(0)
+    if found:
+        name = "HTML or XML" if found[1] == b"<" else "JSON"
+        raise ParseError(f"it is {name}, and lines of fields are expected")
 
 
 def _whole_lines(body: IO[bytes]) -> Iterator[bytes]:

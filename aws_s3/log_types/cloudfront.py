@@ -9,7 +9,7 @@ from typing import IO
 
 from aws_s3.codec.content import Kind
 from aws_s3.codec.delimited import Columns, batch_events, percent_decoded
-from aws_s3.codec.json_and_lines import holds_json, text_lines
+from aws_s3.codec.json_and_lines import check_start, holds_json, text_lines
 from aws_s3.codec.parquet import is_parquet, parquet_columns
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.log_types.base import JsonLogType
@@ -68,6 +68,7 @@ class CloudFront(JsonLogType):
         elif holds_json(body):
             yield from super().parse(body, key)
         else:
+            check_start(body)
             yield from self._lines(body, key)
 
     def _lines(self, body: IO[bytes], key: str) -> Iterator[Event]:

@@ -309,3 +309,9 @@ def test_what_fails_while_chunks_come_is_not_the_disk_s_fault() -> None:
 
     with pytest.raises(ConnectionResetError):
         spool(broken())
+
+
+def test_files_of_a_zip_archive_that_are_not_read_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    assert decompress(io.BytesIO(zipped(TEXT, b"more")), "a.zip").read() == TEXT
+    [record] = caplog.records
+    assert record.getMessage() == "The zip archive a.zip holds 2 files: only the first one is read"

@@ -9,12 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import aws_s3.log_types
+from aws_s3.codec.messages import PlainEncoder
 from aws_s3.codec.records import BadRecord
 from aws_s3.errors import CollectorError, InvalidTypeError, ParseError
 from aws_s3.log_types import LOG_TYPES
-from aws_s3.log_types.base import ACCOUNT_AND_REGION, ACCOUNT_ONLY, LogType
+from aws_s3.log_types.base import ACCOUNT_AND_REGION, ACCOUNT_ONLY, LogType, TextLogType
 from aws_s3.log_types.layout import Account, DateFormat, Partition, Region, _pattern_of
 from aws_s3.log_types.recognition import partition_of, readings
+from aws_s3.pipeline.decode import ObjectDecoder, messages_in
+from aws_s3.pipeline.event_rules import EventRules
 from tests.harness.collecting import Collection, trail_key
 
 FLOW_LOGS = ("bucket_path", "aws_account_id", "aws_region", "flow_log_id", "log_key")
@@ -176,3 +179,27 @@ def test_what_is_proved_can_be_parsed(name: str, body: bytes) -> None:
         return
     bad = [event for event in kind.parse(io.BytesIO(body), key) if isinstance(event, BadRecord)]
     assert bad == [event for event in proved if isinstance(event, BadRecord)]
+
+
+def decoded(bucket: LogType, content: bytes) -> list[bytes]:
+    decoder = ObjectDecoder(bucket, skip_on_error=False, rules=EventRules(None, None))
+    batches = decoder.messages(bucket.example.removesuffix(".gz"), io.BytesIO(content), PlainEncoder())
+    return [message for batch in batches for message in messages_in(batch)]
+
+
+@pytest.mark.parametrize(
+    "page", [b"<html><body>Denied</body></html>\n", b'\xef\xbb\xbf\n<?xml version="1.0"?>\n<Error/>']
+)
+def test_a_page_is_no_log_of_any_type_but_text(bucket: LogType, page: bytes) -> None:
+    if bucket.name == "custom":
+        assert b"full_log" in decoded(bucket, page)[0]
+        return
+    with pytest.raises(ParseError):
+        decoded(bucket, page)
+
+
+@pytest.mark.parametrize("content", [b'{"Records": [{"a": 1}]}', b'[\n{"a": "b c"}]', b"\n {}"])
+def test_json_is_no_line_of_fields(bucket: LogType, content: bytes) -> None:
+    if isinstance(bucket, TextLogType):
+        with pytest.raises(ParseError, match="it is JSON, and lines of fields are expected"):
+            decoded(bucket, content)
