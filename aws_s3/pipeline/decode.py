@@ -111,6 +111,7 @@ class ObjectDecoder:
 
     def _encoded(self, content: IO[bytes], key: str, encoder: Encoder) -> Batches:
         """Yield the encoded events by blocks, and alone from where content is irregular. Raises IrregularError."""
+        rest = None
         with _named(key):
             try:
                 for batch in (self.encode_block(block, key, encoder) for block in self.decoder.blocks(content, key)):
@@ -118,16 +119,17 @@ class ObjectDecoder:
                         yield batch
             except IrregularError as irregular:
                 rest = irregular
-            else:
-                content.close()
-                return
-            content.seek(rest.start)
-            if rest.start == 0:
-                yield from self._encoded_alone(content, key, encoder)
-                return
+        if rest is None:
+            content.close()
+            return
+        content.seek(rest.start)
+        if rest.start == 0:
+            yield from self._encoded_alone(content, key, encoder)
+            return
+        with _named(key):
             records = self.decoder.parse_rest(content, key, rest.names)
             yield from self._messages(records, key, encoder)
-            content.close()
+        content.close()
 
     def _encoded_alone(self, content: IO[bytes], key: str, encoder: Encoder) -> Batches:
         with content, _named(key):

@@ -203,3 +203,11 @@ def test_json_is_no_line_of_fields(bucket: LogType, content: bytes) -> None:
     if isinstance(bucket, TextLogType):
         with pytest.raises(ParseError, match="it is JSON, and lines of fields are expected"):
             decoded(bucket, content)
+
+
+def test_the_line_of_a_broken_object_names_it_once(bucket: LogType) -> None:
+    for content in (b'{"Records": [', b'{"a": 1}\n{"b": ', b'{"configurationItems": [{}, 1 2', b"<a>"):
+        try:
+            decoded(bucket, content)
+        except ParseError as error:
+            assert str(error).count("Failed to parse file") == 1
