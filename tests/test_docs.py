@@ -1,5 +1,6 @@
 """The documents: links lead somewhere, commands are understood, code runs, tables name what there is."""
 
+import argparse
 import json
 import re
 import shlex
@@ -15,7 +16,7 @@ import pytest
 
 from aws_s3 import errors
 from aws_s3.config.command_line import parse
-from aws_s3.config.options import TYPE_ALIASES
+from aws_s3.config.options import TYPE_ALIASES, build_parser
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.state import failed_objects, log_streams, partitions, queue_state, scans, sources
 from aws_s3.wazuh.extras import EXTRAS
@@ -85,6 +86,12 @@ def test_every_document_can_be_reached_from_the_readme(path: Path) -> None:
 @pytest.mark.parametrize("command", commands("aws-s3"))
 def test_command_is_understood(command: str) -> None:
     parse([word.replace(MADE_UP, "custom") for word in shlex.split(command)[1:]])
+
+
+@pytest.mark.parametrize("action", build_parser().actions, ids=lambda action: action.option_strings[-1])
+def test_option_is_explained_in_a_document(action: argparse.Action) -> None:
+    names = "|".join(map(re.escape, action.option_strings))
+    assert re.search(rf"(?<![\w-])({names})(?![\w-])", "\n".join(TEXTS.values()))
 
 
 def test_there_are_commands() -> None:

@@ -42,7 +42,7 @@ _SCRIPT = """#!/bin/sh
 environment={environment}
 if ! "$environment/bin/python" -ISc '' 2>/dev/null; then
     echo "ERROR: The Python of $environment does not run any more, perhaps after an upgrade of the system:" \\
-        "put it there again (make install WAZUH_HOME={home}). {kept}"
+        "put it there again (make install WAZUH_HOME={home}, or aws-s3-install {home}). {kept}"
     exit 1
 fi
 exec "$environment/bin/{program}" "$@"
