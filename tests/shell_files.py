@@ -1,4 +1,7 @@
-"""The man page and the completion of shells, made from the parser. `make shell` writes them to aws_s3/shell/."""
+"""The man page and the completion of shells, made from the parser, and the table of types, from the registry.
+
+`make shell` writes them to aws_s3/shell/ and aws_s3/docs/behaviour.md.
+"""
 
 import argparse
 import os
@@ -10,12 +13,19 @@ from tempfile import TemporaryDirectory
 
 import shtab
 
+from aws_s3.config.advice import patterns
 from aws_s3.config.options import COMPLETED, build_parser
+from aws_s3.log_types import LOG_TYPES
+from aws_s3.log_types.base import LogType
+from aws_s3.settings import BucketJob, BucketLocation
 from tests import ROOT
 
 FOLDER = ROOT / "aws_s3/shell"
+BEHAVIOUR = ROOT / "aws_s3/docs/behaviour.md"
 FILES = {"bash": "aws-s3", "zsh": "_aws-s3", "fish": "aws-s3.fish"}
 MAN_PAGE = "aws-s3.1"
+
+_TYPES = re.compile(r"(\| type \| logs \| objects \|\n\|-+\|-+\|-+\|)\n(?:\|.*\n)*\n")
 
 _EXAMPLES = (
     ("CloudTrail of a bucket, from seven days ago", "-b my-bucket --only_logs_after 7d"),
@@ -64,7 +74,7 @@ def man_page() -> str:
 
 
 def _sections() -> str:
-    behaviour = (ROOT / "aws_s3/docs/behaviour.md").read_text(encoding="utf-8")
+    behaviour = BEHAVIOUR.read_text(encoding="utf-8")
     codes = re.findall(r"^\| ([\d, ]+) \| (.*) \|$", behaviour, re.MULTILINE)
     return "\n".join(
         [
@@ -88,6 +98,19 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\e").replace("`", "").replace("-", "\\-").replace("'", "\\(aq").replace("…", "...")
 
 
+def with_types(behaviour: str) -> str:
+    """Return the reference with a row for each type of the registry, in the place of the rows that it has."""
+    rows = "\n".join(map(_row, LOG_TYPES.values()))
+    return _TYPES.sub(lambda found: f"{found[1]}\n{rows}\n\n", behaviour, count=1)
+
+
+def _row(log_type: type[LogType]) -> str:
+    logs = (log_type.__doc__ or "").split(".", 1)[0].replace("\n", " ")
+    job = BucketJob(BucketLocation(log_type.name, "bucket"))
+    places = ", ".join(f"`{pattern}`" for pattern in patterns(job, log_type.layouts))
+    return f"| `{log_type.name}` | {logs} | {places} |"
+
+
 def contents() -> dict[str, str]:
     """Return all files by name."""
     return {MAN_PAGE: man_page(), **{name: completion(shell) for shell, name in FILES.items()}}
@@ -99,6 +122,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, text in contents().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
+    BEHAVIOUR.write_text(with_types(BEHAVIOUR.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -16,13 +16,14 @@ import pytest
 
 from aws_s3 import errors
 from aws_s3.config.command_line import parse
-from aws_s3.config.options import TYPE_ALIASES, build_parser
+from aws_s3.config.options import build_parser
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.state import failed_objects, log_streams, partitions, queue_state, scans, sources
 from aws_s3.wazuh.extras import EXTRAS
 from tests import ROOT
 from tests.harness import command as harness
 from tests.harness.emulator import Emulator
+from tests.shell_files import with_types
 from tests.structure import FOLDERS
 
 DOCS = ROOT / "aws_s3/docs"
@@ -151,11 +152,9 @@ def test_dockerfile_runs_a_command_that_is_understood() -> None:
     parse(options)
 
 
-def test_type_table_has_types_that_there_are() -> None:
-    rows = re.findall(r"^\| (`[a-z0-9_`, ]+`) \| .*(?:`P`|AWSLogs).*\|$", BEHAVIOUR, re.MULTILINE)
-    named = {name for row in rows for name in re.findall(r"`([a-z0-9_]+)`", row)}
-    assert len(named) > 11
-    assert named <= {*LOG_TYPES, *TYPE_ALIASES}
+def test_type_table_is_that_of_the_registry() -> None:
+    assert with_types(BEHAVIOUR) == BEHAVIOUR
+    assert re.findall(r"^\| `(\w+)` \| [A-Z].* \| `.*` \|$", BEHAVIOUR, re.MULTILINE) == list(LOG_TYPES)
 
 
 def test_every_exit_code_is_in_the_table() -> None:
@@ -200,7 +199,7 @@ def test_type_of_the_document_is_added_by_its_blocks_and_collects(emulator: Emul
     [command] = [command for command in commands("aws-s3") if MADE_UP in command]
     with harness.new_home(emulator) as home:
         # `-m` looks into the current folder first: the copy runs, not the package that is tested here.
-        run = [sys.executable, "-m", "aws_s3", *shlex.split(command)[1:], "--state-dir", str(tmp_path / "state")]
+        run = [sys.executable, "-m", "aws_s3", *shlex.split(command)[1:]]
         ended = subprocess.run(run, cwd=copy, env=home.environment, capture_output=True, encoding="utf-8")
     assert (ended.returncode, ended.stderr) == (0, "")
     events = [json.loads(line)["aws"] for line in ended.stdout.splitlines()]

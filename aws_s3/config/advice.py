@@ -58,7 +58,12 @@ def _path_fault(path: str, reading: Reading) -> str:
 
 def where(job: BucketJob, layouts: Iterable[Layout]) -> str:
     """Return, as patterns, where the job looks: `AWSLogs/{account}/CloudTrail/{region}/{yyyy}/{mm}/{dd}/`."""
-    return " and ".join(_where(job, layout) for layout in layouts)
+    return " and ".join(patterns(job, layouts))
+
+
+def patterns(job: BucketJob, layouts: Iterable[Layout]) -> Iterator[str]:
+    """Yield the pattern of each layout, below the job's path, up to the date."""
+    return (_where(job, layout) for layout in layouts)
 
 
 def _where(job: BucketJob, layout: Layout) -> str:
@@ -85,4 +90,4 @@ def _date_shown(dates: DateFormat) -> str:
     text = dates.text
     for code, name in names.items():
         text = text.replace(code, name)
-    return f"{text}/" if dates.pattern.pattern.endswith("/") else f"{text}-"
+    return f"{text}/" if dates.is_folder or dates.unpadded else f"{text}-"
