@@ -79,7 +79,8 @@ class BucketJob:
     """A collection from a bucket. Days are UTC; `retry_failed` collects only objects that failed in earlier runs.
 
     `limit` is the most events to send, `until` the last day to collect. `path_as_given` is the path of the source
-    with the slashes that the user wrote, which some keys need.
+    with the slashes that the user wrote, which some keys need. `discover`: ask for new accounts and regions, whatever
+    the state remembers.
     """
 
     source: BucketLocation
@@ -96,6 +97,7 @@ class BucketJob:
     path_as_given: str = ""
     limit: int | None = None
     until: date | None = None
+    discover: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,13 +145,14 @@ CollectJob = BucketJob | ServiceJob | SubscriberJob
 class ConfiguredJob:
     """All blocks of an ossec.conf's aws-s3 module: run once, or as a `daemon` on the file's schedule.
 
-    `lookback_days` and `retry_failed` hold for its buckets.
+    `lookback_days`, `retry_failed` and `discover` hold for its buckets.
     """
 
     file: Path
     daemon: bool = False
     lookback_days: int = 1
     retry_failed: bool = False
+    discover: bool = False
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ class Context:
     """The parts that a collection works with.
 
     `loading` fetches and decodes objects with `reader`. `account` asks AWS for the caller's account, once.
+    `remembers_discovery`: the state may say which partitions there are.
     """
 
     bucket: Bucket
@@ -70,6 +71,7 @@ class Context:
     loading: Loading[WorkItem]
     account: Callable[[], str]
     known_regions: Callable[[], frozenset[str]]
+    remembers_discovery: bool = False
     stats: RunStats = field(default_factory=RunStats)
 
 
@@ -88,6 +90,8 @@ class Collector:
         self._objects = self._object_source(today)
         self._found: Iterator[Found] = iter(())
         self._account = ""
+        self._newly_discovered: Sequence[Partition] = ()
+        self._has_failed_to_list = False
         self._libraries = MissingLibraries(log_type.kinds)
 
     def run(self) -> int:
@@ -99,6 +103,9 @@ class Collector:
         try:
             self._collect()
         except CollectorError as error:
+            self._has_failed_to_list = True
+            with suppress(StateError):
+                self._remember_discovery()
             self._note(error)
             raise
         if not self._failures:
@@ -138,6 +145,7 @@ class Collector:
                     return found
                 case ListingFailed(error):
                     self._failures.append(error)
+                    self._has_failed_to_list = True
                     log.error("%s", error)
                 case AlreadyProcessed(keys):
                     self._delete_later(keys)
@@ -235,6 +243,31 @@ class Collector:
             return []
 
     def _discovered(self) -> list[Partition]:
+        """Return the partitions as they were discovered in the last hour, else as the bucket has them now."""
+        job = self._job
+        are_known = not job.regions or self._context.known_regions().issuperset(job.regions)
+        if self._remembers_discovery and are_known and not job.discover:
+            remembered = self._state.discovered(job.accounts, job.regions)
+            if remembered is not None:
+                return remembered
+        return self._discover()
+
+    @property
+    def _remembers_discovery(self) -> bool:
+        """Whether a discovery serves for an hour. Where objects are deleted, their folders come and go."""
+        job = self._job
+        return self._context.remembers_discovery and not (job.reparse or job.retry_failed or job.remove)
+
+    def _remember_discovery(self) -> None:
+        """Remember what was discovered, or nothing where a listing failed: the next run asks anew."""
+        if not self._remembers_discovery:
+            return
+        if self._has_failed_to_list:
+            self._state.forget_discoveries()
+        elif self._newly_discovered and self._state.ever_found():
+            self._state.note_discovered(self._job.accounts, self._job.regions, self._newly_discovered)
+
+    def _discover(self) -> list[Partition]:
         source, bucket = self._job.source, self._context.bucket
         # This request runs while the folders are listed.
         holds = self._context.listings.submit(bucket.holds, source.path)
@@ -250,6 +283,7 @@ class Collector:
             raise EmptyBucketError(
                 f"No files were found in '{source.bucket}/{source.path}'. No logs will be processed."
             )
+        self._newly_discovered = found if discovery.is_complete else ()
         return found
 
     def _version(self, item: WorkItem) -> str:
@@ -316,6 +350,7 @@ class Collector:
     def _finish(self, partitions: Sequence[Partition]) -> None:
         self._delete_now()
         self._tell_nothing_found(partitions)
+        self._remember_discovery()
         if (archived := self._stats.archived).count:
             log.warning(
                 "%s (%s): %d objects from %s to %s are in an archive and are passed over. To collect them, restore "

@@ -56,6 +56,11 @@ class Discovery:
         self._new_regions = set(job.regions) - known_regions
         self._bases_without_accounts: list[str] = []
 
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether every layout that applies has accounts, once `partitions` returned."""
+        return not self._bases_without_accounts
+
     def partitions(self) -> list[Partition]:
         """Return the partitions of every layout that applies.
 

@@ -24,8 +24,9 @@ def list_partition(
     if partition.dates.unpadded:
         pages = _by_day(bucket, partition, start, until)
     elif partition.dates.by_year:
-        # The next year is listed because clocks differ.
-        pages = _by_year(bucket, partition, start, min(today.year + 1, until.year))
+        # Clocks differ: on its last day, a year's successor is listed too.
+        last = max(today + timedelta(days=1), start)
+        pages = _by_year(bucket, partition, start, min(last.year, until.year))
     else:
         pages = bucket.pages(partition.prefix, partition.prefix + partition.dates.before(start))
     for page in pages:

@@ -65,6 +65,7 @@ def collect_bucket(
             loading=loading,
             account=session.account,
             known_regions=known_regions,
+            remembers_discovery=True,
             stats=stats,
         )
         return Collector(job, log_type, context, began.date()).run()

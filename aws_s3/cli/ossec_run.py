@@ -100,7 +100,7 @@ def _complete(settings: Settings, job: ConfiguredJob, block: Settings) -> Settin
     """Return the settings of a block: its own job and access, the rest as for all blocks."""
     own = block.job
     if isinstance(own, BucketJob):
-        own = replace(own, lookback_days=job.lookback_days, retry_failed=job.retry_failed)
+        own = replace(own, lookback_days=job.lookback_days, retry_failed=job.retry_failed, discover=job.discover)
     # All blocks share one file of metrics, which is written after them.
     return replace(
         settings, job=own, access=block.access, metrics_file=None, metrics_listen=None, keeps_running=job.daemon

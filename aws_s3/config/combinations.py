@@ -13,7 +13,17 @@ from aws_s3.settings import BucketJob, Purpose, ServiceJob, ServiceName, Setting
 SOURCES = ("--bucket", "--service", "--subscriber", "--config", "--status")
 
 _BESIDE_CONFIG = {
-    *("--config", "--daemon", "--debug", "--output", "--wazuh-home", "--state-dir", "--workers", "--lookback-days"),
+    *(
+        "--config",
+        "--daemon",
+        "--debug",
+        "--output",
+        "--wazuh-home",
+        "--state-dir",
+        "--workers",
+        "--lookback-days",
+        "--discover",
+    ),
     *(
         "--metrics-file",
         "--max-eps",
@@ -175,7 +185,7 @@ _RULES = (
 _OF_BUCKETS = dict.fromkeys(
     (
         *("--aws_organization_id", "--aws_account_id", "--trail_prefix", "--trail_suffix"),
-        *("--remove", "--lookback-days"),
+        *("--remove", "--lookback-days", "--discover"),
     ),
     "it is for buckets",
 )

@@ -188,7 +188,9 @@ def _job(options: argparse.Namespace) -> Job:
     if options.status:
         return StatusJob(options.json, options.max_behind, options.config)
     if options.config is not None:
-        return ConfiguredJob(options.config, options.daemon, options.lookback_days, options.retry_failed)
+        return ConfiguredJob(
+            options.config, options.daemon, options.lookback_days, options.retry_failed, options.discover
+        )
     return SubscriberJob(
         name=options.subscriber,
         queue=options.queue or "",
@@ -224,6 +226,7 @@ def _bucket_job(options: argparse.Namespace) -> BucketJob:
         path_as_given=options.trail_prefix.as_given,
         limit=options.limit,
         until=options.until,
+        discover=options.discover,
     )
 
 

@@ -166,6 +166,10 @@ def _add_selection(parser: OptionParser) -> None:
         "--lookback-days", type=values.number(0, 30), metavar="N", default=1,
         help="days before the last log in which late objects are looked for (1)",
     )  # fmt: skip
+    group.add_argument(
+        "--discover", action="store_true",
+        help="with -b, --config: look for new accounts, regions and folders now, not once an hour",
+    )  # fmt: skip
 
 
 def _add_processing(parser: OptionParser) -> None:

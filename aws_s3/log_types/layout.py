@@ -4,6 +4,7 @@ Nothing here lists anything: `discovery` walks the levels, `listing` the dates.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -159,6 +160,29 @@ class Layout:
             return source.path
         organization = f"{source.organization}/" if source.organization else ""
         return f"{source.path}{AWS_LOGS}{source.suffix}{organization}"
+
+    def partition(self, prefix: str, source: BucketLocation) -> "Partition | None":
+        """Return the partition of the source that has the prefix, None if none of this layout has it."""
+        base, account, region = self.base(source), "", ""
+        if not prefix.startswith(base) or not prefix.endswith(self.stem):
+            return None
+        rest = prefix[len(base) : len(prefix) - len(self.stem)]
+        for level in self.levels:
+            name, end, rest = rest.partition(ending(level))
+            start = level if isinstance(level, str) else getattr(level, "name", "") or getattr(level, "start", "")
+            if not end or not name.startswith(start):
+                return None
+            if isinstance(level, Account):
+                account = name.removeprefix(start)
+            elif isinstance(level, Region):
+                region = name.removeprefix(start)
+        return None if rest else Partition(prefix, self.dates, account, region)
+
+    def selects(self, partition: "Partition", accounts: Collection[str], regions: Collection[str]) -> bool:
+        """Tell whether a run for these accounts and regions, or for all where there are none, lists the partition."""
+        also = next((level.also for level in self.levels if isinstance(level, Region)), ())
+        has_account = not accounts or not partition.account or partition.account in accounts
+        return has_account and (not regions or not partition.region or partition.region in {*regions, *also})
 
     def key_range(self, source: BucketLocation) -> tuple[str, str]:
         """Return the first and the last possible key of the source: behind the base come digits or the first level.

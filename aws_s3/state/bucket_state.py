@@ -1,5 +1,6 @@
 """The state of one source: which objects are done, where each partition stands, which objects failed."""
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from aws_s3.errors import CollectorError, StateError, UnavailableError
 from aws_s3.log_types.base import LogType
-from aws_s3.log_types.layout import Partition
+from aws_s3.log_types.layout import Layout, Partition
 from aws_s3.secrets_mask import mask_patterns
 from aws_s3.settings import BucketLocation
 from aws_s3.state import failed_objects, partitions, sources
@@ -58,6 +59,7 @@ class BucketState:
         mask: Callable[[str], str] = mask_patterns,
     ) -> None:
         self._log_type = log_type
+        self._location = location
         self._began = began
         self._keep_days = keep_days
         self._entries: dict[Partition, Entry] = {}
@@ -186,6 +188,39 @@ class BucketState:
             if dates in formats
         ]
 
+    def discovered(self, accounts: Sequence[str], regions: Sequence[str]) -> list[Partition] | None:
+        """Return the partitions that a discovery of the last hour found for the accounts and regions; None without one.
+
+        Those that the state knows follow, also where their folder was gone: new objects may have brought it back.
+        """
+        names = self._partitions.discovered(_selection(accounts, regions), self._began)
+        found = [self._of_layout(prefix, dates) for prefix, dates in names or ()]
+        if not found or None in found:
+            return None
+        layouts = {each[0] for each in found if each}
+        partitions = dict.fromkeys(each[1] for each in found if each)
+        for prefix, dates in self._partitions.names():
+            known = self._of_layout(prefix, dates)
+            if known and known[0] in layouts and known[0].selects(known[1], accounts, regions):
+                partitions.setdefault(known[1])
+        return list(partitions)
+
+    def note_discovered(self, accounts: Sequence[str], regions: Sequence[str], found: Sequence[Partition]) -> None:
+        """Remember for an hour the partitions that were discovered for the accounts and regions, if there are any."""
+        if self.source.id and found:
+            self._partitions.note_discovered(_selection(accounts, regions), self._began, found)
+
+    def forget_discoveries(self) -> None:
+        """Let the next run discover the partitions anew."""
+        with self._database.transaction() as execute:
+            self._partitions.forget_discoveries(execute)
+
+    def _of_layout(self, prefix: str, dates: str) -> tuple[Layout, Partition] | None:
+        for layout in self._log_type.layouts:
+            if layout.dates.text == dates and (found := layout.partition(prefix, self._location)):
+                return layout, found
+        return None
+
     def forget(self, partition: Partition) -> int:
         """Take all that the state knows of the partition out of it; return how many objects had rows.
 
@@ -206,6 +241,7 @@ class BucketState:
         count = self._delete_rows(self._processed.slices(), bool)
         with self._database.transaction() as execute:
             self.failed_objects.forget_where(execute, bool)
+            self._partitions.forget_discoveries(execute)
             self.source.forget(execute)
         return count
 
@@ -331,6 +367,10 @@ class BucketState:
         with self._database.transaction() as execute:
             self._processed.delete(execute, keys)
         log.debug("+++ DB Maintenance: %d rows of %s forgotten", len(keys), partition.label)
+
+
+def _selection(accounts: Sequence[str], regions: Sequence[str]) -> str:
+    return json.dumps([sorted(accounts), sorted(regions)])
 
 
 def _with_first(first: list[str], rest: Iterator[list[str]]) -> Iterator[list[str]]:

@@ -1,9 +1,9 @@
 """Our own table of partitions: where each partition of a source stands."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from aws_s3.log_types.layout import Partition
 from aws_s3.state.database import Database, Execute, InvalidValueError, Row, insert
@@ -21,6 +21,12 @@ MIGRATIONS = (
     ("newest key of a partition", "ALTER TABLE collection_partition ADD COLUMN newest_key TEXT"),
     ("key up to which all is done", "ALTER TABLE collection_partition ADD COLUMN done_through TEXT"),
     ("runs of Wazuh's own module", "CREATE TABLE collection_foreign (run TEXT NOT NULL)"),
+    (
+        "discoveries",
+        """CREATE TABLE collection_discovery (
+            source INTEGER NOT NULL, selection TEXT NOT NULL, at TEXT NOT NULL, found TEXT NOT NULL,
+            PRIMARY KEY (source, selection))""",
+    ),
 )
 
 ON_FOREIGN_WRITE = (
@@ -31,6 +37,7 @@ ON_FOREIGN_WRITE = (
     "WHERE type = 'table' AND name NOT LIKE 'collection%' AND name != 'metadata')",
 )
 
+_DISCOVERY_LASTS = timedelta(hours=1)
 _IS_PARTITION = "source = ? AND prefix = ? AND dates = ?"
 
 
@@ -109,6 +116,33 @@ class Partitions:
         sql = "SELECT prefix, dates FROM collection_partition WHERE source = ? ORDER BY prefix, dates"
         return self._database.select(lambda row: (row.text("prefix"), row.text("dates")), sql, (self._source.id,))
 
+    def discovered(self, selection: str, now: datetime) -> list[tuple[str, str]] | None:
+        """Return the names of the partitions that a discovery of the last hour found; None without one.
+
+        `selection` says for which of the source's accounts and regions. After a clock was wrong there is none.
+        """
+        sql = "SELECT at, found FROM collection_discovery WHERE source = ? AND selection = ?"
+        for at, found in self._database.select(_discovery, sql, (self._source.id, selection)):
+            if timedelta() <= now - at < _DISCOVERY_LASTS:
+                return found
+        return None
+
+    def note_discovered(self, selection: str, now: datetime, found: Iterable[Partition]) -> None:
+        """Remember the partitions that a discovery found."""
+        names = [(partition.prefix, partition.dates.text) for partition in found]
+        values = {
+            "source": self._source.id,
+            "selection": selection,
+            "at": now.isoformat(timespec="seconds"),
+            "found": json.dumps(names),
+        }
+        with self._database.transaction() as execute:
+            insert(execute, "collection_discovery", values, verb="INSERT OR REPLACE")
+
+    def forget_discoveries(self, execute: Execute) -> None:
+        """Forget what was discovered of the source, in the caller's transaction."""
+        execute("DELETE FROM collection_discovery WHERE source = ?", (self._source.id,))
+
     def forget(self, execute: Execute, partition: Partition) -> None:
         """Forget the partition, in the caller's transaction."""
         key = (self._source.id, partition.prefix, partition.dates.text)
@@ -131,6 +165,26 @@ def _entry(row: Row) -> Entry:
         done_through=row.optional_text("done_through"),
         newest_key=row.optional_text("newest_key"),
     )
+
+
+def _discovery(row: Row) -> tuple[datetime, list[tuple[str, str]]]:
+    return row.parsed("at", _moment), row.parsed("found", _names)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment
+
+
+def _names(text: str) -> list[tuple[str, str]]:
+    names = json.loads(text)
+    if not isinstance(names, list) or not all(
+        isinstance(each, list) and list(map(type, each)) == [str, str] for each in names
+    ):
+        raise InvalidValueError(text)
+    return [(prefix, dates) for prefix, dates in names]
 
 
 def _keys(text: str) -> dict[str, str]:

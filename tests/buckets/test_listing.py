@@ -124,9 +124,11 @@ def test_years_are_listed_alone_where_other_keys_lie_between(dates: DateFormat, 
     days = ["2020-12-31", "2021-01-01", "2021-12-31", "2022-01-01", "2022-02-03"]
     accounts = [f"p/{number:012}/x" for number in range(2021_0000_0000, 2021_0000_0030)]
     store = store_of(*map(key, days), f"p/{other}", *accounts, "p/2021x", page_size=4)
-    found = listed(store, Partition("p/", dates), date(2020, 12, 31), date(2021, 6, 20))
-    assert found == list(map(key, days))
-    assert len(store.lists) == 3
+    for today, count, lists in ((date(2021, 12, 31), 5, 3), (date(2021, 12, 30), 3, 2)):
+        store.lists.clear()
+        found = listed(store, Partition("p/", dates), date(2020, 12, 31), today)
+        assert found == list(map(key, days[:count]))
+        assert len(store.lists) == lists
 
 
 def test_year_after_this_one_is_listed_since_clocks_differ() -> None:

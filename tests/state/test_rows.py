@@ -42,6 +42,7 @@ def fill(folder: Path) -> None:
         state.failed_objects.schedule_retry(FailedObject(FAILED, 12, "etag"), ERROR)
         state.failed_objects.mark_partial(PARTIAL, "version", 3)
         state.source.note_found()
+        state.note_discovered((), (), [TRAIL])
         state.source.note_error(ERROR)
         state.complete()
     queue = QueueState(folder, QUEUE, "rules")
@@ -63,6 +64,7 @@ def read_buckets(folder: Path) -> None:
     """Read everything that a run reads."""
     with closing(BucketState(folder, CloudTrail(), SOURCE, NOW, 1)) as state:
         state.history()
+        state.discovered((), ())
         state.checkpoint(TRAIL)
         state.begin(TRAIL, StartDay(DAY))
         state.done_or_waiting(TRAIL, [KEY, FAILED])
@@ -97,6 +99,7 @@ def read_services(folder: Path) -> None:
 RUBBISH = {
     "collection_source": ("last_run", "found", "last_error"),
     "collection_partition": ("floor", "place", "resume", "pruned", "done_before", "adopted", "newest_key"),
+    "collection_discovery": ("at", "found"),
     "collection_failed": ("size", "etag", "malformed", "attempts", "gone_since"),
     "collection_partial": ("messages",),
     "collection_queue": ("found", "last_run", "last_error"),
