@@ -1,7 +1,7 @@
 """A bucket in S3: its keys from a start on, its folders, getting and deleting its objects."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
@@ -53,11 +53,14 @@ class S3Bucket:
     """A bucket behind a boto3 S3 client, which may be used by several threads.
 
     Every method raises the errors of `error_table`; `get` raises UnavailableError for failures that
-    affect one object only.
+    affect one object only. `count` is called for each LIST and DELETE, in any thread.
     """
 
-    def __init__(self, client: Any, bucket: str, downloads: TransferConfig) -> None:
+    def __init__(
+        self, client: Any, bucket: str, downloads: TransferConfig, count: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._client = client
+        self._count = count
         self._bucket = bucket
         self._downloader = Downloader(client, bucket, downloads)
         self._direct = DirectList(client, enabled=downloads.direct_get, stall_seconds=STALL_SECONDS)
@@ -101,6 +104,7 @@ class S3Bucket:
         failed = []
         for first in range(0, len(keys), KEYS_A_DELETION):
             batch = keys[first : first + KEYS_A_DELETION]
+            self._count("DELETE")
             try:
                 failed += self._delete_batch(batch)
             except FAILURES as error:
@@ -120,6 +124,7 @@ class S3Bucket:
     def _list(self, **request: Any) -> Iterator[Listing]:
         request["Bucket"] = self._bucket
         while True:
+            self._count("LIST")
             page = self._direct.page(request) or self._through_client(request)
             if page is None or page.token == request.get("ContinuationToken", ""):
                 # A portal or proxy on the way answers 200 too. An empty listing would say that all is well,

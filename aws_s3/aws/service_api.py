@@ -1,7 +1,7 @@
 """Requests to the API of a service: no faster than AWS allows, with the kinds of refusals that callers handle."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,11 +21,13 @@ _CREDIT = 0.2
 class ServiceApi:
     """A boto3 client of a service in one region, which may be used by several threads.
 
-    `rate`: the requests a second that AWS allows, for each operation.
+    `rate`: the requests a second that AWS allows, for each operation. `count` is called with the name of each
+    request's operation.
     """
 
-    def __init__(self, client: Any, rate: float) -> None:
+    def __init__(self, client: Any, rate: float, count: Callable[[str], None] = lambda _: None) -> None:
         self._client = client
+        self._count = count
         self._rate = rate
         self._limiters: dict[str, RateLimiter] = {}
         on_answered(client, "GetLogEvents", take_events)
@@ -38,6 +40,7 @@ class ServiceApi:
         """
         given = {name: value for name, value in request.items() if value is not None}
         self._limiters.setdefault(operation, RateLimiter(self._rate, _CREDIT)).wait()
+        self._count(operation.title().replace("_", ""))
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(**given)
         except FAILURES as error:

@@ -1,6 +1,6 @@
 """A queue in SQS: receives messages, deletes them, and keeps them invisible while they are worked on."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -48,8 +48,15 @@ class SqsQueue:
     `error_table` for denied access, throttling and an endpoint out of reach, and QueueError (21) for the rest.
     """
 
-    def __init__(self, client: Any, address: QueueAddress, wait: int = _LONGEST_WAIT) -> None:
+    def __init__(
+        self,
+        client: Any,
+        address: QueueAddress,
+        wait: int = _LONGEST_WAIT,
+        count: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.name = address.name
+        self._count = count
         self._client = client
         self._wait = wait
         self._url = address.url or self._find(address)
@@ -116,6 +123,7 @@ class SqsQueue:
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:
         if operation != "get_queue_url":
             request["QueueUrl"] = self._url
+        self._count("SQS")
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(**request)
         except FAILURES as error:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 
+from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.s3 import KEYS_A_DELETION, Bucket
 from aws_s3.buckets.discovery import Discovery
 from aws_s3.buckets.new_objects import NewObjects
@@ -72,6 +73,7 @@ class Context:
     account: Callable[[], str]
     known_regions: Callable[[], frozenset[str]]
     remembers_discovery: bool = False
+    downloads: TransferConfig = field(default_factory=TransferConfig)
     stats: RunStats = field(default_factory=RunStats)
 
 
@@ -142,6 +144,7 @@ class Collector:
             match found:
                 case WorkItem():
                     self._libraries.look_at(found.object.key)
+                    self._stats.requests.add("GET", self._context.downloads.requests_for(found.size))
                     return found
                 case ListingFailed(error):
                     self._failures.append(error)

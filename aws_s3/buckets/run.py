@@ -35,7 +35,7 @@ def collect_bucket(
     log_type.check_path(job.source.path)
     session = Session(settings.access, job.regions)
     workers, downloads = share(session.downloads, settings.workers)
-    bucket = S3Bucket(session.client("s3"), job.source.bucket, downloads)
+    bucket = S3Bucket(session.client("s3"), job.source.bucket, downloads, stats.requests.add)
     sink = open_sink(settings.output, stop_request.check)
     rules = EventRules(job.discard, sink.limit, stats.reading)
     reader = BucketReader(bucket, log_type, job.source.bucket, job.account_alias, job.skip_on_error, rules)
@@ -66,6 +66,7 @@ def collect_bucket(
             account=session.account,
             known_regions=known_regions,
             remembers_discovery=True,
+            downloads=downloads,
             stats=stats,
         )
         return Collector(job, log_type, context, began.date()).run()

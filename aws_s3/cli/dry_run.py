@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, NoReturn
 
-from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.listings import S3Object
 from aws_s3.aws.s3 import KEYS_A_DELETION, Bucket, S3Bucket
 from aws_s3.aws.session import Session, known_regions
@@ -21,6 +20,7 @@ from aws_s3.buckets.object_source import WorkItem
 from aws_s3.buckets.reader import BucketReader
 from aws_s3.buckets.run import LISTING_THREADS, settled
 from aws_s3.console.line_format import printable
+from aws_s3.console.prices import price
 from aws_s3.console.tables import print_report, table
 from aws_s3.log_types import log_type_of
 from aws_s3.log_types.layout import Partition
@@ -41,9 +41,9 @@ def preview_bucket(settings: Settings, job: BucketJob, stop_request: StopRequest
     bucket = log_type_of(job.source)
     bucket.check_path(job.source.path)
     session = Session(settings.access, job.regions)
-    store = _CountedStore(S3Bucket(session.client("s3"), job.source.bucket, session.downloads))
-    found = _Found(session.downloads)
     stats = RunStats()
+    store = _ReadOnlyStore(S3Bucket(session.client("s3"), job.source.bucket, session.downloads, stats.requests.add))
+    found = _Found()
     with ExitStack() as opened:
         folder = Path(opened.enter_context(TemporaryDirectory()))
         opened.enter_context(copied(settings.state_dir, folder))
@@ -58,10 +58,11 @@ def preview_bucket(settings: Settings, job: BucketJob, stop_request: StopRequest
             loading=found,
             account=session.account,
             known_regions=known_regions,
+            downloads=session.downloads,
             stats=stats,
         )
         code = Collector(replace(job, remove=False), bucket, context, began.date()).run()
-    print_report("\n".join(map(printable, _lines(job, found, store.lists, stats))))
+    print_report("\n".join(map(printable, _lines(job, found, stats))))
     return code
 
 
@@ -77,9 +78,7 @@ class _Share:
 class _Found:
     """A loading that counts the objects and loads none."""
 
-    def __init__(self, downloads: TransferConfig) -> None:
-        self._downloads = downloads
-        self.gets = 0
+    def __init__(self) -> None:
         self.shares: dict[Partition, _Share] = {}
 
     has_room = True
@@ -95,35 +94,29 @@ class _Found:
         share.size += max(item.size, 0)
         day = str(item.partition.day(item.object.key))
         share.days = sorted({*share.days[:1], *share.days[-1:], day})
-        self.gets += self._downloads.requests_for(item.size)
 
     def take(self) -> NoReturn:
         """Never be called."""
         raise NotImplementedError
 
 
-class _CountedStore:
-    """A bucket whose listings are counted, and that gives and deletes nothing."""
+class _ReadOnlyStore:
+    """A bucket that is listed, and gives and deletes nothing."""
 
     def __init__(self, store: Bucket) -> None:
         self._store = store
-        self.lists = 0
 
     def folders(self, prefix: str, end: str = "/") -> Iterator[str]:
-        """Yield the folders; more pages than one count as one."""
-        self.lists += 1
+        """Yield the folders."""
         return self._store.folders(prefix, end)
 
     def holds(self, prefix: str) -> bool:
         """Tell whether any key begins with `prefix`."""
-        self.lists += 1
         return self._store.holds(prefix)
 
     def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
-        """Yield the pages, counting each."""
-        for page in self._store.pages(prefix, start_after):
-            self.lists += 1
-            yield page
+        """Yield the pages."""
+        return self._store.pages(prefix, start_after)
 
     def get(self, wanted: S3Object) -> IO[bytes]:
         """Never be called."""
@@ -151,7 +144,7 @@ class _NoSink(Sink):
         """Do nothing."""
 
 
-def _lines(job: BucketJob, found: _Found, lists: int, stats: RunStats) -> Iterator[str]:
+def _lines(job: BucketJob, found: _Found, stats: RunStats) -> Iterator[str]:
     source = job.source
     objects = sum(share.objects for share in found.shares.values())
     size = sum(share.size for share in found.shares.values())
@@ -165,10 +158,13 @@ def _lines(job: BucketJob, found: _Found, lists: int, stats: RunStats) -> Iterat
         yield f"In an archive, and passed over: {stats.archived.count:,} objects"
     if stats.strays:
         yield f"No logs, and passed over: {stats.strays:,} objects such as READMEs"
-    deletions = math.ceil(objects / KEYS_A_DELETION) if job.remove else 0
-    yield f"Requests: about {lists:,} LIST (this run made them too), {found.gets:,} GET" + (
-        f", {deletions:,} DELETE" if deletions else ""
-    )
+    lists = stats.requests.by_kind().get("LIST", 0)
+    planned = {"GET": stats.requests.by_kind().get("GET", 0), "DELETE": math.ceil(objects / KEYS_A_DELETION)}
+    if not job.remove:
+        del planned["DELETE"]
+    rest = "".join(f", {count:,} {kind}" for kind, count in planned.items())
+    cost = price({"LIST": lists, **planned})
+    yield f"Requests: about {lists:,} LIST (this run made them too){rest}: {cost} at the list price of us-east-1"
 
 
 def _bytes(size: int) -> str:

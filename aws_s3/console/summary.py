@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 
+from aws_s3.console.prices import priced
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob, CollectJob, ServiceJob, ServiceName
 
@@ -53,6 +54,8 @@ class RunSummary:
             yield f"nothing new in {took}"
         if stats.newest is not None:
             yield f"newest {_moment(stats.newest, self._job)}"
+        if requests := priced(stats.requests.by_kind()):
+            yield requests
         for count, text in (
             (stats.failed, "could not be read"),
             (stats.malformed, "malformed"),

@@ -1,8 +1,10 @@
 """The figures of a run: its loops count, the progress bar and the metrics read them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from threading import Lock
 from time import perf_counter
 from typing import TypeVar
 
@@ -81,6 +83,24 @@ class ArchivedObjects:
         self.last = max(self.last or day, day)
 
 
+class RequestCounts:
+    """Counts the requests to AWS by kind: LIST, GET and DELETE of S3, SQS, or an operation. For several threads."""
+
+    def __init__(self, counts: Mapping[str, int] | None = None) -> None:
+        self._counts = Counter(counts)
+        self._lock = Lock()
+
+    def add(self, kind: str, number: int = 1) -> None:
+        """Count requests of one kind."""
+        with self._lock:
+            self._counts[kind] += number
+
+    def by_kind(self) -> dict[str, int]:
+        """Return the counts, in the order in which the kinds first came."""
+        with self._lock:
+            return dict(self._counts)
+
+
 @dataclass
 class RunStats:
     """The figures of one run. An object is one of S3's, a log stream, or one region's findings.
@@ -89,6 +109,7 @@ class RunStats:
     size; `events`: those accepted. `malformed` and `failed` count objects that could not be read, and
     had; `known` what was passed over because it was collected before, `strays` because it is no log.
     `pending` objects wait to be tried again, those of earlier runs included.
+    `requests` counts those to AWS, without the retries of the client.
     `newest` is the UTC day of the newest object, or the time of the newest event, in seconds since 1970.
     `taken` counts the partitions, log groups or regions that the run worked on, `held` those that it left to
     another run. `dropped`: events that Wazuh took and dropped, as far as it tells. `waiting` is the time until
@@ -110,6 +131,7 @@ class RunStats:
     dropped: int = 0
     newest: float | None = None
     archived: ArchivedObjects = field(default_factory=ArchivedObjects)
+    requests: RequestCounts = field(default_factory=RequestCounts)
     reading: EventCounts = field(default_factory=EventCounts)
     listing: Stopwatch = field(default_factory=Stopwatch)
     downloading: Stopwatch = field(default_factory=Stopwatch)

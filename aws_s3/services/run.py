@@ -56,7 +56,7 @@ def collect_service(
         sink = opened.enter_context(closing(open_sink(settings.output, stop_request.check)))
         pacer = opened.enter_context(pacing(settings.output, settings.max_events, stop_request, stats))
         context = Context(
-            connect=lambda region, rate: ServiceApi(session.client(service_type.api, region), rate),
+            connect=lambda region, rate: ServiceApi(session.client(service_type.api, region), rate, stats.requests.add),
             account=session.account,
             fail=fail,
             state=opened.enter_context(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 
+from aws_s3.aws.config_file import TransferConfig
 from aws_s3.aws.sqs import Message, Queue
 from aws_s3.codec.libraries import MissingLibraries
 from aws_s3.errors import CollectorError, ObjectError, StateError, UnavailableError
@@ -57,6 +58,7 @@ class Context:
     loading: Loading[QueueObject]
     stop_request: StopRequest
     began: datetime
+    downloads: TransferConfig = field(default_factory=TransferConfig)
     stats: RunStats = field(default_factory=RunStats)
 
 
@@ -179,7 +181,12 @@ class QueueCollector:
             self._stats.notify()
             self._in_flight.check()
             self._ask_for_messages()
-        return self._pending.popleft() if self._pending else None
+        if not self._pending:
+            return None
+        item = self._pending.popleft()
+        if item.object.event is None:
+            self._stats.requests.add("GET", self._context.downloads.requests_for(item.object.size or 0))
+        return item
 
     def wants(self, item: QueueObject) -> bool:
         """Tell whether no other message brought the same writing of the object meanwhile."""

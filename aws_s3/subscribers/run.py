@@ -62,7 +62,7 @@ def _collect(
         # One S3Bucket for each bucket: each finds out about its bucket's region.
         bucket = cache(partial(S3Bucket, s3, downloads=downloads))
         rules = EventRules(job.discard, sink.limit, stats.reading)
-        queue = SqsQueue(sqs, address)
+        queue = SqsQueue(sqs, address, count=stats.requests.add)
         reader = QueueReader(bucket, object_format, job.skip_on_error, rules, queue.name)
         loading = opened.enter_context(open_loading(reader, downloads, workers, _OBJECTS_AHEAD))
         pacer = opened.enter_context(pacing(settings.output, settings.max_events, stop_request, stats))
@@ -79,6 +79,7 @@ def _collect(
             receives=DaemonExecutor(RECEIVES_AT_ONCE, "receive"),
             stop_request=stop_request,
             began=began,
+            downloads=downloads,
             stats=stats,
         )
         return QueueCollector(job, object_format, context).run()

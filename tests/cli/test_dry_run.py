@@ -59,7 +59,9 @@ def test_dry_run_tells_partitions_sizes_and_requests(home: Home, emulator: Emula
     assert europe.split()[:2] == ["123456789012/eu-west-1", "1"]
     assert america.split() == ["123456789012/us-east-1", "2", "20.0", "MB", "2021-06-10", "2021-06-12"]
     # Three ranges of 8 MB, and one request for each of the small ones.
-    assert requests == "Requests: about 5 LIST (this run made them too), 5 GET, 1 DELETE"
+    assert requests == (
+        "Requests: about 5 LIST (this run made them too), 5 GET, 1 DELETE: USD <0.0001 at the list price of us-east-1"
+    )
 
 
 def test_dry_run_counts_failed_objects_and_those_of_a_retry(home: Home, emulator: Emulator) -> None:

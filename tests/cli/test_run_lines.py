@@ -19,7 +19,10 @@ from tests.harness.emulator import Emulator
 from tests.harness.listener import Listener
 
 SINCE = ("-b", BUCKET, "--only_logs_after", "2021-JUN-01")
-SUMMARY = re.compile(rf"INFO: {BUCKET} \(cloudtrail\): 3 objects, 6 events, \d+ B in \d+\.\d s, newest 2021-06-10")
+SUMMARY = re.compile(
+    rf"INFO: {BUCKET} \(cloudtrail\): 3 objects, 6 events, \d+ B in \d+\.\d s, newest 2021-06-10, "
+    r"4 LIST, 3 GET \(USD <0\.0001\)"
+)
 
 
 @pytest.fixture
@@ -33,7 +36,8 @@ def home(emulator: Emulator) -> Iterator[Home]:
 def test_a_run_ends_with_its_summary_at_level_1_and_says_nothing_at_level_0(home: Home) -> None:
     assert SUMMARY.fullmatch(home.run(*SINCE, "--debug", "1").output.splitlines()[-1])
     assert home.run(*SINCE, "--reparse").output == ""
-    assert "nothing new in" in home.run(*SINCE, "--debug", "1").output.splitlines()[-1]
+    last = home.run(*SINCE, "--debug", "1").output.splitlines()[-1]
+    assert re.search(r"nothing new in \d+\.\d s, 1 LIST \(USD <0\.0001\)$", last)
 
 
 def test_a_first_day_that_has_not_come_is_told(home: Home) -> None:

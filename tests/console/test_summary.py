@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from aws_s3.console.summary import RunSummary, source_name
-from aws_s3.pipeline.stats import RunStats, Stopwatch
+from aws_s3.pipeline.stats import RequestCounts, RunStats, Stopwatch
 from aws_s3.settings import BucketJob, BucketLocation, CollectJob, ServiceJob, SubscriberJob
 
 BUCKET = BucketJob(BucketLocation("cloudtrail", "acme-logs"))
@@ -43,6 +43,16 @@ def test_a_source_has_a_name(job: CollectJob, name: str) -> None:
         ),
         (BUCKET, {"objects": 1, "events": 1, "bytes": 8}, "acme-logs (cloudtrail): 1 object, 1 event, 8 B in 0.0 s"),
         (BUCKET, {}, "acme-logs (cloudtrail): nothing new in 0.0 s"),
+        (
+            BUCKET,
+            {"requests": RequestCounts({"LIST": 1000, "GET": 0})},
+            "acme-logs (cloudtrail): nothing new in 0.0 s, 1,000 LIST (USD 0.0050)",
+        ),
+        (
+            GROUPS,
+            {"requests": RequestCounts({"DescribeLogStreams": 1, "GetLogEvents": 30})},
+            "g1,g2 (cloudwatchlogs): nothing new in 0.0 s, 1 DescribeLogStreams, 30 GetLogEvents (no list price)",
+        ),
         (
             BUCKET,
             {"objects": 2, "events": 9, "bytes": 25_300_000, "failed": 3, "malformed": 1, "held": 2, "dropped": 5},
