@@ -28,6 +28,7 @@ from aws_s3.services import SERVICES
 from aws_s3.services.log_group_api import LogGroupApi
 from aws_s3.services.run import regions_of
 from aws_s3.settings import BucketJob, CollectJob, ServiceJob, ServiceName, Settings, SubscriberJob
+from aws_s3.state.database import is_made
 from aws_s3.state.log_streams import Group
 from aws_s3.state.read_ranges import TimeRange
 from aws_s3.wazuh.home import WazuhHome
@@ -171,12 +172,17 @@ class _Checks:
 
     def _state(self) -> str:
         folder = self._settings.state_dir
-        existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not is_made(folder) and not folder.is_dir():
+            raise StateCreateError(
+                f"There is no folder {folder}. Is Wazuh installed there? Give its home with --wazuh-home, "
+                "or another folder with --state-dir."
+            )
+        place = folder if folder.is_dir() else folder.absolute().parent
         files = [path for path in folder.glob("*.db") if not os.access(path, os.W_OK)] if folder.is_dir() else []
-        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK) or files:
-            name = files[0] if files else existing
+        if files or not os.access(place, os.W_OK | os.X_OK):
+            name = files[0] if files else place
             raise StateCreateError(f"{name} cannot be written to. Check its permissions, or give --state-dir.")
-        return f"{folder} can be written to" if existing == folder else f"{folder} can be created"
+        return f"{folder} can be written to" if place == folder else f"{folder} can be created"
 
     def _receiver(self) -> str:
         output = self._settings.output

@@ -336,10 +336,14 @@ def _refuse_planted_links(path: Path) -> None:
             )
 
 
+def is_made(folder: Path) -> bool:
+    """Tell whether a state folder that is missing is made: where it may be, and never within a home of Wazuh."""
+    return folder.parts[-2:] != ("wodles", "aws") and folder.absolute().parent.is_dir()
+
+
 def _create(path: Path) -> None:
     """Create the file with our mode and its folder's group, whatever the umask, if it is missing."""
-    if path.parent.parts[-2:] != ("wodles", "aws"):
-        # A folder given with --state-dir may be new; one that belongs to Wazuh is never made for it.
+    if is_made(path.parent):
         with suppress(OSError):
             path.parent.mkdir()
     try:

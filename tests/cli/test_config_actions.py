@@ -122,7 +122,9 @@ def test_a_good_set_up_is_ok_in_every_step(home: Home) -> None:
         ),
         (("-b", BUCKET, "-p", "missing"), "AWS configuration file", "or check --aws_profile and AWS_PROFILE.", 23),
         (("-b", BUCKET, "--output", "unix:/nowhere/queue"), "receiver", "Check that Wazuh is running", 11),
-        (("-b", BUCKET, "--state-dir", "/dev/null/state"), "state", "or give --state-dir.", 6),
+        (("-b", BUCKET, "--state-dir", "/dev/null/state"), "state", "or another folder with --state-dir.", 6),
+        (("-b", BUCKET, "--wazuh-home", "/nowhere"), "state", "Give its home with --wazuh-home, or another", 6),
+        (("-b", BUCKET, "--state-dir", "/nowhere/a/b"), "state", "or another folder with --state-dir.", 6),
         (("-b", BUCKET, "--output", "file:/proc/nowhere/x"), "receiver", "Check --output.", 11),
         (("-b", BUCKET, "--metrics-file", "/nowhere/x.prom"), "metrics", "Check --metrics-file.", 1),
         (("-b", BUCKET, "-se", "http://127.0.0.1:1"), "bucket", "Check the endpoint (--service_endpoint", 15),
@@ -223,3 +225,12 @@ def test_forgotten_log_groups_are_read_again(home: Home) -> None:
     said = "Forgotten: /aws/app (cloudwatchlogs), 1 log streams. Its next run is its first.\n"
     assert home.run(*service, "--forget").output == said
     assert "/aws/app" not in home.run("--status").output
+
+
+@pytest.mark.parametrize("folder", ["new", "new/deeper", "wodles/aws", "home/wodles/aws", "file/x"])
+def test_a_check_and_a_run_agree_on_the_folder_of_the_state(home: Home, folder: str) -> None:
+    (home.path / "file").touch()
+    options = (*LATE, "--output", "stdout", "--state-dir", str(home.path / folder))
+    checked, ran = home.run(*options, "--check"), home.run(*options)
+    assert checked.code == ran.code
+    assert ran.code == (0 if folder in ("new", "wodles/aws") else 6)
