@@ -146,7 +146,8 @@ class FailedObjects:
                 return 0
             count = earlier.count
             pause = min(_FIRST_PAUSE * 2 ** min(count - 1, 16), _LONGEST_PAUSE) if count else timedelta()
-            gone_since = (earlier.gone_since or _text(self._now)) if is_gone else None
+            # A clock that was ahead once does not make it gone for longer, nor later.
+            gone_since = min(earlier.gone_since or _text(self._now), _text(self._now)) if is_gone else None
             attempts = _Attempts(count + 1, _text(self._now + pause), gone_since)
             self._put(execute, failed, error, attempts, malformed=False)
         return attempts.count

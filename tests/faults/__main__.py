@@ -57,9 +57,9 @@ def tortures(seconds: float, seed: int) -> Iterator[tuple[str, bool]]:
     while held and time.monotonic() < end:
         began = time.monotonic()
         try:
-            stats, surroundings = torture.piece(seed)
-            held = is_held(stats, Scenario("torture", lambda _: None))
-            line = f"{stats}, {surroundings}"
+            played, ground = torture.piece(seed)
+            held = is_held(ground.stats(), played)
+            line = f"{ground.stats()}, {played.name}"
         except Exception:
             line, held = traceback.format_exc(), False
         yield f"seed {seed}: {held}, {time.monotonic() - began:.0f} s: {line}", held

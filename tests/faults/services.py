@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from tests.faults.ground import Ground, Scenario, is_told
 from tests.harness.command import COMMAND
@@ -21,18 +22,22 @@ _BUCKET = "acme-logs"
 _RECORDS = 5
 _PAGE = 10_000
 _VISIBILITY = 2
-_HELD = 20
+HELD = 20
 """Messages that a collector holds at most: of a killed one, what it had sent is sent again."""
 
-Put = Callable[[Ground, Emulator, int], None]
+
+class Put(Protocol):
+    """Fills a source with so many log streams or objects, numbered from `first` on, and lets the command collect it."""
+
+    def __call__(self, ground: Ground, emulator: Emulator, count: int, first: int = 0, /) -> None: ...
 
 
-def log_group(ground: Ground, emulator: Emulator, streams: int) -> None:
+def log_group(ground: Ground, emulator: Emulator, streams: int, first: int = 0) -> None:
     """Fill a log group, and collect from it."""
     del emulator
     ground.command = [str(COMMAND), "-sr", "cloudwatchlogs", "-g", _GROUP, "-s", "2018-JAN-01"]
     now = int(time.time() * 1000)
-    for number in range(streams):
+    for number in range(first, first + streams):
         events = [f"{number:05}-{index}" for index in range(_RECORDS)]
         ground.expect(events)
         put_events(_GROUP, f"s{number:05}", [(now, json.dumps({"aws": {"eventID": event}})) for event in events])
@@ -40,7 +45,7 @@ def log_group(ground: Ground, emulator: Emulator, streams: int) -> None:
 
 def quota(ground: Ground) -> None:
     """A page of 10,000 events, and room to record a part of them only: no event is sent that cannot be recorded."""
-    with _emulated(ground) as emulator:
+    with emulated(ground) as emulator:
         log_group(ground, emulator, 0)
         events = [f"00001-{index}" for index in range(_PAGE)]
         ground.expect(events)
@@ -53,13 +58,13 @@ def quota(ground: Ground) -> None:
         is_told(ground.run(), 0)
 
 
-def queue(ground: Ground, emulator: Emulator, objects: int) -> None:
+def queue(ground: Ground, emulator: Emulator, objects: int, first: int = 0) -> None:
     """Fill a queue with notifications, and collect what they name."""
     ground.command = [str(COMMAND), "-sb", "buckets", "-q", _QUEUE, "--workers", str(ground.workers)]
     emulator.client("s3").create_bucket(Bucket=_BUCKET)
     sqs = emulator.client("sqs")
     url = sqs.create_queue(QueueName=_QUEUE, Attributes={"VisibilityTimeout": str(_VISIBILITY)})["QueueUrl"]
-    for number in range(objects):
+    for number in range(first, first + objects):
         events = [f"{number:05}-{index}" for index in range(_RECORDS)]
         ground.expect(events)
         key = f"{number:05}.json"
@@ -72,7 +77,7 @@ def killed(put: Put, objects: int, kills: int) -> Callable[[Ground], None]:
     """Killed at random moments."""
 
     def play(ground: Ground) -> None:
-        with _emulated(ground) as emulator:
+        with emulated(ground) as emulator:
             put(ground, emulator, objects)
             for _ in range(kills):
                 run = ground.start()
@@ -80,7 +85,7 @@ def killed(put: Put, objects: int, kills: int) -> Callable[[Ground], None]:
                 time.sleep(ground.dice.random() * 0.01)
                 run.kill()
                 run.end()
-            _complete(ground)
+            complete(ground)
 
     return play
 
@@ -89,14 +94,14 @@ def interrupted(put: Put, objects: int, times: int) -> Callable[[Ground], None]:
     """Asked to stop at random moments."""
 
     def play(ground: Ground) -> None:
-        with _emulated(ground) as emulator:
+        with emulated(ground) as emulator:
             put(ground, emulator, objects)
             for number in range(times):
                 run = ground.start()
                 run.wait_for(ground.dice.randint(1, objects * _RECORDS // times))
                 asked, code = ((signal.SIGTERM, 143), (signal.SIGINT, 2))[number % 2]
                 assert run.signal(asked).code in (0, code)
-            _complete(ground)
+            complete(ground)
 
     return play
 
@@ -105,7 +110,7 @@ def listener_away(put: Put, objects: int, seconds: float, code: int) -> Callable
     """Nobody listens for a while: the run waits, or ends, and a later one completes it."""
 
     def play(ground: Ground) -> None:
-        with _emulated(ground) as emulator:
+        with emulated(ground) as emulator:
             put(ground, emulator, objects)
             run = ground.start()
             run.wait_for(objects * _RECORDS // 4)
@@ -114,18 +119,20 @@ def listener_away(put: Put, objects: int, seconds: float, code: int) -> Callable
             if not code:
                 run.install()
             is_told(run.end(), code)
-            _complete(ground)
+            complete(ground)
 
     return play
 
 
-def _complete(ground: Ground) -> None:
+def complete(ground: Ground) -> None:
+    """Collect the rest, messages too that a run held when it was killed."""
     time.sleep(_VISIBILITY + 0.5)
     is_told(ground.run(), 0)
 
 
 @contextmanager
-def _emulated(ground: Ground) -> Iterator[Emulator]:
+def emulated(ground: Ground) -> Iterator[Emulator]:
+    """Let the emulator be the ground's AWS."""
     with Emulator() as emulator:
         emulator.reset()
         ground.environment = {**ground.environment, "AWS_ENDPOINT_URL": emulator.url, "NO_PROXY": "*"}
@@ -146,7 +153,7 @@ LOG_GROUPS = [
 """Worker processes have no part in these."""
 
 _QUEUES = [
-    Scenario("queue: 10 SIGKILL", killed(queue, 200, 10), forgets=10 * _HELD),
+    Scenario("queue: 10 SIGKILL", killed(queue, 200, 10), forgets=10 * HELD),
     Scenario("queue: 10 signals", interrupted(queue, 100, 10)),
     Scenario("queue: listener away for 3 s", listener_away(queue, 100, 3, 0)),
     Scenario("queue: listener gone", listener_away(queue, 100, 0, 11)),

@@ -1,21 +1,24 @@
-"""Random faults, ends, runs at once and options on one bucket: a piece of torture, the same for the same seed.
+"""Random faults, ends, runs at once and options on one source: a piece of torture, the same for the same seed.
+
+The source is a bucket, in every fifth piece a log group or a queue.
 
 Chance decides about each round of a piece from the seed alone. The moments at which a process is stopped or killed
 depend on the machine, too: a replay meets the same story at slightly other moments.
 """
 
+import shutil
 import signal
 import sqlite3
 import time
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from random import Random
 
 import psutil
 
-from tests.faults import front
+from tests.faults import disk, front, services
 from tests.faults.front import OssecSyntaxError, fault, refusal, share
-from tests.faults.ground import SKIP, Ground, Run, RunStats, new_ground
+from tests.faults.ground import SKIP, Ground, Run, Scenario, new_ground
 from tests.faults.processes import RULE, put_value
 from tests.faults.scenarios import (
     error_document,
@@ -32,24 +35,47 @@ ROUNDS = 12
 """Rounds of a piece: about half a minute."""
 
 _OBJECTS = 60
+_STREAMS = 20
 _RECORDS = 5
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 _CHANGES = (throttle, fail, not_aws, error_document, refused_by_proxy, without_etag)
 _WAYS_OF_SENDING = (front.cut, front.nothing, front.short, front.overlong, front.slow)
 _ENDS = (
     *("end", "end", "kill", "kill", "stop", "restart", "away"),
-    *("worker killed", "workers stopped", "two runs", "hang", "state locked"),
+    *("worker killed", "workers stopped", "two runs", "hang", "state locked", "quota", "state damaged", "clock"),
 )
-_CODES = {0, 1, 2, 3, 7, 11, 15, 16, 143, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT}
+_CODES = {0, 1, 2, 3, 5, 7, 11, 15, 16, 143, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT}
+_DAMAGES = (disk.cut_off, disk.no_database, disk.folder)
+_CLOCKS = ("+400d", "+30h", "-30h", "-4000d")
+_KILOBYTES = (60, 1500)
+"""Room for the journal: for nothing at all, up to more than a round needs."""
+
+_SERVICES = (services.log_group, services.queue)
+_SERVICE_ENDS = ("end", "kill", "kill", "stop", "restart", "quota")
 
 
-def piece(seed: int, rounds: int = ROUNDS) -> tuple[RunStats, str]:
-    """Play a piece; return the figures, and the options of its ground."""
+def piece(seed: int, rounds: int = ROUNDS) -> tuple[Scenario, Ground]:
+    """Play a piece; return its name, with what it may repeat beside an object for each kill, and its ground."""
     dice = Random(seed)
     workers, behind_agent = dice.randint(1, 4), dice.random() < 0.5
+    put = None if seed % 5 else dice.choice(_SERVICES)
     with new_ground(workers, seed, at_once=True, behind_agent=behind_agent) as ground:
-        play(ground, rounds)
-        return ground.stats(), f"workers: {workers}{', an agent' if behind_agent else ''}"
+        if put:
+            _play_service(ground, put, rounds)
+        else:
+            play(ground, rounds)
+    kind = {None: "bucket", services.log_group: "log group", services.queue: "queue"}[put]
+    name = f"{kind}, workers: {workers}{', an agent' if behind_agent else ''}"
+    return Scenario(name, lambda _: None, forgets=ground.kills * services.HELD if put is services.queue else 0), ground
+
+
+def _play_service(ground: Ground, put: services.Put, rounds: int) -> None:
+    """Collect from a log group or a queue under kills, signals and quotas, then without."""
+    with services.emulated(ground) as emulator:
+        for number in range(rounds):
+            put(ground, emulator, _STREAMS, number * _STREAMS)
+            _round(ground, (), ground.dice.choice(_SERVICE_ENDS), _STREAMS * _RECORDS)
+        services.complete(ground)
 
 
 def play(ground: Ground, rounds: int) -> None:
@@ -89,24 +115,56 @@ def _faults(dice: Random) -> Sequence[OssecSyntaxError]:
     return dice.sample(faults, dice.randint(0, 4))
 
 
-def _round(ground: Ground, options: Sequence[str], how: str) -> None:
+def _round(ground: Ground, options: Sequence[str], how: str, most: int = _OBJECTS * _RECORDS) -> None:
+    """Let a run collect, of which something happens after some of at `most` so many messages."""
     dice = ground.dice
     supervised = _ignore_children if dice.random() < 0.2 else None
-    messages, pause = dice.randint(1, _OBJECTS * _RECORDS), dice.random() * 0.05
+    messages, pause = dice.randint(1, most), dice.random() * 0.05
     if how == "hang":
         ground.front.faults = [*ground.front.faults, fault(share(dice.randrange(1 << 30), 0.1), front.hang)]
         messages = min(messages, _RECORDS)
     listener = ground.listen()
-    runs = [ground.start(*options, listener=listener, preexec_fn=supervised)]
-    if how == "two runs":
-        time.sleep(pause * 10)
-        runs.append(ground.start(*options))
-    _wait(runs[0], messages, pause)
-    _do(ground, runs[0], how)
-    for run in reversed(runs):
-        ended = run.end()
-        assert ended.code in _CODES, (how, ended.code, ended.output)
-        assert "Unknown error" not in ended.output and "Traceback" not in ended.output, (how, ended.output)
+    with _damaged(ground, how) as is_damaged:
+        runs = [ground.start(*options, listener=listener, preexec_fn=supervised, prefix=_prefix(ground, how))]
+        if how == "two runs":
+            time.sleep(pause * 10)
+            runs.append(ground.start(*options))
+        _wait(runs[0], messages, pause)
+        _do(ground, runs[0], how)
+        for run in reversed(runs):
+            ended = run.end()
+            assert ended.code in _CODES, (how, ended.code, ended.output)
+            assert "Unknown error" not in ended.output and "Traceback" not in ended.output, (how, ended.output)
+            assert not is_damaged or (ended.code and not ended.events), (how, ended.code, ended.output)
+
+
+def _prefix(ground: Ground, how: str) -> Sequence[str]:
+    """Return the command that starts the run with what the round does to it: a quota, a clock that is wrong."""
+    if how == "quota":
+        return ("prlimit", f"--fsize={ground.dice.randint(*_KILOBYTES) * 1024}")
+    clock = ground.dice.choice(_CLOCKS)
+    if how == "clock" and shutil.which("faketime"):
+        # A day and more: an object that is gone would be given up.
+        ground.front.faults = ()
+        return ("faketime", "-f", clock)
+    return ()
+
+
+@contextmanager
+def _damaged(ground: Ground, how: str) -> Iterator[bool]:
+    """Damage the state for a round, unless there is none; tell whether it is damaged."""
+    damage = ground.dice.choice(_DAMAGES)
+    if how != "state damaged" or not ground.state.is_file():
+        yield False
+        return
+    with closing(sqlite3.connect(ground.state)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = ground.state.read_bytes()
+    damage(ground.state)
+    yield True
+    if ground.state.is_dir():
+        ground.state.rmdir()
+    ground.state.write_bytes(whole)
 
 
 def _wait(run: Run, messages: int, pause: float) -> None:
