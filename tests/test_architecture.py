@@ -19,7 +19,7 @@ ONLY_IN = {
     "prometheus_client": ("cli.metrics", "cli.metrics_server"),
     "tqdm": ("console.progress",),
     "sqlite3": ("state",),
-    "socket": ("pipeline.sinks", "wazuh.analysis_socket", "cli.metrics_server"),
+    "socket": ("pipeline.sharing", "pipeline.sinks", "wazuh.analysis_socket", "cli.metrics_server"),
 }
 """The libraries of I/O, and the folders or modules that may import them."""
 

@@ -1,6 +1,6 @@
 """The collection of one bucket: its partitions, the order of its objects, the meaning of a failure, the record.
 
-It knows interfaces and no log type. `pipeline.run` fetches, decodes and delivers.
+It knows interfaces and no log type. `pipeline` fetches, decodes and delivers.
 """
 
 import logging
@@ -41,8 +41,7 @@ from aws_s3.log_types.base import LogType
 from aws_s3.log_types.layout import Partition
 from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.levels import DEBUG_2, STANDING, about
-from aws_s3.pipeline.run import run_source
-from aws_s3.pipeline.source import Loading
+from aws_s3.pipeline.source import Loading, run_source
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob
 from aws_s3.state.bucket_state import BucketState

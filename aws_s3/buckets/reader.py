@@ -5,10 +5,11 @@ from typing import IO
 
 from aws_s3.aws.s3 import Bucket
 from aws_s3.buckets.object_source import WorkItem
+from aws_s3.codec.blocks import Block
 from aws_s3.codec.libraries import check_libraries
 from aws_s3.codec.messages import Envelope, bucket_log_info, encode
 from aws_s3.log_types.base import LogType
-from aws_s3.pipeline.decode import Batches, ObjectDecoder
+from aws_s3.pipeline.decode import Batches, ObjectDecoder, Spread
 from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.stats import EventCounts
 
@@ -37,14 +38,21 @@ class BucketReader:
         check_libraries(item.object.key, self.log_type.kinds)
         return self.bucket.get(item.object)
 
-    def decode(self, item: WorkItem, content: IO[bytes]) -> Batches:
+    def decode(self, item: WorkItem, content: IO[bytes], spread: Spread = map) -> Batches:
         """Return the object's encoded events.
 
         The whole object is validated first: an object that cannot be read raises DecompressError or
         ParseError before its first event.
         """
-        decoder = ObjectDecoder(self.log_type, self.skip_on_error, self.rules)
-        return decoder.messages(item.object.key, content, self._envelope(item))
+        return self._decoder.messages(item.object.key, content, self._envelope(item), spread)
+
+    def encode_block(self, item: WorkItem, block: Block) -> bytes:
+        """Return the encoded events of a block of the object's content. Raises IrregularError."""
+        return self._decoder.encode_block(block, item.object.key, self._envelope(item))
+
+    @property
+    def _decoder(self) -> ObjectDecoder:
+        return ObjectDecoder(self.log_type, self.skip_on_error, self.rules)
 
     def error_event(self, item: WorkItem, error: Exception) -> bytes:
         """Return the encoded event that stands for an object that cannot be read."""

@@ -5,11 +5,12 @@ A `Decoder` knows the content of the objects; the caller chooses the envelope of
 
 import io
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
-from typing import IO
+from typing import IO, TypeAlias
 
 from aws_s3.codec.blocks import Block, IrregularError
 from aws_s3.codec.compression import spool
@@ -39,6 +40,10 @@ Batches = Iterator[bytes]
 """Encoded events, many in each batch, a line each: encoded JSON contains no raw newline."""
 
 
+Spread: TypeAlias = Callable[[Callable[[Block], bytes], Iterator[Block]], Iterator[bytes]]
+"""Returns what a function returns for each block, in order, as `map` does; other processes may call it."""
+
+
 @dataclass(frozen=True)
 class ObjectDecoder:
     """Turns objects into encoded events; a small object is parsed once, a large one twice.
@@ -52,7 +57,7 @@ class ObjectDecoder:
     rules: EventRules
     discards: Callable[[DiscardRule, Event], bool] = discards
 
-    def messages(self, key: str, body: IO[bytes], encoder: Encoder) -> Batches:
+    def messages(self, key: str, body: IO[bytes], encoder: Encoder, spread: Spread = map) -> Batches:
         """Return the encoded events of the object at `key` from its content as stored.
 
         The whole object is validated first: DecompressError or ParseError is raised here, before the first
@@ -63,11 +68,11 @@ class ObjectDecoder:
         if self.decoder.cheap_to_validate:
             self._validate(content, key)
             content.seek(0)
-            return self._encoded(content, key, encoder)
+            return self._encoded(content, key, encoder, spread)
         counted = replace(self.rules.counts)
         try:
             try:
-                return self._validated(self._encoded(content, key, encoder), content, key)
+                return self._validated(self._encoded(content, key, encoder, spread), content, key)
             except IrregularError:
                 self.rules.counts.reset(counted)
             content.seek(0)
@@ -109,16 +114,9 @@ class ObjectDecoder:
             encoded = [self._message(event, key, encoder) for event in shaped]
         return join_lines(encoded)
 
-    def _encoded(self, content: IO[bytes], key: str, encoder: Encoder) -> Batches:
+    def _encoded(self, content: IO[bytes], key: str, encoder: Encoder, spread: Spread) -> Batches:
         """Yield the encoded events by blocks, and alone from where content is irregular. Raises IrregularError."""
-        rest = None
-        with _named(key):
-            try:
-                for batch in (self.encode_block(block, key, encoder) for block in self.decoder.blocks(content, key)):
-                    if batch:
-                        yield batch
-            except IrregularError as irregular:
-                rest = irregular
+        rest = yield from self._encoded_blocks(content, key, encoder, spread)
         if rest is None:
             content.close()
             return
@@ -126,10 +124,21 @@ class ObjectDecoder:
         if rest.start == 0:
             yield from self._encoded_alone(content, key, encoder)
             return
-        with _named(key):
-            records = self.decoder.parse_rest(content, key, rest.names)
+        records = self.decoder.parse_rest(content, key, rest.names)
+        with content, _named(key):
             yield from self._messages(records, key, encoder)
-        content.close()
+
+    def _encoded_blocks(
+        self, content: IO[bytes], key: str, encoder: Encoder, spread: Spread
+    ) -> Generator[bytes, None, IrregularError | None]:
+        """Yield the encoded events as far as content is regular; return the error that says where it ceases to be."""
+        encode = partial(self.encode_block, key=key, encoder=encoder)
+        try:
+            with _named(key):
+                yield from filter(None, spread(encode, self.decoder.blocks(content, key)))
+        except IrregularError as irregular:
+            return irregular
+        return None
 
     def _encoded_alone(self, content: IO[bytes], key: str, encoder: Encoder) -> Batches:
         with content, _named(key):

@@ -23,7 +23,7 @@ _BYTES_AHEAD = 64 << 20
 
 _DOWNLOADS_A_WORKER = 16
 _FEW_ITEMS = 200
-_FEW_BYTES = 16 << 20
+_FEW_BYTES = 4 << 20
 """Items and bytes of a run that one process reads: starting workers would take longer."""
 
 

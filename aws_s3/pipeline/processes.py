@@ -6,7 +6,7 @@ import signal
 import time
 from contextlib import suppress
 
-from aws_s3.errors import ResourceError
+from aws_s3.errors import CollectorError, ResourceError
 
 _PR_SET_PDEATHSIG = 1
 _FIRST_PAUSE = 0.0005
@@ -51,6 +51,14 @@ def _has_ended(child: int, seconds: float) -> bool:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
     return True
+
+
+def worker_gone() -> CollectorError:
+    """Return the error for a worker process that ended while it was needed."""
+    return CollectorError(
+        "A worker process ended unexpectedly: it was killed, or memory ran out. What was sent until then "
+        "is recorded; the next run goes on. Use --workers 1 where memory is short."
+    )
 
 
 _NO_THREAD = "can't start new thread"

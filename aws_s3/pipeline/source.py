@@ -6,14 +6,17 @@
          └──────────── begin / accepted / failed <──────────────────────────────────────┘
 
 A bucket's object and an object that a queue's message names are items. A source decides about its items:
-their order, the meaning of a failure, and the record of accepted events.
+their order, the meaning of a failure, and the record of accepted events. `run_source` is the one loop that buckets
+and queues share: fill, take the next item in order, deliver, report to the source.
 """
 
 from contextlib import AbstractContextManager
 from typing import IO, Protocol, TypeVar
 
+from aws_s3.codec.blocks import Block
 from aws_s3.errors import ObjectError
-from aws_s3.pipeline.decode import Batches
+from aws_s3.pipeline.decode import Batches, Spread, messages_in
+from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.stats import EventCounts
 
 
@@ -42,8 +45,14 @@ class ItemReader(Protocol[T_contra]):
     def fetch(self, item: T_contra) -> IO[bytes]:
         """Return the item's content as stored, readable from its start. Called by any thread."""
 
-    def decode(self, item: T_contra, content: IO[bytes]) -> Batches:
-        """Return the item's encoded events. Raises MalformedError before the first batch only."""
+    def decode(self, item: T_contra, content: IO[bytes], spread: Spread = map) -> Batches:
+        """Return the item's encoded events; `spread` may let other processes encode blocks of them.
+
+        Raises MalformedError before the first batch only.
+        """
+
+    def encode_block(self, item: T_contra, block: Block) -> bytes:
+        """Return the encoded events of a block of the item's content. Raises IrregularError."""
 
 
 class Source(Protocol[T]):
@@ -86,3 +95,54 @@ class Loading(Protocol[T]):
 
         Events left over at the end of the context are dropped.
         """
+
+
+def run_source(source: Source[T], loading: Loading[T], delivery: Delivery) -> None:
+    """Collect every item of the source, in order.
+
+    Raises the error that ends the run, Interrupted too, after the source took note of the accepted events.
+    """
+    while True:
+        _fill(source, loading)
+        if not len(loading):
+            return
+        with loading.take() as (item, batches):
+            if source.wants(item):
+                _collect(source, item, batches, delivery)
+        delivery.stats.notify()
+
+
+def _fill(source: Source[T], loading: Loading[T]) -> None:
+    while loading.has_room:
+        item = source.poll(block=not len(loading))
+        if item is None:
+            return
+        loading.add(item)
+
+
+def _collect(source: Source[T], item: T, batches: Batches, delivery: Delivery) -> None:
+    try:
+        _deliver(source, item, batches, delivery)
+    except ObjectError as error:
+        with delivery.stop_request.deferred():
+            source.failed(item, error)
+
+
+def _deliver(source: Source[T], item: T, batches: Batches, delivery: Delivery) -> None:
+    """Send the item's events but for those that an earlier run sent; whatever ends this, report the accepted ones."""
+    seen = earlier = 0
+    before = delivery.accepted
+    is_reported = False
+    try:
+        for batch in delivery.stats.downloading.around(batches):
+            events = messages_in(batch)
+            if not seen:
+                earlier = source.begin(item)
+            delivery.send(events[max(earlier - seen, 0) :])
+            seen += len(events)
+        with delivery.stop_request.deferred():
+            source.accepted(item, seen, complete=True)
+            is_reported = True
+    finally:
+        if not is_reported and (accepted := delivery.accepted - before):
+            source.accepted(item, earlier + accepted, complete=False)

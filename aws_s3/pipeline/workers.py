@@ -6,7 +6,7 @@
 
 Item i goes to worker i modulo their number, and the caller reads the results pipes in the order of the
 items. A full results pipe stops its worker, so memory stays bounded by the pipes and by the items handed
-out.
+out. A worker without work, or with a full pipe, helps another one with a large object: see `pipeline/sharing.py`.
 
     caller ──fork, before it has threads──> first worker ──fork, at the first item──> other workers
 
@@ -24,6 +24,7 @@ import logging
 import os
 import pickle
 import queue
+import select
 import signal
 import threading
 from collections import deque
@@ -31,12 +32,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any, Generic, NamedTuple, NoReturn, TypeAlias, TypeVar
 
-from aws_s3.errors import CollectorError, ResourceError
-from aws_s3.pipeline.decode import Batches
+from aws_s3.errors import CollectorError, ResourceError, StorageError
+from aws_s3.pipeline.decode import Batches, Spread
 from aws_s3.pipeline.prefetch import PrefetchQueue
-from aws_s3.pipeline.processes import die_with, end_child, missing_resource
+from aws_s3.pipeline.processes import die_with, end_child, missing_resource, worker_gone
+from aws_s3.pipeline.sharing import Seat, Table
 from aws_s3.pipeline.source import Item, ItemReader
 from aws_s3.pipeline.stats import EventCounts
 
@@ -266,10 +269,7 @@ def _checked(use: Callable[[], Any]) -> Any:
     try:
         return use()
     except (EOFError, OSError, pickle.UnpicklingError) as error:
-        raise CollectorError(
-            "A worker process ended unexpectedly: it was killed, or memory ran out. What was sent until then "
-            "is recorded; the next run goes on. Use --workers 1 where memory is short."
-        ) from error
+        raise worker_gone() from error
 
 
 @contextmanager
@@ -292,11 +292,12 @@ def _run_first(
             each.close_callers()
         pickle.load(pipes[0].tasks_in)
         die_with(caller)
-        mine, children = _fork_others(pipes)
-        for each in pipes:
-            if each is not mine:
+        table = _table(len(pipes))
+        number, children = _fork_others(pipes)
+        for other, each in enumerate(pipes):
+            if other != number:
                 each.close_workers()
-        _work(mine, children, reader, threads)
+        _work(pipes[number], children, reader, threads, Seat(table, number, reader) if table else None)
     finally:
         # A worker must not run the caller's exit handlers, nor flush the caller's buffers.
         os._exit(0)
@@ -312,15 +313,23 @@ def _detach() -> None:
     os.close(nothing)
 
 
-def _fork_others(pipes: Sequence[_Pipes]) -> tuple[_Pipes, list[int]]:
-    """Fork a worker for each further pair of pipes; return this process's own pair, and its children.
+def _table(workers: int) -> Table | None:
+    """Return what workers need to share large objects; None where the system refuses it: each reads its own then."""
+    try:
+        return Table.open(workers)
+    except (OSError, StorageError):
+        return None
+
+
+def _fork_others(pipes: Sequence[_Pipes]) -> tuple[int, list[int]]:
+    """Fork a worker for each further pair of pipes; return the number of this process's pair, and its children.
 
     The first worker tells the caller how many workers there are, and the reason if there are fewer than pipes.
     """
     first = os.getpid()
     children: list[int] = []
     reason = ""
-    for other in pipes[1:]:
+    for number in range(1, len(pipes)):
         try:
             child = os.fork()
         except OSError as error:
@@ -328,17 +337,23 @@ def _fork_others(pipes: Sequence[_Pipes]) -> tuple[_Pipes, list[int]]:
             break
         if child == 0:
             die_with(first)
-            return other, []
+            return number, []
         children.append(child)
     _put(pipes[0].results_out, (1 + len(children), reason))
-    return pipes[0], children
+    return 0, children
 
 
-def _work(pipes: _Pipes, children: Sequence[int], reader: ItemReader[T], threads: Callable[[], Executor]) -> None:
+def _work(
+    pipes: _Pipes,
+    children: Sequence[int],
+    reader: ItemReader[T],
+    threads: Callable[[], Executor],
+    seat: Seat[T] | None,
+) -> None:
     """Answer the tasks in order, until the caller closes the pipe or is gone."""
-    results = _Results(pipes.results_out)
+    results = _Results(pipes.results_out.fileno(), seat)
     results.take_logs()
-    pending: queue.SimpleQueue[tuple[T, Future[IO[bytes]]]] = queue.SimpleQueue()
+    pending = _Pending(seat)
 
     def receive() -> None:
         try:
@@ -356,7 +371,40 @@ def _work(pipes: _Pipes, children: Sequence[int], reader: ItemReader[T], threads
         _end_with(children)
     while True:
         item, content = pending.get()
-        results.answer(decoded(reader, item, content), reader.counts)
+        spread = partial(seat.spread, item) if seat else map
+        results.answer(decoded(reader, item, content, spread), reader.counts)
+
+
+class _Pending(Generic[T]):
+    """Tasks that a thread puts in for the main thread, which helps other workers while there is none."""
+
+    def __init__(self, seat: Seat[T] | None) -> None:
+        self._seat = seat
+        self._tasks: queue.SimpleQueue[tuple[T, Future[IO[bytes]]]] = queue.SimpleQueue()
+        self._is_awaited = False
+        self._bell_in, self._bell_out = os.pipe()
+        os.set_blocking(self._bell_in, False)
+        os.set_blocking(self._bell_out, False)
+
+    def put(self, task: tuple[T, Future[IO[bytes]]]) -> None:
+        self._tasks.put(task)
+        if self._is_awaited:
+            with suppress(BlockingIOError):
+                os.write(self._bell_out, b".")
+
+    def get(self) -> tuple[T, Future[IO[bytes]]]:
+        if self._seat is None:
+            return self._tasks.get()
+        self._is_awaited = False
+        while True:
+            # The flag is set before the last look: whoever puts a task behind that look rings.
+            with suppress(queue.Empty):
+                return self._tasks.get_nowait()
+            if self._is_awaited:
+                self._seat.wait(self._bell_in, select.POLLIN)
+                with suppress(BlockingIOError):
+                    os.read(self._bell_in, _PIPE_SIZE)
+            self._is_awaited = True
 
 
 def _end_with(children: Sequence[int]) -> NoReturn:
@@ -372,18 +420,21 @@ def _raising(error: Exception) -> Batches:
     yield b""
 
 
-def decoded(reader: ItemReader[T], item: T, content: Future[IO[bytes]]) -> Batches:
+def decoded(reader: ItemReader[T], item: T, content: Future[IO[bytes]], spread: Spread = map) -> Batches:
     """Yield the item's encoded events; the first batch waits for the content."""
     with content.result() as body:
-        yield from reader.decode(item, body)
+        yield from reader.decode(item, body, spread)
 
 
 class _Results(logging.Handler):
     """The worker's side of the results pipe."""
 
-    def __init__(self, pipe: IO[bytes]) -> None:
+    def __init__(self, pipe: int, seat: Seat[Any] | None) -> None:
         super().__init__()
         self._pipe = pipe
+        self._seat = seat
+        self._main = threading.get_ident()
+        os.set_blocking(pipe, False)
 
     def take_logs(self) -> None:
         """Send the log lines of this process to the caller's handlers."""
@@ -418,6 +469,18 @@ class _Results(logging.Handler):
     def _send(self, result: Result) -> None:
         self.acquire()
         try:
-            _put(self._pipe, (_RESULTS.index(type(result)), result[0]))
+            left = memoryview(pickle.dumps((_RESULTS.index(type(result)), result[0]), pickle.HIGHEST_PROTOCOL))
+            while left:
+                try:
+                    left = left[os.write(self._pipe, left) :]
+                except BlockingIOError:
+                    self._wait_for_room()
         finally:
             self.release()
+
+    def _wait_for_room(self) -> None:
+        """Wait until the caller has read something; the main thread helps other workers meanwhile."""
+        if self._seat and threading.get_ident() == self._main:
+            self._seat.wait(self._pipe, select.POLLOUT)
+        else:
+            select.select((), (self._pipe,), ())

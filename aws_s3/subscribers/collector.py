@@ -1,6 +1,6 @@
 """The collection of one queue: its messages, the objects that they name, the meaning of a failure, the deletion.
 
-It knows interfaces and no kind of content. `pipeline.run` fetches, decodes and delivers the objects.
+It knows interfaces and no kind of content. `pipeline` fetches, decodes and delivers the objects.
 """
 
 import logging
@@ -18,9 +18,8 @@ from aws_s3.codec.libraries import MissingLibraries
 from aws_s3.errors import CollectorError, ObjectError, StateError, UnavailableError
 from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3, about
-from aws_s3.pipeline.run import run_source
 from aws_s3.pipeline.signals import StopRequest
-from aws_s3.pipeline.source import Loading
+from aws_s3.pipeline.source import Loading, run_source
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import SubscriberJob
 from aws_s3.state.queue_state import QueueState, Writing

@@ -7,8 +7,10 @@ from typing import IO
 
 from aws_s3.aws.listings import S3Object
 from aws_s3.aws.s3 import Bucket
+from aws_s3.codec.blocks import Block
 from aws_s3.codec.libraries import check_libraries
-from aws_s3.pipeline.decode import Batches, ObjectDecoder
+from aws_s3.codec.messages import Encoder
+from aws_s3.pipeline.decode import Batches, ObjectDecoder, Spread
 from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.stats import EventCounts
 from aws_s3.state.queue_state import Writing
@@ -62,7 +64,17 @@ class QueueReader:
         size = _UNKNOWN_SIZE if item.object.size is None else item.object.size
         return self.bucket(item.object.bucket).get(S3Object(item.object.key, size, ""))
 
-    def decode(self, item: QueueObject, content: IO[bytes]) -> Batches:
+    def decode(self, item: QueueObject, content: IO[bytes], spread: Spread = map) -> Batches:
         """Return the object's encoded events. Raises MalformedError before the first event."""
-        decoder = ObjectDecoder(self.object_format.decoder, self.skip_on_error, self.rules, self.object_format.discards)
-        return decoder.messages(item.object.key, content, self.object_format.envelope(item.object, self.queue))
+        return self._decoder.messages(item.object.key, content, self._envelope(item), spread)
+
+    def encode_block(self, item: QueueObject, block: Block) -> bytes:
+        """Return the encoded events of a block of the object's content. Raises IrregularError."""
+        return self._decoder.encode_block(block, item.object.key, self._envelope(item))
+
+    @property
+    def _decoder(self) -> ObjectDecoder:
+        return ObjectDecoder(self.object_format.decoder, self.skip_on_error, self.rules, self.object_format.discards)
+
+    def _envelope(self, item: QueueObject) -> Encoder:
+        return self.object_format.envelope(item.object, self.queue)

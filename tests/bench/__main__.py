@@ -59,6 +59,7 @@ class Row:
 ROWS = (
     Row("3,000 small CloudTrail objects", partial(corpus.cloudtrail, 3000, 20), _BUCKET, "trail", 300),
     Row("6 CloudTrail objects of 50 MB", partial(corpus.cloudtrail, 6, 40_000), _BUCKET, "trail", 1),
+    Row("1 CloudTrail object of 150 MB", partial(corpus.cloudtrail, 1, 130_000), _BUCKET, "trail", 1),
     Row("1,000,000 flow log lines", partial(corpus.flow_logs, 20, 50_000), _FLOW_LOGS, "lines", 1),
     Row("1,000,000 flow log records in Parquet", partial(corpus.parquet_flow_logs, 20, 50_000), _FLOW_LOGS),
     Row("1 flow log of 1 GB", partial(corpus.flow_logs, 1, 8_000_000), _FLOW_LOGS),

@@ -84,7 +84,8 @@ def trail(*records: Any) -> bytes:
 def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small objects are held, large ones parsed twice: what comes out is the same."""
     if request.param == "parsed twice":
-        monkeypatch.setattr(content_module, "_BUFFERED", 0)
+        monkeypatch.setattr(content_module, "_FEW_BATCHES", 0)
+        monkeypatch.setattr(content_module, "_KEPT", 0)
 
 
 both_ways = pytest.mark.usefixtures("_both_ways")

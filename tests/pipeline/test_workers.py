@@ -19,8 +19,9 @@ import psutil
 import pytest
 
 from aws_s3.aws.config_file import TransferConfig
+from aws_s3.codec.blocks import Block
 from aws_s3.errors import CollectorError, ParseError, StorageError, UnavailableError
-from aws_s3.pipeline.decode import Batches, batches
+from aws_s3.pipeline.decode import Batches, Spread, batches
 from aws_s3.pipeline.loading import LocalLoading, open_loading
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.source import Loading
@@ -89,8 +90,11 @@ class Numbers:
     def fetch(self, item: Numbered) -> IO[bytes]:
         return self.get(item.number)
 
-    def decode(self, item: Numbered, content: IO[bytes]) -> Batches:
+    def decode(self, item: Numbered, content: IO[bytes], spread: Spread = map) -> Batches:
         return batches(self.read(item.number, content))
+
+    def encode_block(self, item: Numbered, block: Block) -> bytes:
+        raise AssertionError("There are no blocks.")
 
 
 @contextmanager
@@ -337,7 +341,7 @@ class Reader:
     counts = EventCounts()
     def fetch(self, item):
         return {get}
-    def decode(self, item, body):
+    def decode(self, item, body, spread):
         return iter([b"x" * 100_000] * 1000)
 pool = WorkerPool(3, Reader(), lambda: DaemonExecutor(4, "download"), 1 << 30)
 {work}
@@ -379,7 +383,7 @@ class Reader:
     counts = EventCounts()
     def fetch(self, item):
         return io.BytesIO()
-    def decode(self, item, body):
+    def decode(self, item, body, spread):
         re.match("(a+)+$", "a" * 60 + "b")
         return iter(())
 pool = WorkerPool(3, Reader(), lambda: DaemonExecutor(4, "download"), 1 << 30)
@@ -487,7 +491,7 @@ class Reader:
     counts = EventCounts()
     def fetch(self, item):
         return io.BytesIO()
-    def decode(self, item, body):
+    def decode(self, item, body, spread):
         yield b"x"
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 most, items = int(sys.argv[1]), int(sys.argv[2])
