@@ -228,10 +228,10 @@ class Inspection:
         ends = [(-1, dated[-1])]
         if not (first_key.startswith(dated[0]) and _PADDED_DAY.match(first_key, len(visit.prefix))):
             ends.insert(0, (0, dated[0]))
-        return dict.fromkeys(self._day_folder(folder, visit, place) for place, folder in ends)
+        return dict.fromkeys(self._day_folder(folder, visit, end) for end, folder in ends)
 
-    def _day_folder(self, folder: str, visit: _Visit, place: int) -> str:
-        """Return the folder of the first day (`place` 0) or the newest (-1) under the folder of a year or a day."""
+    def _day_folder(self, folder: str, visit: _Visit, end: int) -> str:
+        """Return the folder of the first day (`end` 0) or the newest (-1) under the folder of a year or a day."""
         for _ in ("months", "days"):
             if folder not in visit.levels:
                 visit.levels[folder] = self._bucket.level(folder)
@@ -240,7 +240,7 @@ class Inspection:
             numbers = {int(found[1]): name for name in names if (found := _NUMBERED_FOLDER.fullmatch(name))}
             if not numbers:
                 break
-            folder = f"{folder}{numbers[sorted(numbers)[place]]}/"
+            folder = f"{folder}{numbers[sorted(numbers)[end]]}/"
         return folder
 
     def _taken_in(self, visit: _Visit) -> Iterator[_Folder]:
@@ -268,7 +268,7 @@ class Inspection:
             return
         identity = tuple(best.options())
         self._sources.setdefault(identity, FoundSource(best, item.key)).add(best, item.storage_class)
-        for end in (place + 1 for place, character in enumerate(folder) if character == "/"):
+        for end in (position + 1 for position, character in enumerate(folder) if character == "/"):
             self._by_shape.setdefault(_shape(folder[:end]), set()).add(identity)
 
     def _name_others(self) -> None:

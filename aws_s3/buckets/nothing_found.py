@@ -25,13 +25,13 @@ _PARTITIONS = 50
 _PAGES = 2
 
 
-def tell_nothing_found(job: BucketJob, bucket: LogType, store: Bucket, partitions: Sequence[Partition]) -> bool:
+def tell_nothing_found(job: BucketJob, log_type: LogType, bucket: Bucket, partitions: Sequence[Partition]) -> bool:
     """Tell that a source that never had an object found none: a WARNING, or an INFO line where older ones lie there.
 
     Return whether there are older ones. It costs a request or two for each partition, and a few for the path.
     """
     name = f"{job.source.bucket} ({job.source.type})"
-    day = next(_days(bucket, store, partitions), None)
+    day = next(_days(log_type, bucket, partitions), None)
     if day is not None:
         log.info(
             "%s: all objects are older than the first day to collect. One is of %s: --only_logs_after %s collects it.",
@@ -40,36 +40,36 @@ def tell_nothing_found(job: BucketJob, bucket: LogType, store: Bucket, partition
             f"{day:%Y-%b-%d}".upper(),
         )
         return True
-    next_step = hint(job, bucket, store)
-    log.warning("%s: %s. %s", name, nothing_of_any_day(job, bucket, partitions), next_step, extra=STANDING)
+    next_step = hint(job, log_type, bucket)
+    log.warning("%s: %s. %s", name, nothing_of_any_day(job, log_type, partitions), next_step, extra=STANDING)
     return False
 
 
-def nothing_of_any_day(job: BucketJob, bucket: LogType, partitions: Sequence[Partition]) -> str:
+def nothing_of_any_day(job: BucketJob, log_type: LogType, partitions: Sequence[Partition]) -> str:
     """Return the text that says where, as patterns, no object was found."""
     applied = {partition.dates for partition in partitions}
-    layouts = [layout for layout in bucket.layouts if not applied or layout.dates in applied]
+    layouts = [layout for layout in log_type.layouts if not applied or layout.dates in applied]
     return f"no object of any day lies under {where(job, layouts)}"
 
 
-def hint(job: BucketJob, bucket: LogType, store: Bucket) -> str:
+def hint(job: BucketJob, log_type: LogType, bucket: Bucket) -> str:
     """Return the next step for a source that finds nothing: a key of the bucket, and the options that collect it.
 
     It is empty where the bucket may be listed under the path only.
     """
     try:
-        key = nearest_key(job, bucket, store)
+        key = nearest_key(job, log_type, bucket)
     except CollectorError:
         return ""
     return about_key(job, key) if key else "The bucket holds no log. Check --bucket."
 
 
-def nearest_key(job: BucketJob, bucket: LogType, store: Bucket) -> str:
+def nearest_key(job: BucketJob, log_type: LogType, bucket: Bucket) -> str:
     """Return a key of the bucket, of which the job's options collect the most; empty where the bucket holds no log.
 
     Raises CollectorError where the bucket may be listed under the path only.
     """
-    keys = next(filter(None, _samples(job, bucket, store)), [])
+    keys = next(filter(None, _samples(job, log_type, bucket)), [])
     return min(keys, key=lambda key: _distance(job, key), default="")
 
 
@@ -80,33 +80,33 @@ def about_key(job: BucketJob, key: str) -> str:
     return f"The bucket holds {key}, which fits no known type and layout. Check --type and --trail_prefix."
 
 
-def _days(bucket: LogType, store: Bucket, partitions: Iterable[Partition]) -> Iterator[date]:
+def _days(log_type: LogType, bucket: Bucket, partitions: Iterable[Partition]) -> Iterator[date]:
     """Yield the days of the partitions' first objects."""
     for partition in islice(partitions, _PARTITIONS):
-        pages = store.pages(partition.prefix, partition.prefix + partition.dates.before(_FIRST_DAY))
+        pages = bucket.pages(partition.prefix, partition.prefix + partition.dates.before(_FIRST_DAY))
         for item in chain.from_iterable(islice(pages, _PAGES)):
             day = partition.day(item.key)
-            if day and bucket.accepts(item.key, partition) and not is_stray(item.key):
+            if day and log_type.accepts(item.key, partition) and not is_stray(item.key):
                 yield day
 
 
-def _samples(job: BucketJob, bucket: LogType, store: Bucket) -> Iterator[list[str]]:
+def _samples(job: BucketJob, log_type: LogType, bucket: Bucket) -> Iterator[list[str]]:
     """Yield keys that lie where the job looks, then those nearest to it; of each folder one."""
     path = job.source.path
-    if any(layout.in_awslogs for layout in bucket.layouts):
-        yield _keys(store, path + AWS_LOGS)
-    yield _keys(store, path)
+    if any(layout.in_awslogs for layout in log_type.layouts):
+        yield _keys(bucket, path + AWS_LOGS)
+    yield _keys(bucket, path)
     while path:
         parent, _, name = path.removesuffix("/").rpartition("/")
         path = f"{parent}/" if parent else ""
-        for folder in get_close_matches(name, store.folders(path), 1):
-            yield _keys(store, f"{path}{folder}/")
-        yield _keys(store, path)
+        for folder in get_close_matches(name, bucket.folders(path), 1):
+            yield _keys(bucket, f"{path}{folder}/")
+        yield _keys(bucket, path)
 
 
-def _keys(store: Bucket, prefix: str) -> list[str]:
+def _keys(bucket: Bucket, prefix: str) -> list[str]:
     """Return keys of the first page under the prefix, of each folder one."""
-    by_folder = {item.key.rpartition("/")[0]: item.key for item in next(store.pages(prefix), [])}
+    by_folder = {item.key.rpartition("/")[0]: item.key for item in next(bucket.pages(prefix), [])}
     return [key for key in by_folder.values() if not is_stray(key)]
 
 

@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def with_settled_path(
-    job: BucketJob, bucket: LogType, store: Bucket, is_known: Callable[[BucketLocation], bool]
+    job: BucketJob, log_type: LogType, bucket: Bucket, is_known: Callable[[BucketLocation], bool]
 ) -> BucketJob:
     """Return the job with the form of its path under which objects lie.
 
@@ -27,7 +27,7 @@ def with_settled_path(
     known = next(filter(is_known, forms), None)
     if known is not None:
         return replace(job, source=known)
-    holding = [form for form in forms if _holds(store, form.path, bucket)]
+    holding = [form for form in forms if _holds(bucket, form.path, log_type)]
     if len(holding) > 1:
         log.warning(
             "%s holds objects under %r and under %r: those under %r are collected. Give the other path a source of "
@@ -50,9 +50,9 @@ def _forms(job: BucketJob) -> list[str]:
     return [f"{start}{usual.removesuffix('/')}{end}" for end in ends for start in starts]
 
 
-def _holds(store: Bucket, path: str, bucket: LogType) -> bool:
+def _holds(bucket: Bucket, path: str, log_type: LogType) -> bool:
     if path.endswith("/"):
-        return store.holds(path)
-    keys = (item.key for item in next(store.pages(path), []))
-    dates = [layout.dates for layout in bucket.layouts if not layout.in_awslogs and not layout.levels]
+        return bucket.holds(path)
+    keys = (item.key for item in next(bucket.pages(path), []))
+    dates = [layout.dates for layout in log_type.layouts if not layout.in_awslogs and not layout.levels]
     return any(form.day(key[len(path) :]) for key in keys for form in dates)

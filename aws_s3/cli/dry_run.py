@@ -38,20 +38,22 @@ from aws_s3.state.overview import copied
 
 def preview_bucket(settings: Settings, job: BucketJob, stop_request: StopRequest, began: datetime) -> int:
     """Print the objects that `collect_bucket` would collect now, and return the exit code. `began` is now, UTC."""
-    bucket = log_type_of(job.source)
-    bucket.check_path(job.source.path)
+    log_type = log_type_of(job.source)
+    log_type.check_path(job.source.path)
     session = Session(settings.access, job.regions)
     stats = RunStats()
-    store = _ReadOnlyStore(S3Bucket(session.client("s3"), job.source.bucket, session.downloads, stats.requests.add))
+    bucket = _ReadOnlyBucket(S3Bucket(session.client("s3"), job.source.bucket, session.downloads, stats.requests.add))
     found = _Found()
     with ExitStack() as opened:
         folder = Path(opened.enter_context(TemporaryDirectory()))
         opened.enter_context(copied(settings.state_dir, folder))
-        job = settled(job, bucket, store, folder, began)
+        job = settled(job, log_type, bucket, folder, began)
         context = Context(
-            bucket=store,
-            reader=BucketReader(store, bucket, job.source.bucket, job.account_alias, job.skip_on_error, EventRules()),
-            state=opened.enter_context(closing(BucketState(folder, bucket, job.source, began, keep_days=None))),
+            bucket=bucket,
+            reader=BucketReader(
+                bucket, log_type, job.source.bucket, job.account_alias, job.skip_on_error, EventRules()
+            ),
+            state=opened.enter_context(closing(BucketState(folder, log_type, job.source, began, keep_days=None))),
             locks=opened.enter_context(closing(Locks(folder / "lock"))),
             delivery=Delivery(_NoSink(), stop_request, stats),
             listings=DaemonExecutor(LISTING_THREADS, "listing"),
@@ -61,7 +63,7 @@ def preview_bucket(settings: Settings, job: BucketJob, stop_request: StopRequest
             downloads=session.downloads,
             stats=stats,
         )
-        code = Collector(replace(job, remove=False), bucket, context, began.date()).run()
+        code = Collector(replace(job, remove=False), log_type, context, began.date()).run()
     print_report("\n".join(map(printable, _lines(job, found, stats))))
     return code
 
@@ -100,23 +102,23 @@ class _Found:
         raise NotImplementedError
 
 
-class _ReadOnlyStore:
+class _ReadOnlyBucket:
     """A bucket that is listed, and gives and deletes nothing."""
 
-    def __init__(self, store: Bucket) -> None:
-        self._store = store
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
 
     def folders(self, prefix: str, end: str = "/") -> Iterator[str]:
         """Yield the folders."""
-        return self._store.folders(prefix, end)
+        return self._bucket.folders(prefix, end)
 
     def holds(self, prefix: str) -> bool:
         """Tell whether any key begins with `prefix`."""
-        return self._store.holds(prefix)
+        return self._bucket.holds(prefix)
 
     def pages(self, prefix: str, start_after: str = "") -> Iterator[list[S3Object]]:
         """Yield the pages."""
-        return self._store.pages(prefix, start_after)
+        return self._bucket.pages(prefix, start_after)
 
     def get(self, wanted: S3Object) -> IO[bytes]:
         """Never be called."""

@@ -47,7 +47,7 @@ _TYPES: tuple[type[LogType], ...] = (
 LAYOUT_TYPES = frozenset({Custom.name, Waf.name})
 """The types that `--layout` is for: objects of any service, and of WAF, in folders of any form."""
 
-LOG_TYPES: dict[str, type[LogType]] = {bucket.name: bucket for bucket in _TYPES}
+LOG_TYPES: dict[str, type[LogType]] = {log_type.name: log_type for log_type in _TYPES}
 
 
 def log_type_of(location: BucketLocation) -> LogType:

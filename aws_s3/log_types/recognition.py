@@ -93,20 +93,20 @@ def readings(key: str, asked: str = "") -> list[Reading]:
 
 def _by_type(key: str) -> Iterator[Reading]:
     for name, kind in LOG_TYPES.items():
-        bucket = kind()
-        for layout in bucket.layouts:
+        log_type = kind()
+        for layout in log_type.layouts:
             found = _pattern(layout).match(key)
-            if found and (day := _day(bucket, layout, found, key)):
+            if found and (day := _day(log_type, layout, found, key)):
                 yield replace(_reading(name, layout, found), day=day)
 
 
-def _day(bucket: LogType, layout: Layout, found: re.Match[str], key: str) -> date | None:
+def _day(log_type: LogType, layout: Layout, found: re.Match[str], key: str) -> date | None:
     """Return the day of the object, None unless the type accepts it under this path."""
     partition = _partition(layout, found)
-    if not bucket.accepts(key, partition):
+    if not log_type.accepts(key, partition):
         return None
     try:
-        bucket.check_path(found["path"])
+        log_type.check_path(found["path"])
     except InvalidTypeError:
         return None
     return partition.day(key)
