@@ -53,6 +53,9 @@ log = logging.getLogger(__name__)
 
 _LOST_AT_ONCE = 100
 
+_STOPS = "%s No later object of its folder is collected meanwhile: --skip_on_error passes over it."
+_STOPS_MALFORMED = "%s. No later object of its folder is collected: remove it, or pass over it with --skip_on_error."
+
 
 @dataclass(frozen=True)
 class Context:
@@ -205,7 +208,7 @@ class Collector:
             case Origin.REPARSE, _, True:
                 self._tell(item.object.key, error)
             case _:
-                self._tell(item.object.key, error)
+                self._tell(item.object.key, error, _STOPS_MALFORMED if isinstance(error, MalformedError) else _STOPS)
                 self._objects.stop(item.partition)
 
     def _leave_archived(self, item: WorkItem) -> None:

@@ -85,7 +85,8 @@ class Application:
             log.error("%s", error, exc_info=True)
             code = error.exit_code
         except Exception as error:
-            unknown = CollectorError(f"Unknown error: {type(error).__name__}: {error}")
+            reason = f"{type(error).__name__}: {error}".rstrip(".: ")
+            unknown = CollectorError(f"Unknown error: {reason}. --debug 2 shows where it came up.")
             log.error("%s", missing_resource(error) or unknown, exc_info=True)
             code = CollectorError.exit_code
         self._finish(code)

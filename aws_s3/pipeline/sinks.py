@@ -29,6 +29,7 @@ _STDOUT = 1
 _LONGEST_PATH = 107
 """Bytes: `sun_path` of unix(7) has 108, the last of which is NUL."""
 _GONE = {errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE}
+_RECORDED = "The events before are recorded; the next run goes on from there."
 _ADVICE = "Check that Wazuh is running, or give another home with --wazuh-home."
 
 
@@ -166,7 +167,9 @@ class UnixSink(Sink):
             except OSError as error:
                 if error.errno in _GONE:
                     raise self._nobody_listens(error) from error
-                raise SinkSendError(f"Cannot send to Wazuh at {self._path}: {_reason(error)}.") from error
+                raise SinkSendError(
+                    f"Cannot send to Wazuh at {self._path}: {_reason(error)}. {_RECORDED} See ossec.log for the reason."
+                ) from error
 
     def _nobody_listens(self, error: OSError) -> SinkConnectError:
         reason = _reason(error)
@@ -193,7 +196,7 @@ class LineSink(Sink):
         if path:
             self._descriptor = self._open(path)
         elif sys.stdout is None:  # closed before the process began
-            raise SinkConnectError("Cannot write to stdout: it is closed.")
+            raise SinkConnectError("Cannot write to stdout: it is closed. Open it, or give another --output.")
         # A larger write to a pipe may block, where no check interrupts it. Lines of a file are written whole.
         is_file = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         self._at_once = None if is_file else select.PIPE_BUF
@@ -213,7 +216,7 @@ class LineSink(Sink):
                     self._check()
                 line = line[os.write(self._descriptor, line[: self._at_once]) :]
         except OSError as error:
-            raise SinkSendError(f"Cannot write to {self.receiver}: {_reason(error)}.") from error
+            raise SinkSendError(f"Cannot write to {self.receiver}: {_reason(error)}. {_RECORDED}") from error
 
     def close(self) -> None:
         """Close the file; stdout stays open."""

@@ -265,7 +265,10 @@ class Database:
         try:
             disk = os.statvfs(self._path.parent)
         except OSError as error:
-            raise StateError(f"The state database {self._path} cannot be used: {error.strerror}.") from error
+            raise StateError(
+                f"The state database {self._path} cannot be used: {error.strerror}. Check the disk, or give another "
+                "folder with --state-dir."
+            ) from error
         if disk.f_bavail * disk.f_frsize < _MIN_FREE_BYTES:
             raise StateError(
                 f"The state database {self._path} cannot be used: its disk has less than {_MIN_FREE_BYTES >> 20} MB "

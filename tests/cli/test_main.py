@@ -104,7 +104,7 @@ def test_a_run_without_failure_prints_nothing_at_level_0() -> None:
         ("raise ParseError('k\\nERROR: forged')", 9, "k\\x0aERROR: forged"),
         ("raise Interrupted('SIGTERM', 143)", 143, "SIGTERM received."),
         ("1 / 0", 1, "Unknown error: ZeroDivisionError: division by zero"),
-        ("raise MemoryError", 1, "Unknown error: MemoryError: "),
+        ("raise MemoryError", 1, "There is too little memory. "),
         ("raise OSError(28, 'No space left')", 1, "Unknown error: OSError: [Errno 28] No space left"),
         ("run(settings, stop_request, stats)", 1, "Unknown error: RecursionError: maximum recursion depth exceeded"),
     ],

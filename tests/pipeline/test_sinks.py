@@ -395,7 +395,9 @@ def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path, name: str, reason:
 
 def test_a_full_disk_is_told() -> None:
     sink = LineSink(Path("/dev/full"), never)
-    with pytest.raises(SinkSendError, match=r"^Cannot write to /dev/full: No space left on device\.$") as raised:
+    with pytest.raises(
+        SinkSendError, match=r"^Cannot write to /dev/full: No space left on device\. The events before are recorded; "
+    ) as raised:
         sink.send(b"x")
     assert raised.value.exit_code == 13
     sink.close()
@@ -457,6 +459,9 @@ def start(count: int, redirection: str = "") -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+RECORDED = b"The events before are recorded; the next run goes on from there.\n"
+
+
 def test_stdout_gets_a_message_a_line() -> None:
     output, errors = start(20).communicate(timeout=120)
     assert [line.split()[0] for line in output.splitlines()] == [b"%d" % number for number in range(20)]
@@ -467,8 +472,8 @@ def test_stdout_gets_a_message_a_line() -> None:
 @pytest.mark.parametrize(
     ("redirection", "code", "told"),
     [
-        (">&-", 11, b"Cannot write to stdout: it is closed.\n"),
-        (">/dev/full", 13, b"Cannot write to stdout: No space left on device.\n"),
+        (">&-", 11, b"Cannot write to stdout: it is closed. Open it, or give another --output.\n"),
+        (">/dev/full", 13, b"Cannot write to stdout: No space left on device. " + RECORDED),
     ],
 )
 def test_a_stdout_that_takes_nothing_is_told(redirection: str, code: int, told: bytes) -> None:
@@ -483,7 +488,7 @@ def test_a_reader_that_leaves_is_told() -> None:
     process.stdout.readline()
     process.stdout.close()
     assert process.wait(timeout=120) == 13
-    assert process.stderr.read() == b"Cannot write to stdout: Broken pipe.\n"
+    assert process.stderr.read() == b"Cannot write to stdout: Broken pipe. " + RECORDED
     process.stderr.close()
 
 
