@@ -4,12 +4,17 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 import pytest
 
+from aws_s3.codec.messages import Envelope, bucket_log_info
+from aws_s3.log_types import LOG_TYPES
+from aws_s3.pipeline.decode import ObjectDecoder, messages_in
+from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.wazuh.rules import RULES
 
 Event = dict[str, Any]
@@ -180,6 +185,78 @@ def test_file_is_one_that_wazuh_reads() -> None:
     assert ROOT.tag == "group"
     assert ROOT.get("name", "").startswith("aws,")
     assert all(name.endswith(",") for name in _group_names(ROOT))
+
+
+HEADER = "#Version: 1.0\n#Fields: date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status\n"
+REQUEST = "2021-06-10\t01:15:00\tFRA2-C1\t1045\t192.0.2.7\tGET\td1.cloudfront.net\t/index.html\t{}\n"
+HANDSHAKE = (
+    '2021-06-10T01:15:00Z 192.0.2.7 55000 443 TLSv1.2 ECDHE 0.041 "CN=a" NotBefore=2020;NotAfter=2022 0A {} TID_1\n'
+)
+PROBE = "http 2021-06-10T01:15:00Z 0.002 192.0.2.4:80 tg-1/0a1b2c {} 502 -\n"
+BODIES: list[tuple[str, str, list[set[str]]]] = [
+    (
+        "cloudfront",
+        HEADER + "".join(map(REQUEST.format, (200, 404, 502))),
+        [{"100800"}, {"100800", "100801"}, {"100800", "100802"}],
+    ),
+    (
+        "route53_resolver",
+        "".join(json.dumps(QUERY | {"firewall_rule_action": action}) + "\n" for action in ("ALLOW", "BLOCK", "ALERT")),
+        [{"100810"}, {"100810", "100811"}, {"100810", "100812"}],
+    ),
+    (
+        "network_firewall",
+        json.dumps(FIREWALL)
+        + json.dumps(
+            FIREWALL | {"event": {"event_type": "alert", "alert": ALERT | {"action": "blocked", "severity": 1}}}
+        ),
+        [{"100820"}, {"100820", "100821", "100822", "100823"}],
+    ),
+    (
+        "alb_connection",
+        HANDSHAKE.format("Success") + HANDSHAKE.format("Failed:ClientCertUntrusted"),
+        [{"100830"}, {"100830", "100831"}],
+    ),
+    ("alb_health_check", PROBE.format("PASS") + PROBE.format("FAIL"), [{"100840"}, {"100840", "100841"}]),
+    (
+        "cloudtrail_insight",
+        json.dumps({"Records": [INSIGHT, INSIGHT | {"insightDetails": {"state": "End"}}]}),
+        [{"100850"}, {"100851"}],
+    ),
+    (
+        "cloudtrail_network_activity",
+        json.dumps({"Records": [NETWORK, NETWORK | {"errorCode": "VpceAccessDenied"}]}),
+        [set(), {"100852"}],
+    ),
+    (
+        "custom",
+        json.dumps(
+            {
+                "messageType": "DATA_MESSAGE",
+                "owner": "1",
+                "logGroup": "g",
+                "logStream": "s",
+                "logEvents": [{"id": "1", "timestamp": 1623287700000, "message": "x"}],
+            }
+        ),
+        [{"100860"}],
+    ),
+]
+"""Content of objects, and the rules that their events meet, in order."""
+
+
+@pytest.mark.parametrize(("name", "content", "expected"), BODIES, ids=[name for name, _, _ in BODIES])
+def test_events_of_objects_as_they_are_sent_meet_the_rules(name: str, content: str, expected: list[set[str]]) -> None:
+    key = LOG_TYPES[name].example.removesuffix(".gz")
+    envelope = Envelope(bucket_log_info("", key, "bucket"))
+    decoder = ObjectDecoder(LOG_TYPES[name](), skip_on_error=False, rules=EventRules(None, None))
+    sent = [
+        json.loads(each)
+        for part in decoder.messages(key, BytesIO(content.encode()), envelope)
+        for each in messages_in(part)
+    ]
+    engine = Engine()
+    assert [engine.matched(message["aws"]) for message in sent] == expected
 
 
 @pytest.mark.parametrize("number", sorted(rules()))
