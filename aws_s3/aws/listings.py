@@ -82,7 +82,7 @@ class Listing(NamedTuple):
             else:
                 rest[element.tag.removeprefix(space)] = element.text
         if rest.get("EncodingType") == "url":
-            objects = [item._replace(key=_unquoted(item.key)) if "%" in item.key else item for item in objects]
+            objects = [item._replace(key=_unquoted(item.key)) if _is_quoted(item.key) else item for item in objects]
             folders = list(map(_unquoted, folders))
         is_truncated = {"true": True, "false": False}[_filled(rest["IsTruncated"])]
         return cls(objects, folders, _filled(rest["NextContinuationToken"]) if is_truncated else None)
@@ -112,8 +112,13 @@ def _filled(text: str | None) -> str:
     return text
 
 
+def _is_quoted(text: str) -> bool:
+    return "%" in text or "+" in text
+
+
 def _unquoted(text: str) -> str:
-    return unquote_to_bytes(text).decode()
+    """Undo the encoding of a listing's names: that of forms, in which `+` is a space."""
+    return unquote_to_bytes(text.replace("+", " ")).decode()
 
 
 def parse_early(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:

@@ -1,10 +1,11 @@
 """Listings read by us: what botocore makes of the same answers."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 from xml.sax.saxutils import escape
 
 import boto3
@@ -50,11 +51,19 @@ def answer(objects: str, space: str = "", rest: str = "") -> str:
     return f"{HEAD}<ListBucketResult{space}><Name>logs</Name>{objects}{rest}</ListBucketResult>"
 
 
-@given(OBJECTS, st.sampled_from(SPACES), st.booleans(), st.booleans(), st.lists(TEXT.filter(bool), max_size=3))
+# Servers write a space as `+` or as `%20`.
+WAYS: dict[str, Callable[[str], str]] = {
+    "plain": escape,
+    "percent": lambda text: quote(text, safe="/"),
+    "form": lambda text: quote_plus(text, safe="/"),
+}
+
+
+@given(OBJECTS, st.sampled_from(SPACES), st.booleans(), st.sampled_from(sorted(WAYS)), st.lists(TEXT.filter(bool)))
 def test_listings_are_as_botocore_reads_them(
-    objects: list[tuple[str, str, int, str]], space: str, truncated: bool, encoded: bool, folders: list[str]
+    objects: list[tuple[str, str, int, str]], space: str, truncated: bool, way: str, folders: list[str]
 ) -> None:
-    write = (lambda text: quote(text, safe="/")) if encoded else escape
+    write, encoded = WAYS[way], way != "plain"
     contents = [OBJECT.format(write(key), escape(etag), size, storage) for key, etag, size, storage in objects]
     token = "<NextContinuationToken>t&amp;</NextContinuationToken>" if truncated else ""
     encoding = "<EncodingType>url</EncodingType>" if encoded else ""
