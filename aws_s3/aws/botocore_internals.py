@@ -43,6 +43,7 @@ _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS
 _FIRST_ATTEMPTS = 3
 _READ_TIMEOUT = 60
 _OK = 200
+_THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded")
 _PROGRESS = 1024
 _READ = 1 << 20
 _UNLIMITED = 1 << 62
@@ -298,6 +299,23 @@ def on_answered(client: Any, operation: str, parse: Callable[..., None]) -> None
     # With a star, the handler comes before botocore's own look for errors, which parses the whole answer.
     event = f"before-parse.*.{operation}"
     client.meta.events.register(event, parse, unique_id=event)
+
+
+def on_throttled(client: Any, see: Callable[[str], None]) -> None:
+    """Let `see` have the operation of each request that AWS refuses because there were too many, also before a retry.
+
+    Releases of botocore without these parts tell nothing; their own retries wait longer and longer all the same.
+    """
+
+    def handle(response: Any = None, operation: Any = None, **_: Any) -> None:
+        try:
+            code = response[1]["Error"]["Code"]
+        except (TypeError, LookupError):
+            return
+        if code in _THROTTLED:
+            see(operation.name)
+
+    client.meta.events.register("needs-retry", handle)
 
 
 class StrictParserFactory(ResponseParserFactory):  # type: ignore[misc]

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from aws_s3.aws.botocore_internals import on_answered
+from aws_s3.aws.botocore_internals import on_answered, on_throttled
 from aws_s3.aws.error_table import FAILURES, about, not_from, translate
 from aws_s3.aws.rate_limiter import RateLimiter
 from aws_s3.errors import CollectorError, DeniedError, InvalidRequestError, MissingError, RequestError, StorageError
@@ -31,6 +31,7 @@ class ServiceApi:
         self._rate = rate
         self._limiters: dict[str, RateLimiter] = {}
         on_answered(client, "GetLogEvents", take_events)
+        on_throttled(client, self._slow_down)
 
     def call(self, operation: str, what: str, **request: Any) -> dict[str, Any]:
         """Return the answer to a request without its members that are None. Errors name `what`.
@@ -39,13 +40,24 @@ class ServiceApi:
         `error_table`, or RequestError (exit 16) where the table has StorageError.
         """
         given = {name: value for name, value in request.items() if value is not None}
-        self._limiters.setdefault(operation, RateLimiter(self._rate, _CREDIT)).wait()
-        self._count(operation.title().replace("_", ""))
+        name = operation.title().replace("_", "")
+        self._limiter(name).wait()
+        self._count(name)
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(**given)
         except FAILURES as error:
             raise classify_error(error, what) from error
         return answer
+
+    def rate(self, operation: str) -> float:
+        """Return the requests a second that are made now, at most: fewer after AWS refused some as too many."""
+        return self._limiter(operation).rate
+
+    def _limiter(self, operation: str) -> RateLimiter:
+        return self._limiters.setdefault(operation, RateLimiter(self._rate, _CREDIT))
+
+    def _slow_down(self, operation: str) -> None:
+        self._limiter(operation).slow_down()
 
 
 def take_events(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:

@@ -1,16 +1,23 @@
 """CloudWatch Logs: the events of log groups."""
 
 import logging
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from aws_s3.config.log_groups import LogGroupSelection
 from aws_s3.errors import DeniedError, MissingError, RequestError
 from aws_s3.services.base import Context
-from aws_s3.services.log_group import LogGroupCollector
+from aws_s3.services.interleave import Slots
+from aws_s3.services.log_group import STREAMS_AT_ONCE, LogGroupCollector
 from aws_s3.services.log_group_api import REQUESTS_A_SECOND, LogGroupApi
 from aws_s3.settings import ServiceJob
 from aws_s3.state.log_streams import Group
 
 log = logging.getLogger(__name__)
+
+_GROUPS_AT_ONCE = 8
+_END = object()
 
 
 class CloudWatchLogs:
@@ -26,23 +33,35 @@ class CloudWatchLogs:
         self._missing: dict[str, list[str]] = {}
 
     def collect(self, region: str) -> None:
-        """Collect the groups in a region; a group that cannot be read does not stop the others."""
+        """Collect the groups in a region, several at once; a group that cannot be read does not stop the others."""
         api = self._context.connect(region, REQUESTS_A_SECOND)
-        for selection in map(LogGroupSelection.parse, self._job.log_groups):
-            if not selection.is_in(region):
-                continue
-            name = selection.arn or selection.name
-            group = Group(region, selection.name, selection.prefix)
-            try:
+        slots = Slots(STREAMS_AT_ONCE)
+        waiting = [each for each in map(LogGroupSelection.parse, self._job.log_groups) if each.is_in(region)]
+        reading: deque[_Reading] = deque()
+        while waiting or reading:
+            while len(reading) < _GROUPS_AT_ONCE and (selection := _next(waiting, reading)):
+                group = Group(region, selection.name, selection.prefix)
                 logs = LogGroupApi(api, group, selection.arn)
-                LogGroupCollector(self._job, self._context, logs, group).run()
-                self._found.add(name)
-            except MissingError as error:
-                log.info("%s", error)
-                self._missing.setdefault(name, []).append(region)
-            except (RequestError, DeniedError) as error:
-                self._found.add(name)
-                self._context.fail(RequestError(str(error)))
+                steps = LogGroupCollector(self._job, self._context, logs, group, slots).steps()
+                reading.append(_Reading(selection, region, steps))
+            turn = reading.popleft()
+            if self._goes_on(turn):
+                reading.append(turn)
+
+    def _goes_on(self, reading: "_Reading") -> bool:
+        """Take a step; tell whether more follow."""
+        name = reading.selection.arn or reading.selection.name
+        try:
+            if next(reading.steps, _END) is not _END:
+                return True
+            self._found.add(name)
+        except MissingError as error:
+            log.info("%s", error)
+            self._missing.setdefault(name, []).append(reading.region)
+        except (RequestError, DeniedError) as error:
+            self._found.add(name)
+            self._context.fail(RequestError(str(error)))
+        return False
 
     def finish(self) -> None:
         """Fail for the groups that no region has; a group may well be missing in some regions."""
@@ -51,3 +70,19 @@ class CloudWatchLogs:
             self._context.fail(
                 MissingError(f"Log group {name} does not exist in {regions}. Check --aws_log_groups and --regions.")
             )
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A group in work."""
+
+    selection: LogGroupSelection
+    region: str
+    steps: Iterator[None]
+
+
+def _next(waiting: list[LogGroupSelection], reading: Iterable[_Reading]) -> LogGroupSelection | None:
+    """Take out the first selection of a group of which nothing is read: two may have streams in common."""
+    names = {each.selection.name for each in reading}
+    number = next((number for number, each in enumerate(waiting) if each.name not in names), None)
+    return None if number is None else waiting.pop(number)

@@ -1,7 +1,7 @@
 """Reading several sources at once, each in its own order."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from itertools import islice
 from typing import Any, TypeVar
@@ -12,13 +12,31 @@ V = TypeVar("V")
 _END: Any = object()
 
 
+class Slots:
+    """How many sources are read at once, by all who share them. Whoever reads none may always begin one."""
+
+    def __init__(self, total: int) -> None:
+        self._free = total
+
+    def take(self, reading: int) -> bool:
+        """Take a slot for one more source beside those that the caller is `reading`; tell whether there was one."""
+        if reading and self._free <= 0:
+            return False
+        self._free -= 1
+        return True
+
+    def give(self, count: int = 1) -> None:
+        """Give slots back."""
+        self._free += count
+
+
 def interleave(
-    sources: Iterable[tuple[K, Iterator[V]]], executor: Executor, width: int
-) -> Iterator[tuple[K, Future[V]]]:
+    sources: Iterable[tuple[K, Iterator[V]]], executor: Executor, slots: Slots
+) -> Generator[tuple[K, Future[V]], None, None]:
     """Yield the items of the sources, each with its source's key: one item of each source in turn, in order.
 
-    `width` sources are read at once, each one item ahead of the caller. A source ends with the item that
-    fails: the item's future raises.
+    As many sources are read at once as there are slots, each one item ahead of the caller. A source ends with the
+    item that fails: the item's future raises.
     """
     waiting = iter(sources)
     reading: deque[tuple[K, Iterator[V], Future[V]]] = deque()
@@ -26,13 +44,28 @@ def interleave(
     def read_on(key: K, items: Iterator[V]) -> None:
         reading.append((key, items, executor.submit(next, items, _END)))
 
-    for source in islice(waiting, width):
-        read_on(*source)
-    while reading:
-        key, items, item = reading.popleft()
-        failed = item.exception() is not None
-        ended = failed or item.result() is _END
-        for source in islice(waiting, 1) if ended else [(key, items)]:
-            read_on(*source)
-        if failed or not ended:
-            yield key, item
+    def fill() -> None:
+        while slots.take(len(reading)):
+            begun = list(islice(waiting, 1))
+            for source in begun:
+                read_on(*source)
+            if not begun:
+                slots.give()
+                return
+
+    try:
+        fill()
+        while reading:
+            key, items, item = reading.popleft()
+            failed = item.exception() is not None
+            ended = failed or item.result() is _END
+            if ended:
+                slots.give()
+                fill()
+            else:
+                read_on(key, items)
+            if failed or not ended:
+                yield key, item
+                fill()
+    finally:
+        slots.give(len(reading))

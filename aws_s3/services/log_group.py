@@ -1,14 +1,14 @@
 """One log group in one run: the choice of its streams, and the steps of each stream's state machine."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import date, datetime, time, timezone
 from functools import partial
 
 from aws_s3.errors import CollectorError, ExpiredTokenError, MissingError, RequestError
 from aws_s3.services.base import Context
-from aws_s3.services.interleave import interleave
+from aws_s3.services.interleave import Slots, interleave
 from aws_s3.services.log_group_api import LogGroupApi, LogStream, Page
 from aws_s3.services.log_messages import LogMessages
 from aws_s3.services.stream_read import ClassifiedEvent, Phase, StreamRead
@@ -19,6 +19,8 @@ from aws_s3.state.read_ranges import ReadRequest, StreamCheckpoint, TimeRange
 log = logging.getLogger(__name__)
 
 STREAMS_AT_ONCE = 8
+"""Streams of all groups of a region that are read at once: a page of each, of up to 1 MB, is in memory."""
+
 _DORMANT_A_RUN = 1000
 _EVENTS_A_PART = 1000
 _PASSES = 4
@@ -26,14 +28,19 @@ _PASSES = 4
 
 
 class LogGroupCollector:
-    """Collects the streams of one group, several at once."""
+    """Collects the streams of one group, several at once: as many as there are `slots`.
 
-    def __init__(self, job: ServiceJob, context: Context, logs: LogGroupApi, group: Group) -> None:
+    Its streams are listed from the beginning on, in another thread.
+    """
+
+    def __init__(self, job: ServiceJob, context: Context, logs: LogGroupApi, group: Group, slots: Slots) -> None:
         self._job = job
         self._context = context
         self._state = context.state.streams
         self._logs = logs
         self._group = group
+        self._slots = slots
+        self._listing = context.requests.submit(logs.streams)
         self._stats = context.stats
         self._messages = LogMessages(group, context.rules(job), job.envelope)
         since = _milliseconds(job.only_logs_after) if job.only_logs_after else None
@@ -41,8 +48,8 @@ class LogGroupCollector:
         self._sent = 0
         self._has_failed = False
 
-    def run(self) -> None:
-        """Collect the new events. A stream that fails is logged, and the others go on.
+    def steps(self) -> Iterator[None]:
+        """Collect the new events, a page at each step. A stream that fails is logged, and the others go on.
 
         Raises the failure that ends the group, or the region, or the run, after recording the events
         accepted until then.
@@ -50,7 +57,7 @@ class LogGroupCollector:
         if not self._request.is_in_future:
             self._state.note_request(self._group, self._request.first_start(None))
         with self._stats.listing:
-            streams = self._logs.streams()
+            streams = self._listing.result()
         account = streams[0].account if streams else self._account_of_empty_group()
         if account is None or self._request.is_in_future:
             return
@@ -60,13 +67,13 @@ class LogGroupCollector:
             self._context.locks.report_holder(name, f"log group {self._group.name}")
             return
         self._context.stats.taken += 1
-        self._collect(account, streams)
+        yield from self._collect(account, streams)
 
     def _account_of_empty_group(self) -> str | None:
         """Return the group's account where streams of it are known: without streams, only a request tells it."""
         return self._logs.account() if self._state.accounts(self._group) else None
 
-    def _collect(self, account: str, streams: Sequence[LogStream]) -> None:
+    def _collect(self, account: str, streams: Sequence[LogStream]) -> Iterator[None]:
         names = [stream.name for stream in streams]
         start = self._request.first_start(self._state.last_read(self._group, account))
         self._state.begin(self._group, account, names, start)
@@ -74,7 +81,7 @@ class LogGroupCollector:
         known = self._state.checkpoints(self._group, account)
         self._purge(known, set(names))
         reads = [StreamRead.first(stream, known[stream.name], self._request) for stream in streams]
-        self._read(self._skip_dormant(reads))
+        yield from self._read(self._skip_dormant(reads))
         if self._sent:
             log.debug("+++ Sent %d events to %s", self._sent, self._context.delivery.receiver)
         else:
@@ -121,13 +128,16 @@ class LogGroupCollector:
         skipped = {read.stream.name for read in dormant[_DORMANT_A_RUN:]}
         return [read for read in reads if read.stream.name not in skipped]
 
-    def _read(self, reads: Sequence[StreamRead]) -> None:
+    def _read(self, reads: Sequence[StreamRead]) -> Iterator[None]:
         """Read the streams side by side, in passes: a stream that needs a further pass waits for the next round."""
         for _ in range(_PASSES):
             sources = ((read, self._logs.pages(read.stream, read.ranges, read.request.now)) for read in reads)
-            pages = interleave(sources, self._context.requests, STREAMS_AT_ONCE)
-            waited = self._stats.downloading.around(pages)
-            reads = [further for read, page in waited if (further := self._step(read, page))]
+            pages = interleave(sources, self._context.requests, self._slots)
+            reads = []
+            for read, page in self._stats.downloading.around(pages):
+                if further := self._step(read, page):
+                    reads.append(further)
+                yield
         for read in reads:
             if read.phase is Phase.READ:
                 self._fail(RequestError(f"The tokens of log stream {read.stream.name} expire again and again."))

@@ -32,3 +32,21 @@ def test_first_units_wait_for_nothing() -> None:
     began = time.monotonic()
     RateLimiter(0.001).wait()
     assert time.monotonic() - began < 60
+
+
+def test_rate_is_halved_and_grows_back() -> None:
+    limiter = RateLimiter(1000)
+    for _ in range(2):
+        limiter.slow_down()
+    assert limiter.rate == pytest.approx(250)
+    for _ in range(100):
+        limiter.wait()
+    assert limiter.rate == pytest.approx(1000)
+
+
+def test_rate_is_never_below_one_a_second_nor_raised() -> None:
+    fast, slow = RateLimiter(1000), RateLimiter(0.5)
+    for limiter in (fast, slow):
+        for _ in range(20):
+            limiter.slow_down()
+    assert (fast.rate, slow.rate) == (1, 0.5)

@@ -4,8 +4,10 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import botocore.session
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.parsers import create_parser
 
@@ -20,6 +22,7 @@ from aws_s3.errors import (
     RequestError,
     ThrottledError,
 )
+from tests.harness.aws_server import Answer, Server
 
 
 class Client:
@@ -99,3 +102,21 @@ def test_what_holds_no_log_events_stays_as_it_is(body: bytes) -> None:
     ours: dict[str, Any] = {}
     take_events(response, ours)
     assert (response["body"], ours) == (body, {})
+
+
+def test_requests_slow_down_where_aws_refuses_some_as_too_many() -> None:
+    refused = json.dumps({"__type": "ThrottlingException", "message": "Rate exceeded"}).encode()
+    headers = {"Content-Type": "application/x-amz-json-1.1"}
+    answers = iter([Answer(400, refused, headers), Answer(200, b'{"logStreams": []}', headers)])
+    with Server(lambda _: next(answers)) as server:
+        client = boto3.client(
+            *("logs", "eu-west-1"),
+            endpoint_url=server.url,
+            aws_access_key_id="k",
+            aws_secret_access_key="s",
+            config=Config(proxies={}, retries={"mode": "standard", "total_max_attempts": 3}),
+        )
+        api = ServiceApi(client, 25)
+        assert api.call("describe_log_streams", "log group g", logGroupName="g")["logStreams"] == []
+    assert api.rate("DescribeLogStreams") == pytest.approx(12.5)
+    assert api.rate("GetLogEvents") == 25

@@ -520,3 +520,32 @@ def compatible_rows(collecting: Collecting) -> set[str]:
 def count_rows(collecting: Collecting, table: str) -> int:
     with closing(sqlite3.connect(collecting.folder / FILE)) as database:
         return int(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def test_groups_are_read_in_turn_and_one_that_fails_does_not_stop_the_others(collecting: Collecting) -> None:
+    for group in ("g", "h", "i"):
+        for number in range(7):
+            collecting.logs.put("s", collecting.now - MINUTE, f"{group}{number}", group=group)
+
+    def refuse(operation: str, request: dict[str, Any]) -> None:
+        token = request.get("nextToken") or ""
+        if operation == "get_log_events" and request["logGroupName"] == "h" and token.endswith("/2"):
+            raise DeniedError("no")
+
+    collecting.logs.before = refuse
+    ran = collecting.run("g", "h", "i", "missing")
+    assert ran.messages[:9] == ["g0", "g1", "g2", "h0", "h1", "h2", "i0", "i1", "i2"]
+    assert Counter(ran.messages) == Counter(
+        [f"{group}{number}" for group in "gi" for number in range(7)] + ["h0", "h1", "h2"]
+    )
+    assert len(ran.failures) == 2
+    collecting.logs.before = lambda operation, request: None
+    assert collecting.run("g", "h", "i").messages == ["h3", "h4", "h5", "h6"]
+
+
+def test_selections_with_streams_in_common_are_read_one_after_the_other(collecting: Collecting) -> None:
+    for stream in ("a1", "a2", "b"):
+        for number in range(7):
+            collecting.put(f"{stream}-{number}", stream=stream)
+    ran = collecting.run("g:a", "g", "g:a2")
+    assert Counter(ran.messages) == Counter(f"{stream}-{number}" for stream in ("a1", "a2", "b") for number in range(7))
