@@ -69,7 +69,12 @@ class World:
         kind: Any = type(
             self.type,
             (LOG_TYPES[self.type],),
-            {"parse": _parse, "column_batches": LogType.column_batches, "reshape": _reshape},
+            {
+                "parse": _parse,
+                "validate": LogType.validate,
+                "column_batches": LogType.column_batches,
+                "reshape": _reshape,
+            },
         )
         bucket: LogType = kind()
         return bucket
