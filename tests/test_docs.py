@@ -141,9 +141,14 @@ def test_files_and_units_of_commands_are_there() -> None:
 INSTRUCTIONS = {"FROM", "COPY", "RUN", "USER", "VOLUME", "ENTRYPOINT", "CMD", "ENV", "WORKDIR"}
 
 
-def test_dockerfile_runs_a_command_that_is_understood() -> None:
+def dockerfile() -> str:
+    """Return the Dockerfile of the document."""
     [block] = blocks(OPERATIONS, "dockerfile")
-    lines = [line.split(maxsplit=1) for line in block.splitlines()]
+    return block
+
+
+def test_dockerfile_runs_a_command_that_is_understood() -> None:
+    lines = [line.split(maxsplit=1) for line in dockerfile().splitlines()]
     assert {name for name, _ in lines} <= INSTRUCTIONS
     assert lines[0][0] == "FROM"
     called = {name: json.loads(value) for name, value in lines if name in ("ENTRYPOINT", "CMD")}

@@ -1,17 +1,22 @@
 """What is handed out: a source archive, the wheel made from it, and that wheel in an empty environment."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import aws_s3
 from tests import ROOT
 from tests.harness.command import new_home, put_all
 from tests.harness.emulator import Emulator
+from tests.harness.listener import Listener
+from tests.test_docs import dockerfile
 
 NAME = f"wazuh_aws_s3-{aws_s3.__version__}"
 
@@ -31,6 +36,7 @@ def test_archives_hold_the_package_and_the_wheel_runs_in_an_empty_environment(
     wheel = tmp_path / f"{NAME}-py3-none-any.whl"
     command = installed(wheel, tmp_path / "environment")
     runs(command, emulator)
+    runs_as_in_a_container(command, wheel, tmp_path, emulator)
     installs_into_a_home(command.with_name("aws-s3-install"), wheel, tmp_path)
 
 
@@ -65,6 +71,37 @@ def runs(command: Path, emulator: Emulator) -> None:
         run = subprocess.run([command, *options], env=home.environment, cwd=home.path, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
     assert '"id":"1"' in run.stdout
+
+
+def runs_as_in_a_container(command: Path, wheel: Path, folder: Path, emulator: Emulator) -> None:
+    """Do as the document's Dockerfile says, with folders of the test in the place of those of the image."""
+    lines = [line.split(maxsplit=1) for line in dockerfile().splitlines()]
+    image = folder / "image"
+    for name in ("tmp", "state", "wazuh"):
+        (image / name).mkdir(parents=True)
+    [(_, copied)] = [line for line in lines if line[0] == "COPY"]
+    source, target = copied.split()
+    assert wheel.match(Path(source).name)
+    shutil.copy(wheel, f"{image}{target}")
+    environment = {**emulator.environment(folder), "PATH": f"{command.parent}:{os.environ['PATH']}"}
+    install, user = [value for name, value in lines if name == "RUN"]
+    subprocess.run(["sh", "-c", re.sub("/(?=tmp)", f"{image}/", install)], env=environment, check=True)
+    assert list((image / "tmp").iterdir()) == []
+    subprocess.run(["sh", "-n", "-c", user], check=True)
+    once = {name: value for name, value in lines if name in ("USER", "VOLUME")}
+    assert f"useradd --system --create-home {once['USER']} " in user
+    assert f"chown {once['USER']} {once['VOLUME']}" in user
+    emulator.client("sqs").create_queue(QueueName="my-queue")
+    words = [word for name, value in lines if name in ("ENTRYPOINT", "CMD") for word in json.loads(value)]
+    started = [word.replace("/state", f"{image}/state").replace("/wazuh", f"{image}/wazuh") for word in words]
+    with TemporaryDirectory() as short:
+        socket = Path(short, "queue")
+        listener = Listener(socket)
+        options = [f"unix:{socket}" if word.startswith("unix:") else word for word in started]
+        checked = subprocess.run([*options, "--check"], env=environment, capture_output=True, text=True)
+        listener.close()
+    assert (checked.returncode, checked.stderr) == (0, ""), checked.stdout
+    subprocess.run([command.with_name("python"), "-c", "import orjson, prometheus_client"], check=True)
 
 
 def installs_into_a_home(installer: Path, wheel: Path, folder: Path) -> None:
