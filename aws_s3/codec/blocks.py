@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import IO, Any, NamedTuple
 
-from aws_s3.codec.json_and_lines import WHITE, json_list
+from aws_s3.codec.json_and_lines import WHITE, json_list, lines_of, whole_lines
 
 SIZE = 1 << 15
 """Bytes of a block: what Python makes of it fits into a processor's cache."""
@@ -69,6 +69,19 @@ def list_blocks(body: IO[bytes], field: str) -> Iterator[Block]:
     if inside is None:
         raise IrregularError(start)
     yield Block(start, inside)
+
+
+def line_blocks(body: IO[bytes], names: tuple[str, ...] = ()) -> Iterator[Block]:
+    """Yield the content cut between lines; `names` are those of the columns."""
+    start = 0
+    for data in whole_lines(body, SIZE):
+        yield Block(start, data, names)
+        start += len(data)
+
+
+def block_lines(block: Block) -> list[str]:
+    """Return the lines of a block of `line_blocks` that hold anything, without their ends."""
+    return lines_of(block.data, is_first=block.start == 0)
 
 
 def _without_end(text: bytes, *marks: bytes) -> bytes | None:

@@ -167,6 +167,58 @@ def separated_fields(record: str, delimiter: str) -> list[str]:
     return regular or [quoted.replace('""', '"') or plain for quoted, plain in _SEPARATED[delimiter].findall(record)]
 
 
+def spaced_columns(lines: Sequence[str]) -> list[Sequence[str]] | None:
+    """Return the fields of lines by column, as `spaced_fields` finds them; None if the lines are not alike.
+
+    They are alike where their quotes all stand around whole fields, and they have as many fields. All of them are
+    split at once: that takes a third of the time.
+    """
+    text = "\n".join(lines)
+    if _HELD in text or "\r" in text or " \n" in text or text[-1:] in ("", " ") or text.count("\n") != len(lines) - 1:
+        return None
+    parts = text.split('"')
+    if len(parts) > 1:
+        outside = set(parts[2:-1:2]) - {" "}
+        if len(parts) % 2 == 0 or parts[0][-1:] not in _AROUND or parts[-1][:1] not in _AROUND:
+            return None
+        if not all(part and part[0] in _AROUND and part[-1] in _AROUND for part in outside):
+            return None
+        parts[1::2] = [part.replace(" ", _HELD) for part in parts[1::2]]
+        if parts[1::2] and "\n" in "".join(parts[1::2]):
+            return None
+        text = "".join(parts)
+    columns = _columns(text.replace("\n", " \n ").split(" "), len(lines), "\n")
+    return None if columns is None else list(map(_with_blanks, columns))
+
+
+def blank_columns(lines: Sequence[str]) -> list[list[str]] | None:
+    """Return the fields of lines by column, between blanks as `str.split` finds them; None if they are not as many."""
+    text = "\n".join(lines)
+    if not lines or _HELD in text:
+        return None
+    return _columns(text.replace("\n", f" {_HELD} ").split(), len(lines), _HELD)
+
+
+def _columns(fields: list[str], lines: int, end: str) -> list[list[str]] | None:
+    """Return the columns of fields of so many lines with `end` between them; None if these are not as long."""
+    length = (len(fields) + 1) // lines
+    if len(fields) + 1 != length * lines or fields[length - 1 :: length].count(end) != lines - 1:
+        return None
+    return [fields[at::length] for at in range(length - 1)]
+
+
+_HELD = "\0"
+"""Stands for a blank within quotes, or for a line's end, while the fields are split at blanks."""
+
+_AROUND = (" ", "\n", "")
+"""The characters around a quoted field; none at the ends of the text."""
+
+
+def _with_blanks(column: Sequence[str]) -> Sequence[str]:
+    text = "\n".join(column)
+    return text.replace(_HELD, " ").split("\n") if _HELD in text else column
+
+
 def percent_decoded(text: str) -> str:
     """Return the text with `%20` and the like replaced once; bytes that are not UTF-8 become U+FFFD."""
     return unquote(text, errors="replace")

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from itertools import chain, repeat
 
-from aws_s3.codec.delimited import ColumnBatch, column_batches
+from aws_s3.codec.delimited import ColumnBatch, blank_columns, column_batches
 
 _DEFAULT_FIELDS = (
     "version",
@@ -75,11 +75,53 @@ def flow_log_batches(
     left out, fields behind the named ones are sent as `column_N`, with a WARNING that names the object `key`.
     `iso_times`: `start` and `end`, in epoch seconds, become `2021-06-10T01:00:00Z`; other values stay.
     """
-    header, rows = _header(filter(None, map(str.split, block)) for block in blocks)
-    names = tuple(name.replace("-", "_") for name in header)
-    for batch in column_batches(rows, names, "vpcflow", key):
-        events = batch if header[0] not in batch[names[0]] else _without_rows(batch, header)
-        length = len(events[names[0]])
+    header, rows = _header(_rows(blocks))
+    yield from _named(rows, header, key, iso_times=iso_times)
+
+
+def rest_of_flow_log(blocks: Iterable[Iterable[str]], header: Sequence[str], key: str) -> Iterator[ColumnBatch]:
+    """Yield what `flow_log_batches` yields with `iso_times`, of lines behind those that name the fields."""
+    return _named(_rows(blocks), header, key, iso_times=True)
+
+
+def flow_log_header(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the fields as the lines' header writes them, or AWS's default names."""
+    header, _ = _header(_rows([lines]))
+    return tuple(header)
+
+
+def flow_log_block(lines: Sequence[str], header: Sequence[str]) -> Iterator[ColumnBatch] | None:
+    """Yield what `flow_log_batches` yields with `iso_times` for some lines; None if one has more fields than names."""
+    columns = blank_columns(lines)
+    if columns and len(columns) <= len(header):
+        return _events([dict(zip(_member_names(header), columns, strict=False))], header, iso_times=True)
+    [rows] = map(list, _rows([lines]))
+    if max(map(len, rows), default=0) > len(header):
+        return None
+    return _named([rows], header, "", iso_times=True)
+
+
+def _rows(blocks: Iterable[Iterable[str]]) -> Iterator[Iterator[list[str]]]:
+    return (filter(None, map(str.split, block)) for block in blocks)
+
+
+def _named(
+    rows: Iterable[Iterable[list[str]]], header: Sequence[str], key: str, *, iso_times: bool
+) -> Iterator[ColumnBatch]:
+    return _events(column_batches(rows, _member_names(header), "vpcflow", key), header, iso_times=iso_times)
+
+
+def _member_names(header: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name.replace("-", "_") for name in header)
+
+
+def _events(
+    batches: Iterable[dict[str, Sequence[str]]], header: Sequence[str], *, iso_times: bool
+) -> Iterator[ColumnBatch]:
+    first = header[0].replace("-", "_")
+    for batch in batches:
+        events = batch if header[0] not in batch[first] else _without_rows(batch, header)
+        length = len(events[first])
         if not length:
             continue
         yield _with_source(events, length, iso_times=iso_times)

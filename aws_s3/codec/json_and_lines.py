@@ -8,7 +8,7 @@ ParseError, and nothing else.
 import codecs
 import json
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from itertools import chain, islice
 from typing import IO, Any
 
@@ -61,10 +61,30 @@ def text_lines(body: IO[bytes], *, directives: bool = False) -> Iterator[str]:
 def line_blocks(body: IO[bytes], *, directives: bool = False) -> Iterator[Iterator[str]]:
     """Yield the lines of `text_lines` in blocks: several lines, or a long one, of which few fit into memory."""
     for text in _decoded_blocks(body):
-        lines = (line.rstrip("\r") for line in text.split("\n"))
-        # To look for a character alone takes a hundredth of the time that two together take.
-        has_directives = "#" in text and (text.startswith("#") or "\n#" in text)
-        yield filter(_is_content if has_directives and not directives else None, lines)
+        yield _content_lines(text, directives=directives)
+
+
+def _content_lines(text: str, *, directives: bool = False) -> Iterator[str]:
+    lines: Iterable[str] = text.split("\n")
+    if "\r" in text:
+        lines = (line.rstrip("\r") for line in lines)
+    # To look for a character alone takes a hundredth of the time that two together take.
+    has_directives = "#" in text and (text.startswith("#") or "\n#" in text)
+    return filter(_is_content if has_directives and not directives else None, lines)
+
+
+def whole_lines(body: IO[bytes], size: int) -> Iterator[bytes]:
+    """Yield the content in blocks of about `size` bytes that end where a line does, its end included.
+
+    The lines of each, by `lines_of`, are those of `text_lines`.
+    """
+    while block := body.read(size):
+        yield block + body.readline(_LARGEST_LINE)
+
+
+def lines_of(block: bytes, *, is_first: bool) -> list[str]:
+    """Return the lines of a block of `whole_lines` that hold anything; `is_first`: the file begins with the block."""
+    return list(_content_lines(block.decode("utf-8-sig" if is_first else "utf-8", "replace")))
 
 
 def _decoded_blocks(body: IO[bytes]) -> Iterator[str]:

@@ -4,11 +4,13 @@ Formats: Elastic Load Balancing's user guides ("Access logs for your Application
 "… Classic Load Balancer", "… Network Load Balancer").
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv6Address
+from itertools import accumulate, chain, groupby, pairwise
 from typing import IO, ClassVar
 
-from aws_s3.codec.delimited import named, spaced_fields
+from aws_s3.codec.blocks import Block, IrregularError, block_lines, line_blocks
+from aws_s3.codec.delimited import ColumnBatch, batch_events, named, spaced_columns, spaced_fields
 from aws_s3.codec.json_and_lines import text_lines
 from aws_s3.codec.records import Event
 from aws_s3.log_types.base import TextLogType
@@ -17,6 +19,7 @@ from aws_s3.log_types.layout import Partition, aws_logs
 _SERVICE = "elasticloadbalancing"
 _OBJECT = f"AWSLogs/123456789012/{_SERVICE}/us-east-1/2021/06/10/123456789012_{_SERVICE}_us-east-1"
 _KINDS = ("app", "net")
+_ALB_ADDRESSES = {"client_port": "client_ip", "target_port": "target_ip", "target_port_list": "target_ip_list"}
 
 
 class LoadBalancerLogType(TextLogType):
@@ -43,6 +46,48 @@ class LoadBalancerLogType(TextLogType):
             event["source"] = self.name
             self.split(event)
             yield event
+
+    def blocks(self, body: IO[bytes], key: str) -> Iterator[Block]:
+        """Cut the content between lines."""
+        del key
+        return line_blocks(body)
+
+    def block_columns(self, block: Block) -> Iterable[ColumnBatch]:
+        """Return the lines of a block by column. Lines with more columns than are known are left to `parse`."""
+        lines = block_lines(block)
+        columns = spaced_columns(lines)
+        if columns is not None and len(columns) <= len(self.columns):
+            named = dict(zip(self.columns, columns, strict=False))
+            return self.split_columns({**named, "source": [self.name] * len(lines)})
+        return map(_as_columns, self._events(map(spaced_fields, lines), block))
+
+    def block_events(self, block: Block) -> Iterable[Event]:
+        """Return the lines of a block as events."""
+        return chain.from_iterable(map(batch_events, self.block_columns(block)))
+
+    def parse_rest(self, body: IO[bytes], key: str, names: tuple[str, ...]) -> Iterator[Event]:
+        """Yield the lines from a block on."""
+        del names
+        return self.parse(body, key)
+
+    def _events(self, rows: Iterable[list[str]], block: Block) -> Iterator[dict[str, str]]:
+        for fields in rows:
+            if len(fields) > len(self.columns):
+                raise IrregularError(block.start)
+            event = dict(zip(self.columns, fields, strict=False))
+            event["source"] = self.name
+            self.split(event)
+            yield event
+
+    def split_columns(self, columns: dict[str, Sequence[str]]) -> Iterable[ColumnBatch]:
+        """Do what `split` does with all rows of a batch."""
+        if type(self).split is LoadBalancerLogType.split:
+            return (columns,)
+        return map(_as_columns, map(self._with_split, batch_events(columns)))
+
+    def _with_split(self, event: dict[str, str]) -> dict[str, str]:
+        self.split(event)
+        return event
 
     def split(self, event: dict[str, str]) -> None:
         """Split the fields that hold more than one value."""
@@ -93,12 +138,23 @@ class Alb(LoadBalancerLogType):
 
     def split(self, event: dict[str, str]) -> None:
         """Split addresses from ports; `-`, no address, stays alone."""
-        if event.get("client_port", "-") != "-":
-            _split_addresses(event, "client_port", "client_ip")
-        if event.get("target_port", "-") != "-":
-            _split_addresses(event, "target_port", "target_ip")
-        if event.get("target_port_list", "-") != "-":
-            _split_addresses(event, "target_port_list", "target_ip_list")
+        for ports, addresses in _ALB_ADDRESSES.items():
+            if event.get(ports, "-") != "-":
+                _split_addresses(event, ports, addresses)
+
+    def split_columns(self, columns: dict[str, Sequence[str]]) -> Iterable[ColumnBatch]:
+        """Split addresses from ports, in batches of rows that follow each other and have the same addresses."""
+        mixed = [columns[ports] for ports in _ALB_ADDRESSES if "-" in columns.get(ports, ())]
+        if not mixed:
+            return (_with_addresses(columns),)
+        runs = (
+            len(list(run)) for _, run in groupby(zip(*mixed, strict=True), lambda row: [text == "-" for text in row])
+        )
+        ends = list(accumulate(runs, initial=0))
+        return (
+            _with_addresses({name: column[start:end] for name, column in columns.items()})
+            for start, end in pairwise(ends)
+        )
 
 
 class Clb(LoadBalancerLogType):
@@ -170,6 +226,28 @@ class Nlb(LoadBalancerLogType):
             event["alpn_client_preference_list"] = protocols.replace('"', "")
 
 
+def _with_addresses(columns: dict[str, Sequence[str]]) -> ColumnBatch:
+    """Return the batch with the addresses of an ALB's lines apart, where its first row has any."""
+    for ports, addresses in _ALB_ADDRESSES.items():
+        if columns.get(ports, ("-",))[0] != "-":
+            columns[addresses], columns[ports] = _split_column(columns[ports])
+    return columns
+
+
+def _split_column(texts: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return addresses and ports of a column: of plain `IPv4:PORT` at once."""
+    addresses, _, ports = zip(*[text.rpartition(":") for text in texts], strict=True)
+    is_plain = "".join(addresses).replace(".", "").isdecimal() and "".join(ports).isdecimal()
+    if is_plain and all(addresses) and all(ports):
+        return addresses, ports
+    addresses, ports = zip(*map(_split_text, texts), strict=True)
+    return addresses, ports
+
+
+def _as_columns(event: dict[str, str]) -> ColumnBatch:
+    return {name: (value,) for name, value in event.items()}
+
+
 def split_address(text: str) -> tuple[str, str]:
     """Return address and port of `IP:PORT` or `[IPv6]:PORT`; a text without a port is both."""
     address, _, port = text.rpartition(":")
@@ -181,12 +259,15 @@ def split_address(text: str) -> tuple[str, str]:
 
 
 def _split_addresses(event: dict[str, str], ports: str, addresses: str) -> None:
-    text = event[ports]
-    if " " in text:
-        pairs = [split_address(one) for one in text.split(" ")]
-        event[addresses], event[ports] = (" ".join(column) for column in zip(*pairs, strict=True))
-    else:
-        event[addresses], event[ports] = split_address(text)
+    event[addresses], event[ports] = _split_text(event[ports])
+
+
+def _split_text(text: str) -> tuple[str, str]:
+    """Return addresses and ports of one or several addresses with blanks between."""
+    if " " not in text:
+        return split_address(text)
+    addresses, ports = zip(*map(split_address, text.split(" ")), strict=True)
+    return " ".join(addresses), " ".join(ports)
 
 
 def _is_ipv6(text: str) -> bool:

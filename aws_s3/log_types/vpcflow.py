@@ -4,13 +4,22 @@ Formats: Amazon VPC's user guide, "Flow log records" and "Flow log files".
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import IO
 
+from aws_s3.codec import blocks
+from aws_s3.codec.blocks import Block, IrregularError, block_lines
 from aws_s3.codec.content import Kind
-from aws_s3.codec.delimited import ColumnBatch
-from aws_s3.codec.flow_logs import flow_log_batches, named_flow_logs
-from aws_s3.codec.json_and_lines import line_blocks
+from aws_s3.codec.delimited import ColumnBatch, batch_events
+from aws_s3.codec.flow_logs import (
+    flow_log_batches,
+    flow_log_block,
+    flow_log_header,
+    named_flow_logs,
+    rest_of_flow_log,
+)
+from aws_s3.codec.json_and_lines import line_blocks, text_lines
 from aws_s3.codec.parquet import check_parquet_columns, is_parquet, parquet_columns
 from aws_s3.codec.records import BadRecord, Event
 from aws_s3.log_types.base import ColumnarLogType
@@ -45,6 +54,30 @@ class VpcFlow(ColumnarLogType):
         if not is_parquet(body):
             return flow_log_batches(line_blocks(body), iso_times=True, key=key)
         return map(named_flow_logs, parquet_columns(body))
+
+    def blocks(self, body: IO[bytes], key: str) -> Iterator[Block]:
+        """Cut text between lines; each block carries the fields' names."""
+        del key
+        if is_parquet(body):
+            raise IrregularError(0)
+        header = flow_log_header(text_lines(body))
+        body.seek(0)
+        return blocks.line_blocks(body, header)
+
+    def block_columns(self, block: Block) -> Iterable[ColumnBatch]:
+        """Return the lines of a block by column."""
+        batches = flow_log_block(block_lines(block), block.names)
+        if batches is None:
+            raise IrregularError(block.start, block.names)
+        return batches
+
+    def block_events(self, block: Block) -> Iterable[Event]:
+        """Return the lines of a block as events."""
+        return chain.from_iterable(map(batch_events, self.block_columns(block)))
+
+    def parse_rest(self, body: IO[bytes], key: str, names: tuple[str, ...]) -> Iterator[Event]:
+        """Yield the lines from a block on."""
+        return chain.from_iterable(map(batch_events, rest_of_flow_log(line_blocks(body), names, key)))
 
     def validate(self, body: IO[bytes], key: str) -> Iterator[Event | BadRecord]:
         """Raise ParseError where `parse` would: all of a Parquet file is read."""

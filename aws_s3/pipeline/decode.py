@@ -155,7 +155,7 @@ class ObjectDecoder:
     def _column_messages(self, columns: ColumnBatch, key: str, encoder: Encoder) -> bytes:
         messages = encoder.encode_columns(columns)
         # If the whole batch fits the limit, every event does: no event needs to be measured.
-        if self.rules.fits(messages) or all(map(self.rules.fits, messages_in(messages))):
+        if self.rules.fits(messages) or self.rules.fits(max(io.BytesIO(messages), key=len)[:-1]):
             return messages
         return join_lines(self._message(event, key, encoder) for event in batch_events(columns))
 

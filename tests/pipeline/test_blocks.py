@@ -20,6 +20,8 @@ from aws_s3.errors import CollectorError
 from aws_s3.log_types.cloudtrail import CloudTrail
 from aws_s3.log_types.config import Config
 from aws_s3.log_types.custom import Custom
+from aws_s3.log_types.load_balancers import Alb, Clb, Nlb
+from aws_s3.log_types.vpcflow import VpcFlow
 from aws_s3.pipeline.decode import ObjectDecoder
 from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.subscribers.any_object import AnyObject
@@ -101,6 +103,81 @@ def test_blocks_give_what_the_whole_gives(
         patch.object(json_and_lines, "_fast_decode", json_and_lines._fast_decode if fast else None),
     ):
         assert read(kind(), body) == whole
+
+
+fields = st.sampled_from(
+    [
+        *(
+            "-",
+            "-",
+            "a",
+            "10.0.0.1:80",
+            "[::1]:443",
+            "10.0.0.1:80 10.0.0.2:81",
+            "198.51.100.7:1",
+            "x:",
+            ":1",
+            "1:2:3",
+            "",
+        ),
+        *(
+            '"a b"',
+            '"-"',
+            '""',
+            '"a',
+            'a"',
+            '"a" "b"',
+            '"a"b',
+            '"GET / \\"x\\""',
+            "\0",
+            "\r",
+            "\u2028",
+            "\u0661:\u0662",
+        ),
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from([Alb, Clb, Nlb]),
+    st.lists(st.lists(fields, min_size=1, max_size=36).map(" ".join), max_size=9),
+    st.lists(fields, min_size=30, max_size=33),
+    st.integers(0, 9),
+    st.sampled_from(["\n", "\r\n", "\n\n", " \n", "\n#Version: 1\n"]),
+    st.integers(1, 3000),
+)
+def test_lines_in_blocks_give_what_the_whole_gives(
+    kind: type[Decoder], odd_lines: list[str], usual: list[str], count: int, end: str, size: int
+) -> None:
+    body = ("\ufeff" + end.join([" ".join(usual)] * count + odd_lines + [" ".join(usual)] * count)).encode()
+    whole = read(without_blocks(kind), body)
+    with patch.object(module, "SIZE", size):
+        assert read(kind(), body) == whole
+
+
+HEADERS = ["", "version account-id interface-id start", "start srcaddr dstaddr end action", "a-b start"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(HEADERS),
+    st.lists(
+        st.lists(st.sampled_from(["2", "1704153600", "-", "eni-1", "99999999999", 'x"y']), max_size=16).map(" ".join)
+        | st.sampled_from(HEADERS),
+        max_size=12,
+    ),
+    st.integers(1, 3),
+    st.sampled_from(["\n", "\r\n", "\n#Version: 1\n", " \n"]),
+    st.integers(1, 500),
+)
+def test_flow_logs_in_blocks_give_what_the_whole_gives(
+    header: str, lines: list[str], times: int, end: str, size: int
+) -> None:
+    body = end.join([header, *lines * times]).encode()
+    whole = read(without_blocks(VpcFlow), body)
+    with patch.object(module, "SIZE", size):
+        assert read(VpcFlow(), body) == whole
 
 
 def test_what_is_cut_is_the_inside_of_the_list() -> None:
