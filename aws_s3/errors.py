@@ -4,6 +4,7 @@ An error is raised where it happens. Its message names the thing, the reason and
 turns it into one `ERROR: …` line and the process's exit code.
 """
 
+import errno
 from collections.abc import Mapping
 from typing import Any
 
@@ -251,3 +252,44 @@ class LimitReached(Interrupted):
     def __init__(self, limit: int) -> None:
         BaseException.__init__(self, f"{limit} events were sent, as many as --limit allows.")
         self.exit_code = 0
+
+
+_NO_THREAD = "can't start new thread"
+
+
+def missing_resource(error: BaseException) -> ResourceError | None:
+    """Return the error that names what the process has too few of, if `error` or one of its causes says so.
+
+    BlockingIOError is how a fork fails: `error` must not come from a pipe or a socket that does not block.
+    """
+    if isinstance(error, BlockingIOError):
+        return _too_few_tasks("process")
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or getattr(cause, "errno", None) == errno.ENOMEM:
+            return ResourceError.of_memory()
+        if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
+            return ResourceError(
+                f"Too few file descriptors: this process may open {_limit('RLIMIT_NOFILE')}. Raise the limit "
+                "(ulimit -n, or LimitNOFILE of its systemd unit) to 1024 or more."
+            )
+        if isinstance(cause, RuntimeError) and str(cause) == _NO_THREAD:
+            return _too_few_tasks("thread")
+        # botocore keeps the error that it wraps as a value, urllib3 as its context.
+        wrapped = getattr(cause, "kwargs", {}).get("error")
+        cause = wrapped if isinstance(wrapped, BaseException) else cause.__cause__ or cause.__context__
+    return None
+
+
+def _too_few_tasks(kind: str) -> ResourceError:
+    return ResourceError(
+        f"The system starts no further {kind}: its user may have {_limit('RLIMIT_NPROC')} processes and threads, and a "
+        "service may have fewer. Raise the limit (ulimit -u, or TasksMax of its systemd unit), or give --workers 1."
+    )
+
+
+def _limit(name: str) -> str:
+    import resource
+
+    soft, _ = resource.getrlimit(getattr(resource, name))
+    return "any number of" if soft == resource.RLIM_INFINITY else str(soft)

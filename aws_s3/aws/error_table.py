@@ -28,6 +28,7 @@ from aws_s3.errors import (
     UnknownProfileError,
     UnknownRegionError,
     UsageError,
+    missing_resource,
 )
 from aws_s3.secrets_mask import mask_patterns
 from aws_s3.wazuh.extras import how_to_install
@@ -366,8 +367,8 @@ def translate(error: Exception, what: str) -> CollectorError:
     """
     if isinstance(error, CollectorError):
         return error
-    if isinstance(_innermost(error), MemoryError):
-        return ResourceError.of_memory()
+    if lack := missing_resource(error):
+        return lack
     row = _row(error)
     return row.error(about(what, f"{_words(error)} {row.advice}"))
 
@@ -376,7 +377,7 @@ def translate_object(error: Exception, what: str) -> CollectorError:
     """Return a failure to get one object; UnavailableError if the other objects are not affected."""
     translated = translate(error, what)
     row = _row(error)
-    if isinstance(error, CollectorError) or not row.object_only:
+    if isinstance(error, CollectorError) or isinstance(translated, ResourceError) or not row.object_only:
         return translated
     return UnavailableError(translated, gone=row is GONE, archived=row is ARCHIVED)
 

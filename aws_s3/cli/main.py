@@ -22,9 +22,8 @@ from aws_s3.console.terminal import (
     is_stdin_closed,
     open_standard_streams,
 )
-from aws_s3.errors import CollectorError, Interrupted, LimitReached, UsageError
+from aws_s3.errors import CollectorError, Interrupted, LimitReached, UsageError, missing_resource
 from aws_s3.pipeline.levels import DEBUG_2
-from aws_s3.pipeline.processes import missing_resource
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.secrets_mask import Secrets

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import IO, Generic, TypeVar
 
 from aws_s3.aws.config_file import TransferConfig
+from aws_s3.errors import missing_resource
 from aws_s3.pipeline.decode import Batches
 from aws_s3.pipeline.prefetch import DaemonExecutor, PrefetchQueue
-from aws_s3.pipeline.processes import missing_resource
 from aws_s3.pipeline.source import Item, ItemReader, Loading
 from aws_s3.pipeline.workers import WorkerPool, decoded
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from aws_s3.pipeline.processes import missing_resource
+from aws_s3.errors import missing_resource
 from aws_s3.pipeline.source import Item
 
 log = logging.getLogger(__name__)

@@ -1,12 +1,11 @@
-"""Child processes that end: with their parent, and by a deadline; and what a process lacks that cannot go on."""
+"""Child processes that end: with their parent, and by a deadline."""
 
-import errno
 import os
 import signal
 import time
 from contextlib import suppress
 
-from aws_s3.errors import CollectorError, ResourceError
+from aws_s3.errors import CollectorError
 
 _PR_SET_PDEATHSIG = 1
 _FIRST_PAUSE = 0.0005
@@ -59,42 +58,3 @@ def worker_gone() -> CollectorError:
         "A worker process ended unexpectedly: it was killed, or memory ran out. What was sent until then "
         "is recorded; the next run goes on. Use --workers 1 where memory is short."
     )
-
-
-_NO_THREAD = "can't start new thread"
-
-
-def missing_resource(error: BaseException) -> ResourceError | None:
-    """Return the error that names what the process has too few of, if `error` or one of its causes says so.
-
-    BlockingIOError is how a fork fails: `error` must not come from a pipe or a socket that does not block.
-    """
-    if isinstance(error, BlockingIOError):
-        return _too_few_tasks("process")
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, MemoryError) or getattr(cause, "errno", None) == errno.ENOMEM:
-            return ResourceError.of_memory()
-        if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
-            return ResourceError(
-                f"Too few file descriptors: this process may open {_limit('RLIMIT_NOFILE')}. Raise the limit "
-                "(ulimit -n, or LimitNOFILE of its systemd unit) to 1024 or more."
-            )
-        if isinstance(cause, RuntimeError) and str(cause) == _NO_THREAD:
-            return _too_few_tasks("thread")
-        cause = cause.__cause__ or cause.__context__
-    return None
-
-
-def _too_few_tasks(kind: str) -> ResourceError:
-    return ResourceError(
-        f"The system starts no further {kind}: its user may have {_limit('RLIMIT_NPROC')} processes and threads, and a "
-        "service may have fewer. Raise the limit (ulimit -u, or TasksMax of its systemd unit), or give --workers 1."
-    )
-
-
-def _limit(name: str) -> str:
-    import resource
-
-    soft, _ = resource.getrlimit(getattr(resource, name))
-    return "any number of" if soft == resource.RLIM_INFINITY else str(soft)

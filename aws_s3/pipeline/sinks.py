@@ -15,8 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from aws_s3.codec.messages import HEADER, LARGEST
-from aws_s3.errors import SinkConnectError, SinkSendError
-from aws_s3.pipeline.processes import missing_resource
+from aws_s3.errors import SinkConnectError, SinkSendError, missing_resource
 from aws_s3.settings import Output
 
 _PATIENCE = 5.0

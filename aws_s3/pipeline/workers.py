@@ -35,10 +35,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any, Generic, NamedTuple, NoReturn, TypeAlias, TypeVar
 
-from aws_s3.errors import CollectorError, ResourceError, StorageError
+from aws_s3.errors import CollectorError, ResourceError, StorageError, missing_resource
 from aws_s3.pipeline.decode import Batches, Spread
 from aws_s3.pipeline.prefetch import PrefetchQueue
-from aws_s3.pipeline.processes import die_with, end_child, missing_resource, worker_gone
+from aws_s3.pipeline.processes import die_with, end_child, worker_gone
 from aws_s3.pipeline.sharing import Seat, Table
 from aws_s3.pipeline.source import Item, ItemReader
 from aws_s3.pipeline.stats import EventCounts

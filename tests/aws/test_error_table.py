@@ -1,5 +1,6 @@
 """Every code and exception of AWS that has a row: which exit code it becomes, and what the message says."""
 
+import errno
 import http.client
 import json
 import pickle
@@ -353,6 +354,14 @@ def test_memory_that_is_missing_is_neither_the_networks_nor_the_objects_fault() 
     for translated in (translate, translate_object):
         error = translated(boto.HTTPClientError(error=MemoryError()), WHAT)
         assert isinstance(error, ResourceError) and "too little memory" in str(error)
+
+
+def test_descriptors_that_are_missing_are_neither_the_networks_nor_the_objects_fault() -> None:
+    refused = urllib3.exceptions.NewConnectionError(None, "Failed to establish a new connection")  # type: ignore[arg-type]
+    refused.__context__ = OSError(errno.EMFILE, "Too many open files")
+    for translated in (translate, translate_object):
+        error = translated(boto.EndpointConnectionError(endpoint_url="http://127.0.0.1", error=refused), WHAT)
+        assert isinstance(error, ResourceError) and "Too few file descriptors" in str(error)
 
 
 def test_errors_of_the_machine_are_no_failures_of_aws() -> None:

@@ -74,7 +74,8 @@ def test_direct_get_signs_every_key_as_the_server_does(folder: Path, server: End
 
 def test_direct_listing_signs_every_prefix_as_the_server_does(folder: Path, server: Endpoint) -> None:
     for name in STRANGE:
-        write(folder, f"{name}/{name}")
+        (folder / BUCKET / name).mkdir()
+        (folder / BUCKET / name / name).touch()
     bucket = S3Bucket(server.client("s3"), BUCKET, TransferConfig())
     assert bucket.holds("")
     for name in STRANGE:
