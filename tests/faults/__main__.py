@@ -31,7 +31,7 @@ def rows(words: Sequence[str], workers: int | None, *, behind_agent: bool) -> It
         if workers is None:
             for usual in scenario.workers:
                 yield _row(scenario, usual, behind_agent=behind_agent)
-        elif scenario not in services.LOG_GROUPS:
+        elif scenario not in services.LOG_GROUPS and (workers > 1 or not scenario.about_workers):
             yield _row(scenario, workers, at_once=True, behind_agent=behind_agent)
 
 

@@ -244,13 +244,15 @@ class SlowListener(Listener):
 class Scenario:
     """A story, with how many workers it is told, and whether the disk took the state's memory from it.
 
-    `forgets` is how many objects the state could not remember: their events may come again.
+    `forgets` is how many objects the state could not remember: their events may come again. Without worker
+    processes there is nothing to play if it is `about_workers`.
     """
 
     name: str
     play: Callable[[Ground], None]
     workers: Sequence[int] = (1,)
     forgets: int = 0
+    about_workers: bool = False
 
 
 @contextmanager

@@ -110,7 +110,7 @@ def few_descriptors(ground: Ground) -> None:
 SCENARIOS = [
     Scenario("a regex that never ends", endless_regex, (1, 3)),
     Scenario("signals while a regex never ends", endless_regex_interrupted, (1, 3)),
-    Scenario("signals while workers are stopped", stopped_workers, (3,)),
+    Scenario("signals while workers are stopped", stopped_workers, (3,), about_workers=True),
     Scenario("SIGCHLD ignored", children_ignored, (1, 3)),
     Scenario("too few file descriptors", few_descriptors, (1, 3)),
 ]

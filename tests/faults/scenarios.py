@@ -281,7 +281,7 @@ def worker_killed(ground: Ground) -> None:
         run = ground.start()
         run.wait_for(100)
         workers = psutil.Process(run.process.pid).children(recursive=True)
-        assert len(workers) == 3
+        assert len(workers) == ground.workers
         workers[which].kill()
         ended = run.end()
         assert ended.code == 1 and ended.output.count("\n") == 1, ended.output
@@ -299,7 +299,7 @@ def orphaned(ground: Ground) -> None:
         if not hanging:
             run.wait_for(20)
         process = psutil.Process(run.process.pid)
-        wait_until(lambda: len(process.children(recursive=True)) == 3)  # noqa: B023 - called at once
+        wait_until(lambda: len(process.children(recursive=True)) == ground.workers)  # noqa: B023 - called at once
         time.sleep(0.1)
         workers = process.children(recursive=True)
         run.kill()
@@ -537,8 +537,8 @@ SCENARIOS = [
     Scenario("signals at the start", interrupted_at_start(6)),
     Scenario("10 SIGKILL", killed(MANY, 10), BOTH),
     Scenario("everything at once", everything(MANY, 8), (3,)),
-    Scenario("workers killed", worker_killed, (3,)),
-    Scenario("workers without parent", orphaned, (3,)),
+    Scenario("workers killed", worker_killed, (3,), about_workers=True),
+    Scenario("workers without parent", orphaned, (3,), about_workers=True),
     Scenario("disk full", disk.disk_full, forgets=2),
     Scenario("state overwritten", disk.state_damaged(disk.overwrite)),
     Scenario("journal damaged after SIGKILL", disk.journal_damaged, forgets=MANY),
