@@ -288,7 +288,7 @@ class Collector:
             raise EmptyBucketError(
                 f"No files were found in '{source.bucket}/{source.path}'. No logs will be processed."
             )
-        self._newly_discovered = found if discovery.is_complete else ()
+        self._newly_discovered = found if discovery.may_serve_again else ()
         return found
 
     def _version(self, item: WorkItem) -> str:

@@ -55,11 +55,15 @@ class Discovery:
         self._executor = executor
         self._new_regions = set(job.regions) - known_regions
         self._bases_without_accounts: list[str] = []
+        self._has_other_folders = False
 
     @property
-    def is_complete(self) -> bool:
-        """Tell whether every layout that applies has accounts, once `partitions` returned."""
-        return not self._bases_without_accounts
+    def may_serve_again(self) -> bool:
+        """Tell whether the result of `partitions` may serve for a while: accounts were found where there are any.
+
+        Folders outside of accounts are few requests, and new ones are to be found at once.
+        """
+        return not self._bases_without_accounts and not self._has_other_folders
 
     def partitions(self) -> list[Partition]:
         """Return the partitions of every layout that applies.
@@ -100,6 +104,7 @@ class Discovery:
 
     def _walk(self, layout: Layout) -> Iterator[Partition]:
         base = layout.base(self._job.source)
+        self._has_other_folders |= bool(layout.levels) and not any(isinstance(each, Account) for each in layout.levels)
         folders: Iterable[_Folder] = [_Folder(base)]
         for level in layout.levels:
             steps = self._executor.map(lambda folder, level=level: self._step(folder, level), folders)

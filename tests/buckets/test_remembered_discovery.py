@@ -1,6 +1,8 @@
 """Accounts and regions are discovered once an hour, and no partition with state is looked at less often than ever."""
 
+import gzip
 import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -10,9 +12,10 @@ import pytest
 
 from aws_s3.errors import StorageError
 from aws_s3.log_types import LOG_TYPES
+from aws_s3.log_types.cloudfront import CloudFront
 from aws_s3.log_types.layout import Account, AnyFolder, NameStart, Partition, Region, ending
 from aws_s3.settings import BucketLocation
-from tests.harness.collecting import ACCOUNT, BUCKET, REGION, Collection, trail
+from tests.harness.collecting import ACCOUNT, BUCKET, JOB, REGION, Collection, trail
 from tests.harness.fakes import MemoryStore
 
 OTHER = "210987654321"
@@ -108,6 +111,17 @@ def test_source_without_any_object_is_looked_for_in_each_run(tmp_path: Path) -> 
     collection = Collection(tmp_path, MemoryStore({f"{ROOT}{ACCOUNT}/CloudTrail/{REGION}/README": b""}))
     collection.remembers_discovery = True
     assert all(discovers(collection) for _ in range(3))
+
+
+def test_folders_outside_of_accounts_are_looked_for_in_each_run(tmp_path: Path) -> None:
+    header = b"#Version: 1.0\n#Fields: date time sc-status\n"
+    job = replace(JOB, source=BucketLocation("cloudfront", BUCKET, "cdn/"))
+    store = MemoryStore({"cdn/E1AAAAAAAAAAAA.2021-06-10-01.00000000.gz": gzip.compress(header)})
+    collection = Collection(tmp_path, store, CloudFront(), job, remembers_discovery=True)
+    for _ in range(3):
+        assert collection.run().code == 0
+        assert ("cdn/E", ".") in store.lists
+        store.lists.clear()
 
 
 @pytest.mark.parametrize("hours", [-3, 1, 30])
