@@ -38,6 +38,11 @@ _BESIDE_CONFIG = {
 }
 """The options that hold for every block of a file."""
 
+_NEVER_BESIDE_CONFIG = {
+    *("--cloudwatch-envelope", "--follow", "--forget", "--inspect", "--limit", "--pretty", "--reparse", "--until"),
+}
+"""The options that no tag of the file has."""
+
 _BESIDE_STATUS = {
     *("--status", "--config", "--json", "--max-behind", "--state-dir", "--wazuh-home", "--debug", "--log-format"),
 }
@@ -238,6 +243,9 @@ def _check_source(sources: Collection[str], given: Collection[str]) -> None:
 
 
 def _check_beside_config(given: Iterable[str]) -> None:
+    if unfit := sorted(set(given) & _NEVER_BESIDE_CONFIG):
+        named = " and ".join("{}" for _ in unfit)
+        raise UsageError(f"{{}} runs the blocks of a file: leave out {named}, for one source only", "--config", *unfit)
     if unfit := sorted(set(given) - _BESIDE_CONFIG):
         raise UsageError(
             f"{{}} takes {', '.join('{}' for _ in unfit)} from the file: leave it out, or write it there",

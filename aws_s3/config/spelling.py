@@ -20,7 +20,7 @@ OTHER_NAMES = {
     "--debug": "verbose quiet log_level loglevel -v",
     "--daemon": "interval schedule loop",
     "--follow": "watch wait",
-    "--inspect": "ls list discover",
+    "--inspect": "ls list",
     "--check": "test validate verify doctor",
     "--limit": "max count head max_events",
     "--reparse": "force all full again",

@@ -94,6 +94,10 @@ TYPED = {
     "--status -r us-east-1": (2, "--status shows all sources: leave out -r."),
     "-sr inspector --remove -r us-east-1": (0, "WARNING: --remove is not used: it is for buckets."),
     "--config missing.conf": (2, "ERROR: Cannot read missing.conf: No such file or directory. Check --config."),
+    "--config missing.conf --limit 5": (
+        2,
+        "--config runs the blocks of a file: leave out --limit, for one source only.",
+    ),
     "--config missing.conf -t vpcflow": (2, "--config takes -t from the file: leave it out, or write it there."),
     # A place where no logs are
     "-b acme-logs -t vpcflow": (0, "which these options collect: -t cloudtrail."),

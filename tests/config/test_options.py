@@ -439,7 +439,10 @@ def test_values_keep_their_dashes() -> None:
         ([*BUCKET, "-s"], "-s: needs a value"),
         ([*BUCKET, "-s", "2021-JUN-31"], "-s: '2021-JUN-31' is not a date. Use 2018-AUG-21, 2018-08-21, today, "),
         ([*BUCKET, "--print-iam-policy", "--metrics-file", "m"], "--metrics-file goes with a collection"),
-        (["--config", "f", "--follow", "-o"], "--config takes --follow, -o from the file"),
+        (
+            ["--config", "f", "--follow", "-o"],
+            "--config runs the blocks of a file: leave out --follow and -o, for one source only",
+        ),
         ([*BUCKET, "-sr", "inspector"], "-b and -sr exclude each other: give exactly one"),
         ([], "nothing to collect from: give --bucket, --service, --subscriber, --config or --status"),
     ],
