@@ -107,10 +107,12 @@ class ObjectDecoder:
         columns = self.decoder.block_columns(block) if self.rules.discard is None else None
         if columns is not None:
             return b"".join([self._column_messages(batch, key, encoder) for batch in list(columns)])
-        events = filter(self._keeps, self.decoder.block_events(block))
+        events = self.decoder.block_events(block)
+        if self.rules.discard is not None:
+            events = filter(self._keeps, events)
         shaped = list(chain.from_iterable(map(self.decoder.reshape_block_event, events)))
-        encoded = list(map(encoder.encode, shaped))
-        if not all(map(self.rules.fits, encoded)):
+        encoded = encoder.encode_all(shaped)
+        if not self.rules.fits(max(encoded, key=len, default=b"")):
             encoded = [self._message(event, key, encoder) for event in shaped]
         return join_lines(encoded)
 
