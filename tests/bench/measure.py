@@ -53,6 +53,7 @@ class Ground:
             "WAZUH_HOME": str(home),
             "NO_PROXY": "127.0.0.1",
             "AWS_ENDPOINT_URL": self._url,
+            "S3_ENDPOINT_URL": self._url,
             "AWS_ACCESS_KEY_ID": "x",
             "AWS_SECRET_ACCESS_KEY": "y",
             "AWS_DEFAULT_REGION": "us-east-1",
