@@ -352,11 +352,11 @@ class Collector:
         elif tell_nothing_found(self._job, self._log_type, self._context.bucket, partitions):
             source.note_found()
 
-    def _finish(self, partitions: Sequence[Partition]) -> None:
-        self._delete_now()
-        self._tell_nothing_found(partitions)
-        self._remember_discovery()
-        if (archived := self._stats.archived).count:
+    def _tell_archived(self) -> None:
+        archived = self._stats.archived
+        if not self._objects.is_partial:
+            self._state.source.note_archived(archived.count)
+        if archived.count:
             log.warning(
                 "%s (%s): %d objects from %s to %s are in an archive and are passed over. To collect them, restore "
                 "them, then run once with --reparse --only_logs_after %s.",
@@ -368,6 +368,12 @@ class Collector:
                 f"{archived.first:%Y-%b-%d}".upper(),
                 extra=STANDING,
             )
+
+    def _finish(self, partitions: Sequence[Partition]) -> None:
+        self._delete_now()
+        self._tell_nothing_found(partitions)
+        self._remember_discovery()
+        self._tell_archived()
         if not (self._job.accounts or self._job.regions or self._job.reparse):
             self._retry_lost(partitions)
         self._stats.pending = self._state.failed_objects.count_pending()

@@ -129,6 +129,8 @@ def _of_source(status: SourceStatus, today: date) -> Iterator[str]:
     if status.failed:
         yield "  objects that could not be read"
         yield from table(("key", "attempts", "next attempt", "reason"), list(map(_of_failed, status.failed)))
+    if status.archived:
+        yield f"  objects in an archive, which the last run passed over: {status.archived}"
     if status.partly_sent:
         yield f"  objects of which a part was sent: {', '.join(status.partly_sent)}"
 

@@ -51,7 +51,8 @@ class FailedStatus:
 class SourceStatus:
     """A source. `last_complete_run` is the start of the last run that failed nowhere.
 
-    `ever_found` tells whether any run found an object of its layout, of any day.
+    `ever_found` tells whether any run found an object of its layout, of any day. `archived`: the objects that the last
+    run passed over because they are in an archive.
     """
 
     source: BucketLocation
@@ -61,6 +62,7 @@ class SourceStatus:
     partly_sent: Sequence[str] = ()
     last_error: LastError | None = None
     ever_found: bool = True
+    archived: int = 0
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,7 @@ def _sources(database: _Reader) -> Iterator[SourceStatus]:
                 partly_sent=partly_sent,
                 last_error=_if_there(row, "last_error", last_error),
                 ever_found=_ever_found(row, partitions),
+                archived=_if_there(row, "archived", lambda row: row.integer("archived")) or 0,
             )
 
 

@@ -19,6 +19,7 @@ MIGRATIONS = (
     ("first find of a source", "ALTER TABLE collection_source ADD COLUMN found TEXT"),
     ("last error of a source", "ALTER TABLE collection_source ADD COLUMN last_error TEXT"),
     ("time of the last error of a source", "ALTER TABLE collection_source ADD COLUMN last_error_at TEXT"),
+    ("archived objects of a source", "ALTER TABLE collection_source ADD COLUMN archived INTEGER NOT NULL DEFAULT 0"),
 )
 
 _IS_SOURCE = "type = ? AND bucket = ? AND path = ? AND suffix = ? AND organization = ?"
@@ -96,6 +97,14 @@ class SourceRecord:
         if self.id and not self.ever_found():
             self._set("found", _text(self._began))
 
+    def note_archived(self, count: int) -> None:
+        """Remember how many objects this run passed over because they are in an archive."""
+        row = self._row()
+        with self._database.reading():
+            is_new = row is not None and row.integer("archived") != count
+        if is_new:
+            self._set("archived", count)
+
     def last_error(self) -> LastError | None:
         """Return the last error that `note_error` was given, None without any."""
         row = self._row()
@@ -115,7 +124,7 @@ class SourceRecord:
         execute("DELETE FROM collection_source WHERE id = ?", (self.id,))
         self.id = 0
 
-    def _set(self, column: str, value: str) -> None:
+    def _set(self, column: str, value: str | int) -> None:
         with self._database.transaction() as execute:
             execute(f"UPDATE collection_source SET {column} = ? WHERE id = ?", (value, self.id))
 

@@ -12,6 +12,7 @@ import pytest
 from aws_s3.aws.listings import S3Object
 from aws_s3.errors import CollectorError
 from aws_s3.state.failed_objects import FailedObject
+from aws_s3.state.overview import overview
 from tests.harness.collecting import ACCOUNT, DAY, Collection, trail, trail_key
 from tests.harness.fakes import ARCHIVED
 
@@ -92,6 +93,12 @@ def test_archived_object_is_passed_over_without_a_request(
     assert "--reparse --only_logs_after 2021-JUN-10" in line
     with closing(collection.state()) as state:
         assert state.failed_objects.count_pending() == 0
+    [status] = overview(collection.folder).sources
+    assert status.archived == 2
+    collection.store.classes.clear()
+    assert collection.run().events == ["m-0", "n-0"]
+    [status] = overview(collection.folder).sources
+    assert status.archived == 0
 
 
 def recording(collection: Collection, requests: list[str]) -> Callable[[S3Object], IO[bytes]]:
