@@ -122,7 +122,7 @@ class Collector:
         with self._stats.listing:
             partitions = self._partitions()
         if not all(partition.account for partition in partitions):
-            self._account = self._context.account()
+            self._account = self._state.own_account = self._context.account()
         self._found = self._objects.objects(partitions)
         try:
             run_source(self, self._context.loading, self._context.delivery)

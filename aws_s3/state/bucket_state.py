@@ -70,6 +70,8 @@ class BucketState:
         self._processed = ProcessedObjects(self._database, log_type, location)
         with self._database.transaction() as execute:
             self._processed.create(execute)
+        self.own_account = ""
+        """The account in rows of ours whose keys hold none; empty while it is unknown."""
         self.source = SourceRecord(self._database, location, began, self._processed.last_processed, mask)
         """The source as a whole: whether it ever found an object, and its last error."""
         self._partitions = Partitions(self._database, self.source)
@@ -288,6 +290,9 @@ class BucketState:
         if not oldest:
             return self._adopted_without_rows(partition, entry)
         floor = entry.checkpoint.floor or min(map(partition.order, oldest.values()))[0]
+        if self.own_account and (theirs := self._processed.oldest_of_another_account(partition, self.own_account)):
+            group = self._group(theirs)
+            oldest[group] = max(theirs, oldest.get(group, theirs), key=partition.order)
         for group, key in entry.done_before.items():
             oldest[group] = max(key, oldest.get(group, key), key=partition.order)
         checkpoint = replace(entry.checkpoint, floor=floor, newest_day=newest)

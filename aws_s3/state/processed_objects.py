@@ -117,6 +117,29 @@ class ProcessedObjects:
         [row] = self._database.query(sql, tuple(columns.values()))
         return _day(row["oldest"]) if row["rows"] >= _NEWEST_KEPT else None
 
+    def oldest_of_another_account(self, partition: Partition, own_account: str) -> str | None:
+        """Return the oldest key of the partition in the rows of another account that holds as many as are kept.
+
+        Where the key holds no account, Wazuh's own module asks for its own without the role. It counts the rows to
+        keep by that account: rows of ours, which may be older, do not tell which of its rows it has pruned.
+        """
+        if partition.account or partition.dates.own_rows:
+            return None
+        table = self._log_type.table_of(partition.dates)
+        others = self._database.query(
+            f"SELECT aws_account_id FROM {table} WHERE bucket_path = ? AND aws_account_id != ? "
+            "GROUP BY aws_account_id HAVING count(*) >= ?",
+            (self._bucket_path, own_account, _NEWEST_KEPT),
+        )
+        sql = f"SELECT log_key FROM {table} WHERE bucket_path = ? AND aws_account_id = ? AND log_key BETWEEN ? AND ?"
+        limits = (partition.prefix, partition.prefix + AFTER_ANY_KEY)
+        oldest = [
+            min(filter(partition.day, keys), key=partition.order, default=None)
+            for row in others
+            if (keys := list(self._database.select(_log_key, sql, (self._bucket_path, row["aws_account_id"], *limits))))
+        ]
+        return max(filter(None, oldest), key=partition.order, default=None)
+
     def slices_before(self, partition: Partition, before: date) -> Iterator[list[str]]:
         """Yield, in slices, the keys of the partition's rows of days before `before`, but not its newest 500.
 

@@ -24,6 +24,7 @@ from tests.harness.fakes import MemoryStore
 from tests.state.worlds import WORLDS, Part, World, body_of
 
 UNAVAILABLE = UnavailableError(StorageError("SlowDown: later."))
+_ITS_ACCOUNT = "000000000000"
 LOAD_BALANCER = BucketLocation("alb", "acme-logs")
 
 
@@ -42,7 +43,7 @@ class ExistingModule:
             for key in keys:
                 values = {
                     "bucket_path": bucket_path,
-                    "aws_account_id": partition.account or "000000000000",
+                    "aws_account_id": partition.account or _ITS_ACCOUNT,
                     "aws_region": partition.region,
                     "log_key": key,
                     **self.bucket.extra_columns(key),
@@ -79,7 +80,9 @@ class ExistingModule:
         counted_by = ", ".join(self.bucket.key_columns[:-1])
         groups: dict[tuple[str, ...], list[str]] = {}
         for *group, key in database.execute(f"SELECT {counted_by}, log_key FROM {self.bucket.table}"):
-            groups.setdefault(tuple(group), []).append(key)
+            # Where keys hold no account it knows no other than its own.
+            if partition.account or _ITS_ACCOUNT in group:
+                groups.setdefault(tuple(group), []).append(key)
         for keys in groups.values():
             # Of several partitions that share a table partition, the first by name lose their rows first.
             for key in sorted(keys, key=partition.order if partition.dates.unpadded else None)[: -self.kept]:
@@ -376,3 +379,35 @@ def test_accounts_trail_beside_an_organizations_is_not_sent_again(tmp_path: Path
     collection.store.objects |= {trail_key(name, day, base=base): trail_body(name) for name, day in more.items()}
     assert collection.run(only_logs_after=None, lookback_days=30).events == []
     assert collection.run(source=organization, only_logs_after=date(2021, 6, 1)).events == []
+
+
+WITHOUT_ACCOUNT = [
+    (world, part) for world in WORLDS for part in world.parts if not part.partition.account and part.partition.prefix
+]
+
+
+@pytest.mark.parametrize(("world", "part"), WITHOUT_ACCOUNT, ids=lambda each: getattr(each, "type", ""))
+def test_rows_that_each_program_wrote_for_another_account_are_counted_apart(
+    tmp_path: Path, world: World, part: Part
+) -> None:
+    """Ours asks for the role's account: rows of ours are no reason for Wazuh's own module to keep fewer of its own."""
+    collection = Collection(tmp_path, bucket=world.bucket(), job=BucketJob(world.source))
+
+    def put(names: dict[str, date]) -> list[str]:
+        keys = {part.key(day, name): name for name, day in names.items()}
+        collection.store.objects |= {key: body_of(name, 1) for key, name in keys.items()}
+        return sorted(keys)
+
+    put(spread("a", 20, date(2021, 6, 15), 1))
+    assert len(collection.run(only_logs_after=date(2021, 6, 1)).events) == 20
+    theirs = put(spread("b", 600, date(2021, 6, 16), 1))
+    ExistingModule(tmp_path, world.bucket()).write(part.partition, theirs, bucket_path=f"acme-logs/{world.path}")
+    assert collection.run(lookback_days=30).events == []
+    # An object that comes late is still told from those that were pruned, where it sorts behind them.
+    put({"c": date(2021, 6, 16)})
+    assert collection.run(lookback_days=30).events == ["c-0"]
+    put(spread("d", 700, date(2021, 6, 17), 1))
+    assert len(collection.run(lookback_days=30).events) == 700
+    ExistingModule(tmp_path, world.bucket()).write(part.partition, [], bucket_path=f"acme-logs/{world.path}")
+    put({"c2": date(2021, 6, 16)})
+    assert collection.run(lookback_days=30).events == ["c2-0"]
