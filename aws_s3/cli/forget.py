@@ -10,21 +10,27 @@ from aws_s3.console.tables import print_report
 from aws_s3.errors import StateError
 from aws_s3.log_types import log_type_of
 from aws_s3.services.run import LOCKS as SERVICE_LOCKS
-from aws_s3.settings import BucketJob, ServiceJob, ServiceName, Settings
+from aws_s3.settings import BucketJob, CollectJob, ServiceJob, ServiceName, Settings
 from aws_s3.state.bucket_state import BucketState
 from aws_s3.state.locks import Locks
 from aws_s3.state.log_streams import Group
 from aws_s3.state.overview import overview
 from aws_s3.state.scans import ScanTarget
 from aws_s3.state.service_state import ServiceState
+from aws_s3.subscribers.run import forget_queue
 
 
-def forget_source(settings: Settings, job: BucketJob | ServiceJob, began: datetime) -> int:
+def forget_source(settings: Settings, job: CollectJob, began: datetime) -> int:
     """Take the job's source out of the state, print how much there was, and return 0.
 
     Raises StateError while another run works on a part of the source: then nothing is forgotten.
     """
-    count, noun = _forget_bucket(settings, job, began) if isinstance(job, BucketJob) else _forget_service(settings, job)
+    if isinstance(job, BucketJob):
+        count, noun = _forget_bucket(settings, job, began)
+    elif isinstance(job, ServiceJob):
+        count, noun = _forget_service(settings, job)
+    else:
+        count, noun = forget_queue(settings, job), "objects sent in part"
     print_report(f"Forgotten: {source_name(job)}, {count} {noun}. Its next run is its first.")
     return 0
 

@@ -54,7 +54,7 @@ def _part_for(settings: Settings, stop_request: StopRequest, began: datetime, st
         from aws_s3.cli.check import check_job_setup
 
         return partial(check_job_setup, settings, job, stop_request, began)
-    if settings.purpose is Purpose.FORGET and isinstance(job, BucketJob | ServiceJob):
+    if settings.purpose is Purpose.FORGET:
         from aws_s3.cli.forget import forget_source
 
         return partial(forget_source, settings, job, began)

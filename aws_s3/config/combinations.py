@@ -111,11 +111,6 @@ _RULES = (
         ("--daemon", "--config"),
     ),
     _Rule(
-        lambda given: given.purpose is Purpose.FORGET and given.bucket is None and given.service is None,
-        "{} goes with {} or {}",
-        ("--forget", "--bucket", "--service"),
-    ),
-    _Rule(
         lambda given: given.limit is not None and given.bucket is None and given.service is None,
         "{} goes with {} or {}",
         ("--limit", "--bucket", "--service"),

@@ -224,7 +224,7 @@ def _add_actions(parser: OptionParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--forget", action="store_const", dest="purpose", const=Purpose.FORGET, default=Purpose.COLLECT,
-        help="with -b, -sr: take the source out of the state; its next run is its first",
+        help="take the source out of the state; its next run is its first",
     )  # fmt: skip
     group.add_argument("--json", action="store_true", help="with --status, --inspect: print JSON, for programs")
     group.add_argument(

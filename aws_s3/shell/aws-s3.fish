@@ -92,7 +92,7 @@ complete -c aws-s3 -n _shtab_aws_s3_using -l dry-run -d 'with -b, --config: show
 complete -c aws-s3 -n _shtab_aws_s3_using -l print-iam-policy -d 'print the least IAM policy for the other options, or for all blocks of --config'
 complete -c aws-s3 -n _shtab_aws_s3_using -l inspect -d 'with -b: show which logs the bucket holds, and the options that collect them'
 complete -c aws-s3 -n _shtab_aws_s3_using -l check -d 'try options, credentials, permissions, state and Wazuh, and collect nothing'
-complete -c aws-s3 -n _shtab_aws_s3_using -l forget -d 'with -b, -sr: take the source out of the state; its next run is its first'
+complete -c aws-s3 -n _shtab_aws_s3_using -l forget -d 'take the source out of the state; its next run is its first'
 complete -c aws-s3 -n _shtab_aws_s3_using -l json -d 'with --status, --inspect: print JSON, for programs'
 complete -c aws-s3 -n _shtab_aws_s3_using -l max-behind -x -d 'with --status: exit with 1 if a source had no complete run for so many days (2)'
 complete -c aws-s3 -n _shtab_aws_s3_using -s p -l aws_profile -x -d 'profile of the AWS configuration files'

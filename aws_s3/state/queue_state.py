@@ -108,6 +108,16 @@ class QueueState:
             log_type, {"last_error": self._mask(str(error)), "last_error_at": began.isoformat(timespec="seconds")}
         )
 
+    def forget(self, log_type: str) -> int:
+        """Forget the queue as it is read as the type, and the objects of it that were sent in part; return how many."""
+        if not self._path.exists():
+            return 0
+        with closing(self._open()) as database, database.transaction() as execute:
+            sql = "DELETE FROM collection_queue_partial WHERE queue = ? AND rules = ?"
+            count = execute(sql, (self._queue, self._rules)).rowcount
+            execute("DELETE FROM collection_queue WHERE queue = ? AND type = ?", (self._queue, log_type))
+            return count
+
     def _set(self, log_type: str, values: Mapping[str, str]) -> None:
         columns = ", ".join(f"{column} = ?" for column in values)
         key = {"queue": self._queue, "type": log_type}

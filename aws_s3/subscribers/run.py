@@ -4,6 +4,7 @@ import logging
 from contextlib import ExitStack, closing
 from datetime import datetime
 from functools import cache, partial
+from typing import Any
 
 from aws_s3.aws.queue_address import QueueAddress
 from aws_s3.aws.s3 import S3Bucket
@@ -69,12 +70,7 @@ def _collect(
         context = Context(
             loading=loading,
             queue=queue,
-            state=QueueState(
-                settings.state_dir,
-                f"{queue.name} in {sqs.meta.region_name}",
-                _numbering(job),
-                settings.access.secrets.mask,
-            ),
+            state=_queue_state(settings, job, sqs),
             delivery=Delivery(sink, stop_request, stats, pacer),
             receives=DaemonExecutor(RECEIVES_AT_ONCE, "receive"),
             stop_request=stop_request,
@@ -83,6 +79,21 @@ def _collect(
             stats=stats,
         )
         return QueueCollector(job, object_format, context).run()
+
+
+def forget_queue(settings: Settings, job: SubscriberJob) -> int:
+    """Take the queue out of the state, without a request; return how many objects of it were sent in part."""
+    address = QueueAddress.parse(job.queue)
+    region = address.region or next(iter(job.regions), "")
+    session = Session(settings.access, (region,) if region else ())
+    state = _queue_state(settings, job, session.client("sqs", region or None, log_source=False))
+    return state.forget(job.type or job.name)
+
+
+def _queue_state(settings: Settings, job: SubscriberJob, sqs: Any) -> QueueState:
+    """Return the record of the job's queue in the region of the client."""
+    name = f"{QueueAddress.parse(job.queue).name} in {sqs.meta.region_name}"
+    return QueueState(settings.state_dir, name, _numbering(job), settings.access.secrets.mask)
 
 
 def _numbering(job: SubscriberJob) -> str:

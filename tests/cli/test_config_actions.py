@@ -218,6 +218,20 @@ def test_a_source_that_is_forgotten_starts_anew(home: Home) -> None:
     assert len(home.run(*LATE).messages) == 3
 
 
+def test_a_queue_that_is_gone_is_forgotten_without_a_request(home: Home, emulator: Emulator) -> None:
+    queue = ("-sb", "buckets", "-q", "q1")
+    url = emulator.client("sqs").create_queue(QueueName="q1")["QueueUrl"]
+    assert home.run(*queue).code == 0
+    assert home.run("--status").code == 0
+    emulator.client("sqs").delete_queue(QueueUrl=url)
+    assert home.run(*queue).code == 20
+    assert home.run("--status", "--max-behind", "0").code == 1
+    ended = home.run(*queue, "--forget")
+    assert ended.output == "Forgotten: q1 (buckets), 0 objects sent in part. Its next run is its first.\n"
+    ended = home.run("--status", "--max-behind", "0")
+    assert (ended.code, "q1" in ended.output) == (0, False)
+
+
 def test_forgotten_log_groups_are_read_again(home: Home) -> None:
     put_events("/aws/app", "s", [(int(time.time() * 1000), '{"eventID": "x"}')])
     service = ("-sr", "cloudwatchlogs", "-g", "/aws/app", "-r", "us-east-1")

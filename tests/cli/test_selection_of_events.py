@@ -65,7 +65,6 @@ def test_pretty_events_are_indented(home: Home, emulator: Emulator) -> None:
         ("-b acme-logs --pretty", "--pretty goes with --output stdout"),
         ("-b acme-logs --check --dry-run", "--dry-run and --check exclude each other"),
         ("-b acme-logs --max-behind 3", "--max-behind goes with --status"),
-        ("-sb buckets -q q --forget", "--forget goes with --bucket or --service"),
         ("--config f --status --daemon", "--daemon goes with a collection by --config"),
     ],
 )
