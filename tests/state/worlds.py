@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import IO, Any
 
+from aws_s3.codec.content import TEXT_ONLY
+from aws_s3.codec.decoder import Decoder
 from aws_s3.codec.records import Event
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.base import LogType
@@ -66,15 +68,9 @@ class World:
 
     def bucket(self) -> LogType:
         """Return the type as it is but for what its objects hold."""
+        decoding = {name: getattr(LogType, name) for name in vars(Decoder) if not name.startswith("_")}
         kind: Any = type(
-            self.type,
-            (LOG_TYPES[self.type],),
-            {
-                "parse": _parse,
-                "validate": LogType.validate,
-                "column_batches": LogType.column_batches,
-                "reshape": _reshape,
-            },
+            self.type, (LOG_TYPES[self.type],), {**decoding, "parse": _parse, "reshape": _reshape, "kinds": TEXT_ONLY}
         )
         bucket: LogType = kind()
         return bucket
