@@ -225,11 +225,10 @@ def test_a_queue_that_is_gone_is_forgotten_without_a_request(home: Home, emulato
     assert home.run("--status").code == 0
     emulator.client("sqs").delete_queue(QueueUrl=url)
     assert home.run(*queue).code == 20
-    assert home.run("--status", "--max-behind", "0").code == 1
+    assert "q1" in home.run("--status").output
     ended = home.run(*queue, "--forget")
     assert ended.output == "Forgotten: q1 (buckets), 0 objects sent in part. Its next run is its first.\n"
-    ended = home.run("--status", "--max-behind", "0")
-    assert (ended.code, "q1" in ended.output) == (0, False)
+    assert home.run("--status").output.startswith("Nothing was collected yet")
 
 
 def test_forgotten_log_groups_are_read_again(home: Home) -> None:
