@@ -39,6 +39,7 @@ _PLACE = 16 << 20
 """Bytes of a block's place in the results file, of which only the written ones exist."""
 
 _LARGEST_JOB = 1 << 20
+_TWO = 2
 _FINISHED = struct.Struct("=Qq")
 """The block's number, and the length of its result."""
 
@@ -107,6 +108,11 @@ class Seat(Generic[T]):
         for other in table.desks:
             if other is not self._desk:
                 other.alive_out.close()
+
+    @property
+    def has_time(self) -> bool:
+        """Whether a worker with a full pipe is to help: of two, the other one and the caller keep two cores busy."""
+        return len(self._table.desks) > _TWO
 
     def wait(self, descriptor: int, event: int) -> None:
         """Help others until the event of `poll` comes at the descriptor."""

@@ -6,7 +6,7 @@
 
 Item i goes to worker i modulo their number, and the caller reads the results pipes in the order of the
 items. A full results pipe stops its worker, so memory stays bounded by the pipes and by the items handed
-out. A worker without work, or with a full pipe, helps another one with a large object: see `pipeline/sharing.py`.
+out. A worker without work, or of several with a full pipe, helps another with a large object: `pipeline/sharing.py`.
 
     caller ──fork, before it has threads──> first worker ──fork, at the first item──> other workers
 
@@ -479,8 +479,8 @@ class _Results(logging.Handler):
             self.release()
 
     def _wait_for_room(self) -> None:
-        """Wait until the caller has read something; the main thread helps other workers meanwhile."""
-        if self._seat and threading.get_ident() == self._main:
+        """Wait until the caller has read something; the main thread may help other workers meanwhile."""
+        if self._seat and self._seat.has_time and threading.get_ident() == self._main:
             self._seat.wait(self._pipe, select.POLLOUT)
         else:
             select.select((), (self._pipe,), ())
