@@ -109,7 +109,7 @@ def _parsed(parser: OptionParser, spelling: Spelling, values: argparse.Namespace
         )
         # argparse shows the value of an option that takes none, which may be a secret.
         reason = next((text for start, text in _REASONS.items() if error.message.startswith(start)), error.message)
-        if spelling.is_before_hyphen(name):
+        if error.message.startswith("expected") and spelling.is_before_hyphen(name):
             reason += "; write one that begins with a hyphen behind ="
         raise UsageError.of_value(name, reason) from None
     _refuse(unknown, spelling)

@@ -62,7 +62,7 @@ TYPED = {
     "-b acme-logs -dr x": (2, "-dr needs --discard-field."),
     "-b acme-logs -df x -dr [": (2, "the regex '[' does not compile: unterminated character set at position 0."),
     "-b acme-logs --output events.json": (2, "Did you mean file:events.json?"),
-    "-b acme-logs --output -": (2, "Did you mean stdout?"),
+    "-b acme-logs --output -": (2, "Did you mean stdout? aws-s3 --help lists the options."),
     "-b acme-logs --output file:/nowhere/x": (
         11,
         "ERROR: Cannot open /nowhere/x: No such file or directory. Check",
