@@ -1,7 +1,6 @@
 """CloudWatch Logs: the events of log groups."""
 
 import logging
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -33,23 +32,31 @@ class CloudWatchLogs:
         self._missing: dict[str, list[str]] = {}
 
     def collect(self, region: str) -> None:
-        """Collect the groups in a region, several at once; a group that cannot be read does not stop the others."""
+        """Collect the groups in a region in their order; a group that cannot be read does not stop the others.
+
+        While the events of one group are sent, the first pages of the next groups are fetched.
+        """
         api = self._context.connect(region, REQUESTS_A_SECOND)
         slots = Slots(STREAMS_AT_ONCE)
         waiting = [each for each in map(LogGroupSelection.parse, self._job.log_groups) if each.is_in(region)]
-        reading: deque[_Reading] = deque()
+        reading: list[_Reading] = []
         while waiting or reading:
             while len(reading) < _GROUPS_AT_ONCE and (selection := _next(waiting, reading)):
                 group = Group(region, selection.name, selection.prefix)
                 logs = LogGroupApi(api, group, selection.arn)
-                steps = LogGroupCollector(self._job, self._context, logs, group, slots).steps()
-                reading.append(_Reading(selection, region, steps))
-            turn = reading.popleft()
-            if self._goes_on(turn):
-                reading.append(turn)
+                collector = LogGroupCollector(self._job, self._context, logs, group, slots)
+                reading.append(_Reading(selection, region, collector, collector.steps()))
+            has_none = not any(each.has_begun for each in reading)
+            for number, each in enumerate(tuple(reading)):
+                may_begin = number == 0 or has_none or each.collector.is_listed
+                if may_begin and not each.has_begun and not self._goes_on(each):
+                    reading.remove(each)
+            if reading and reading[0].has_begun and not self._goes_on(reading[0]):
+                reading.pop(0)
 
     def _goes_on(self, reading: "_Reading") -> bool:
         """Take a step; tell whether more follow."""
+        reading.has_begun = True
         name = reading.selection.arn or reading.selection.name
         try:
             if next(reading.steps, _END) is not _END:
@@ -72,13 +79,15 @@ class CloudWatchLogs:
             )
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Reading:
     """A group in work."""
 
     selection: LogGroupSelection
     region: str
+    collector: LogGroupCollector
     steps: Iterator[None]
+    has_begun: bool = False
 
 
 def _next(waiting: list[LogGroupSelection], reading: Iterable[_Reading]) -> LogGroupSelection | None:

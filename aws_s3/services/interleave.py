@@ -33,7 +33,7 @@ class Slots:
 def interleave(
     sources: Iterable[tuple[K, Iterator[V]]], executor: Executor, slots: Slots
 ) -> Generator[tuple[K, Future[V]], None, None]:
-    """Yield the items of the sources, each with its source's key: one item of each source in turn, in order.
+    """Begin to read the sources; return their items, each with its source's key: one of each in turn, in order.
 
     As many sources are read at once as there are slots, each one item ahead of the caller. A source ends with the
     item that fails: the item's future raises.
@@ -53,19 +53,22 @@ def interleave(
                 slots.give()
                 return
 
-    try:
-        fill()
-        while reading:
-            key, items, item = reading.popleft()
-            failed = item.exception() is not None
-            ended = failed or item.result() is _END
-            if ended:
-                slots.give()
-                fill()
-            else:
-                read_on(key, items)
-            if failed or not ended:
-                yield key, item
-                fill()
-    finally:
-        slots.give(len(reading))
+    def items_in_turn() -> Generator[tuple[K, Future[V]], None, None]:
+        try:
+            while reading:
+                key, items, item = reading.popleft()
+                failed = item.exception() is not None
+                ended = failed or item.result() is _END
+                if ended:
+                    slots.give()
+                    fill()
+                else:
+                    read_on(key, items)
+                if failed or not ended:
+                    yield key, item
+                    fill()
+        finally:
+            slots.give(len(reading))
+
+    fill()
+    return items_in_turn()

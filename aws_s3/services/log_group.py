@@ -48,8 +48,15 @@ class LogGroupCollector:
         self._sent = 0
         self._has_failed = False
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether the streams are known, so that reading begins without a wait."""
+        return self._listing.done()
+
     def steps(self) -> Iterator[None]:
-        """Collect the new events, a page at each step. A stream that fails is logged, and the others go on.
+        """Begin to read, then collect the new events, a page at each step.
+
+        A stream that fails is logged, and the others go on.
 
         Raises the failure that ends the group, or the region, or the run, after recording the events
         accepted until then.
@@ -133,6 +140,7 @@ class LogGroupCollector:
         for _ in range(_PASSES):
             sources = ((read, self._logs.pages(read.stream, read.ranges, read.request.now)) for read in reads)
             pages = interleave(sources, self._context.requests, self._slots)
+            yield
             reads = []
             for read, page in self._stats.downloading.around(pages):
                 if further := self._step(read, page):
