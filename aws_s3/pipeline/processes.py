@@ -42,7 +42,7 @@ def _has_ended(child: int, seconds: float) -> bool:
     """Wait up to `seconds` for the end of a child; tell whether it has ended."""
     deadline = time.monotonic() + seconds
     pause = _FIRST_PAUSE
-    # Where SIGCHLD is ignored the kernel reaps the child, and waitpid finds none.
+    # The kernel reaps the child where SIGCHLD is ignored, and waitpid finds none.
     with suppress(ChildProcessError):
         while not os.waitpid(child, os.WNOHANG)[0]:
             if time.monotonic() >= deadline:

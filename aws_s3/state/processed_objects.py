@@ -120,7 +120,7 @@ class ProcessedObjects:
     def oldest_of_another_account(self, partition: Partition, own_account: str) -> str | None:
         """Return the oldest key of the partition in the rows of another account that holds as many as are kept.
 
-        Where the key holds no account, Wazuh's own module asks for its own without the role. It counts the rows to
+        Wazuh's own module asks for its own account, without the role, where the key holds none. It counts the rows to
         keep by that account: rows of ours, which may be older, do not tell which of its rows it has pruned.
         """
         if partition.account or partition.dates.own_rows:
