@@ -210,10 +210,10 @@ class Run:
         assert seconds < seconds_to_end(), f"it took {seconds:.1f} s to end"
         return ended
 
-    def end(self) -> Ended:
-        """Wait for the end, and count what arrived."""
+    def end(self, patience: float = _PATIENCE) -> Ended:
+        """Wait for the end, up to `patience` seconds, and count what arrived."""
         try:
-            output, _ = self.process.communicate(timeout=_PATIENCE)
+            output, _ = self.process.communicate(timeout=patience)
         finally:
             self.process.kill()
             if self.listener:

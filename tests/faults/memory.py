@@ -16,6 +16,7 @@ _MB = 1 << 20
 _TWO_WORKERS = 250 * _MB
 _ONE_MORE = 70 * _MB
 _SAMPLE_S = 0.02
+_PATIENCE = 600
 _LARGE = 400
 """Records of 1 MB: each becomes an event of 64 kB, because that is the largest that Wazuh takes."""
 
@@ -88,7 +89,7 @@ def _watched_run(ground: Ground, *arguments: str) -> Ended:
     """Run the command to its end; all of its processes together keep to the memory that is promised."""
     run = ground.start(*arguments)
     with watched_memory(run.process.pid, _SAMPLE_S) as peak:
-        ended = run.end()
+        ended = run.end(_PATIENCE)
     most = _TWO_WORKERS + max(ground.workers - 2, 0) * _ONE_MORE
     assert 0 < peak() < most, f"{peak() / _MB:.0f} MB"
     return ended
