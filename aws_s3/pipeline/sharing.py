@@ -48,7 +48,7 @@ _FAILED = -1
 
 @dataclass(frozen=True)
 class _Desk:
-    """What one worker owns: the file for results of its objects, a pipe for the news of them, the sign of its life.
+    """The things that one worker owns: the file for results of its objects, a pipe for the news of them, the sign of its life.
 
     The pipe has room for the news of all blocks of a window. `alive_in` ends when the worker does, because nobody else
     holds `alive_out`.
@@ -75,7 +75,7 @@ def _pipe(opened: ExitStack) -> Sequence[IO[bytes]]:
 
 @dataclass(frozen=True)
 class Table:
-    """What the workers share, made before they part: the socket of the jobs, and each worker's desk."""
+    """The things that workers share, made before they part: the socket of the jobs, and each worker's desk."""
 
     jobs_in: socket.socket
     jobs_out: socket.socket
