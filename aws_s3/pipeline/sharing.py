@@ -48,7 +48,7 @@ _FAILED = -1
 
 @dataclass(frozen=True)
 class _Desk:
-    """The things that one worker owns: the file for results of its objects, a pipe for the news of them, the sign of its life.
+    """The things that one worker owns: a file for results, a pipe for the news of them, and the sign of its life.
 
     The pipe has room for the news of all blocks of a window. `alive_in` ends when the worker does, because nobody else
     holds `alive_out`.
