@@ -89,7 +89,7 @@ def test_processes_share_the_limits_of_the_profile() -> None:
     usual = TransferConfig()
     assert share(usual, 1) == (1, usual)
     workers, downloads = share(usual, 4)
-    assert (workers, downloads.max_concurrent_requests) == (4, 16)
+    assert (workers, downloads.max_concurrent_requests) == (4, 24)
     workers, downloads = share(TransferConfig(max_concurrent_requests=6), 4)
     assert (workers, downloads.max_concurrent_requests) == (4, 1)
     assert share(TransferConfig(max_concurrent_requests=2), 4)[0] == 2
