@@ -1,6 +1,7 @@
 """From a wheelhouse into each kind of home, without a network: install, collect, upgrade, and take away again."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -29,8 +30,13 @@ SAID = {
 @pytest.fixture(scope="module")
 def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheelhouse")
+    # A wheel is built in the folder of its sources, which other tests use at the same time.
+    sources = folder / "sources"
+    shutil.copytree(ROOT / "aws_s3", sources / "aws_s3")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, sources)
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--wheel-dir", folder, f"{ROOT}[fast,metrics]"], check=True)
+    subprocess.run([*pip, "--wheel-dir", folder, f"{sources}[fast,metrics]"], check=True)
     return folder
 
 
