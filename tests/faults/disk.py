@@ -275,10 +275,10 @@ def memory_short(ground: Ground) -> None:
     ground.expect_less(3)
     for megabytes in (150, 300, 500, 700, 900, 1100, 1300):
         ended = ground.run(SKIP, prefix=("prlimit", f"--as={megabytes * _MB}"))
-        # Libraries in C may abort where they get no memory, which is a kill.
-        aborted = ended.code in (-signal.SIGABRT, -signal.SIGSEGV)
-        ground.kills += aborted
-        assert aborted or ended.code in (0, 1, 5, 7, 15), (megabytes, ended.code, ended.output)
+        # Seen once in 36 plays on a busy machine: native code that gets no memory is a kill.
+        crashed = ended.code == -signal.SIGSEGV
+        ground.kills += crashed
+        assert crashed or ended.code in (0, 1, 5, 15), (megabytes, ended.code, ended.output)
         assert ended.reasons == [], (megabytes, ended.reasons)
         assert "Unknown error" not in ended.output and "Traceback" not in ended.output, (megabytes, ended.output)
     assert ground.run(SKIP).code == 0
