@@ -51,10 +51,10 @@ _UNLIMITED = 1 << 62
 
 @dataclass(frozen=True)
 class ClientParts:
-    """The parts of a botocore client that the direct GET shares with it.
+    """The parts of a botocore client that the direct requests share with it.
 
     `pools` has urllib3's `connection_from_url`, `proxies` botocore's `proxy_url_for`, `credentials`
-    botocore's `get_frozen_credentials`. Without them, every GET goes through the client.
+    botocore's `get_frozen_credentials`. Without them, every request goes through the client.
     """
 
     pools: Any
@@ -264,13 +264,13 @@ def steady_body(body: Any, url: str, stall_seconds: float) -> Any:
     return _SteadyBody(body, url, stall_seconds) if is_plain else body
 
 
-def on_get_sent(client: Any, see: Callable[[AWSPreparedRequest], None]) -> None:
-    """Let `see` look at each signed GetObject request before it is sent."""
+def on_sent(client: Any, operation: str, see: Callable[[AWSPreparedRequest], None]) -> None:
+    """Let `see` look at each signed request of an operation of S3 before it is sent."""
 
     def handle(request: AWSPreparedRequest, **_: Any) -> None:
         see(request)
 
-    client.meta.events.register("before-send.s3.GetObject", handle)
+    client.meta.events.register(f"before-send.s3.{operation}", handle)
 
 
 def on_get_answered(client: Any, check: Callable[[dict[str, Any], str], None]) -> None:
@@ -280,15 +280,6 @@ def on_get_answered(client: Any, check: Callable[[dict[str, Any], str], None]) -
         check(parsed, http_response.url)
 
     client.meta.events.register("after-call.s3.GetObject", handle)
-
-
-def on_listing_sent(client: Any, see: Callable[[AWSPreparedRequest], None]) -> None:
-    """Let `see` look at each signed ListObjectsV2 request before it is sent."""
-
-    def handle(request: AWSPreparedRequest, **_: Any) -> None:
-        see(request)
-
-    client.meta.events.register("before-send.s3.ListObjectsV2", handle)
 
 
 def on_answered(client: Any, operation: str, parse: Callable[..., None]) -> None:

@@ -1,31 +1,23 @@
 """Listings of a bucket without the work that botocore repeats for each: a page of few keys takes a tenth of its time.
 
-DirectList learns from the client's own first listing where requests go and for which region they are signed, as
-`direct_get` does. It leaves every answer but a listing of S3's to the client: retries, redirects and errors are the
-client's. The environment variable AWS_S3_DIRECT_GET=0 switches it off; the listings are the same.
+DirectList learns the bucket's address from the client's own first listing, as `direct_get` does from a GET. It leaves
+every answer but a listing of S3's to the client: retries, redirects and errors are the client's. The environment
+variable AWS_S3_DIRECT_GET=0 switches it off; the listings are the same.
 """
 
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from http.client import HTTPException
-from threading import local
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from botocore.awsrequest import AWSPreparedRequest
-from botocore.exceptions import BotoCoreError
 from botocore.utils import percent_encode
-from urllib3.exceptions import HTTPError
 
-from aws_s3.aws.botocore_internals import ClientParts, body_through, on_listing_sent
-from aws_s3.aws.sigv4 import host_header, signed_headers
+from aws_s3.aws.botocore_internals import body_through
+from aws_s3.aws.direct_get import UNANSWERED, LearnedAddress
 
 _ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
-_SCOPE = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/([a-z0-9-]+)/s3/aws4_request,")
 _OK = 200
 _NAMES = {
     "Prefix": "prefix",
@@ -138,75 +130,31 @@ PARSED = "ParsedListing"
 """The member of botocore's result in which `parse_early` leaves the listing."""
 
 
-@dataclass(frozen=True)
-class _Address:
-    """The place of a bucket. `region` is the one that requests are signed for, `agent` the client's User-Agent."""
-
-    host: str
-    path: str
-    region: str
-    agent: str
-    pool: Any
-
-
 class DirectList:
     """Lists one bucket through the connections of `client`, in any thread.
 
-    It needs what `DirectGet` needs. A body must make 1 kB of progress in `stall_seconds`.
+    A body must make 1 kB of progress in `stall_seconds`.
     """
 
     def __init__(self, client: Any, *, enabled: bool, stall_seconds: float) -> None:
         self._stall_seconds = stall_seconds
-        self._address: _Address | None = None
-        self._thread = local()
-        self._parts = ClientParts.of(client) if enabled else None
-        if self._parts and (client.meta.config.retries or {}).get("mode") != "adaptive":
-            on_listing_sent(client, self._see)
+        self._address = LearnedAddress(client, "ListObjectsV2", enabled=enabled)
 
     def page(self, request: Mapping[str, str | int]) -> Listing | None:
         """Return a page, None if the client is to be asked instead. `request` is as for `list_objects_v2`."""
-        address = self._address
-        if address is None or self._parts is None:
+        address = self._address.known
+        if address is None:
             return None
         given = {_NAMES[name]: str(value) for name, value in request.items() if name in _NAMES and value}
         given |= {"list-type": "2", "encoding-type": "url"}
         query = "&".join(f"{name}={percent_encode(value)}" for name, value in sorted(given.items()))
+        path = address.path or "/"
         try:
-            credentials = self._parts.credentials.get_frozen_credentials()
-            headers = signed_headers(address.host, address.path, address.region, credentials, query=query)
-            headers["user-agent"] = address.agent
-            body = body_through(address.pool, f"{address.path}?{query}", headers, self._stall_seconds)
-        except (BotoCoreError, HTTPError, HTTPException, OSError, ValueError):
+            body = body_through(address.pool, f"{path}?{query}", address.headers(path, query), self._stall_seconds)
+        except UNANSWERED:
             return None
         return None if body is None else Listing.parsed(body)
 
-    @contextmanager
-    def learning(self) -> Iterator[None]:
-        """Learn the address from the client's listing in this block, if the block succeeds.
-
-        Until then, requests of all threads go through the client.
-        """
-        self._address = None
-        self._thread.is_learning, self._thread.learned = True, None
-        try:
-            yield
-            self._address = self._thread.learned or self._address
-        finally:
-            self._thread.is_learning = False
-
-    def _see(self, request: AWSPreparedRequest) -> None:
-        """Learn from a request of the client; only that of the final attempt is remembered."""
-        if not getattr(self._thread, "is_learning", False) or self._parts is None:
-            return
-        scope = _SCOPE.match(_text(request.headers.get("Authorization", "")))
-        self._thread.learned = None
-        if scope and not self._parts.proxies.proxy_url_for(request.url):
-            # The client is about to give this pool the certificates to trust, and to use it.
-            pool = self._parts.pools.connection_from_url(request.url)
-            url = urlsplit(request.url)
-            agent = _text(request.headers["User-Agent"])
-            self._thread.learned = _Address(host_header(url), url.path or "/", scope[1], agent, pool)
-
-
-def _text(header: str | bytes) -> str:
-    return header.decode() if isinstance(header, bytes) else header
+    def learning(self) -> AbstractContextManager[None]:
+        """Learn the address from the client's listing in this block."""
+        return self._address.learning()

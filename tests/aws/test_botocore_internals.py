@@ -20,7 +20,7 @@ from aws_s3.aws.botocore_internals import (
     get_through,
     on_answered,
     on_get_answered,
-    on_get_sent,
+    on_sent,
     prompt_reader,
     steady_body,
 )
@@ -94,7 +94,7 @@ def test_get_is_seen_signed_before_it_is_sent_and_checked_when_answered() -> Non
     answered: list[dict[str, Any]] = []
     with Server(answer) as server:
         s3 = client(server)
-        on_get_sent(s3, sent.append)
+        on_sent(s3, "GetObject", sent.append)
         on_get_answered(s3, lambda parsed, url: answered.append(parsed | {"url": url}))
         s3.get_object(Bucket="logs", Key="a b")
         assert sent[0].url == f"{server.url}/logs/a%20b"
@@ -143,7 +143,7 @@ def test_attempts_at_an_endpoint_that_never_answered_end_after_three() -> None:
         config=Config(proxies={}, retries={"mode": "standard", "total_max_attempts": 10}),
     )
     attempts: list[Any] = []
-    on_get_sent(s3, attempts.append)
+    on_sent(s3, "GetObject", attempts.append)
     with pytest.raises(EndpointConnectionError):
         s3.get_object(Bucket="logs", Key="a")
     assert len(attempts) == 3
