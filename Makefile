@@ -63,7 +63,7 @@ minimum: ## Replay with the oldest dependencies that pyproject.toml allows, in a
 	$(PYTHON) -m venv --clear .venv.minimum
 	sed -n '/^dependencies/,/^]/s/.*"\(.*\)>=\(.*\)".*/\1==\2/p' pyproject.toml > .venv.minimum/oldest.txt
 	.venv.minimum/bin/python -m pip install --quiet --disable-pip-version-check -c .venv.minimum/oldest.txt -e '.[dev]'
-	.venv.minimum/bin/pytest -n 4 --dist worksteal tests/conformance tests/aws/test_download.py $(wildcard tests/*/test_run.py)
+	.venv.minimum/bin/pytest -n 4 --dist worksteal tests/conformance tests/aws $(wildcard tests/*/test_run.py)
 
 bench: $(READY) ## Measure how fast it is, beside a plain loop; ROWS="small ALB" picks rows.
 	@$(BIN)/python -m tests.bench $(ROWS)

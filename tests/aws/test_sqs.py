@@ -184,6 +184,10 @@ class Refusing(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.dumps({"__type": "com.amazonaws.sqs#UnsupportedOperation", "message": "no"}).encode()
+        if "X-Amz-Target" not in self.headers:  # botocore 1.34.0 asks in the protocol before JSON
+            body = (
+                b"<ErrorResponse><Error><Code>UnsupportedOperation</Code><Message>no</Message></Error></ErrorResponse>"
+            )
         self.send_response(400)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
