@@ -18,12 +18,13 @@ ONLY_IN = {
     "pyarrow": ("codec.parquet",),
     "prometheus_client": ("cli.metrics", "cli.metrics_server"),
     "tqdm": ("console.progress",),
+    "httptools": ("aws.http_answer",),
     "sqlite3": ("state",),
     "socket": ("pipeline.sharing", "pipeline.sinks", "wazuh.analysis_socket", "cli.metrics_server"),
 }
 """The libraries of I/O, and the folders or modules that may import them."""
 
-MOST_MODULES = 14
+MOST_MODULES = 15
 
 PURE = {
     *("__future__", "abc", "codecs", "collections", "contextlib", "csv", "dataclasses", "datetime", "dateutil"),

@@ -11,14 +11,20 @@ import logging
 import lzma
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import IO, Any
+from zlib import MAX_WBITS
 
 from aws_s3.errors import CollectorError, DecompressError, MissingExtraError, StorageError, UnavailableError
 from aws_s3.wazuh.extras import how_to_install
+
+_decompressobj: Callable[[int], Any]
+try:  # The extra `fast`: the same in half the time.
+    from zlib_ng.zlib_ng import decompressobj as _decompressobj
+except ImportError:
+    from zlib import decompressobj as _decompressobj
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +39,7 @@ _ZSTD_INPUT = 1 << 10
 """Bytes of zstd that give at most 32 MiB: a block of four bytes stands for up to 128 KiB."""
 
 _GZIP = b"\x1f\x8b"
-_WITH_GZIP_HEADER = 16 + zlib.MAX_WBITS
+_WITH_GZIP_HEADER = 16 + MAX_WBITS
 _XZ_MEMORY = 128 << 20
 """Bytes that a decoder may take: `xz -9` needs 65 MiB, a forged header asks for 4 GiB."""
 
@@ -149,7 +155,7 @@ def _gunzip(body: IO[bytes], key: str) -> Iterator[bytes]:
     """
     data = body.read(_INPUT)
     while data.startswith(_GZIP):
-        member = zlib.decompressobj(_WITH_GZIP_HEADER)
+        member = _decompressobj(_WITH_GZIP_HEADER)
         while not member.eof:
             chunk = member.decompress(data, _CHUNK)
             if not chunk and not data:

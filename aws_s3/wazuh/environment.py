@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from aws_s3.wazuh.extras import EXTRAS
+from aws_s3.wazuh.extras import EXTRAS, FAST
 
 DISTRIBUTION = "wazuh-aws-s3"
 
@@ -106,7 +106,7 @@ def check_python() -> None:
 def make_environment(folder: Path, asked: Sequence[str] | None, kept: Sequence[str], source: Source) -> list[str]:
     """Make a complete environment; return its extras. Raises InstallError.
 
-    The extra "fast" is tried also if nobody asked for it: a machine without a wheel of orjson goes without.
+    The extra "fast" is tried also if nobody asked for it: a machine without wheels of its libraries goes without.
     """
     # The interpreter itself, by its full version: after an upgrade of the system it is gone, which can be noticed.
     interpreter = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
@@ -122,11 +122,16 @@ def make_environment(folder: Path, asked: Sequence[str] | None, kept: Sequence[s
 
 
 def _adds_speed(folder: Path, source: Source) -> bool:
-    library, _ = EXTRAS[_FAST]
+    """Install the libraries of the extra "fast" that have a wheel; tell whether the most important one has."""
+    is_added, *_ = [_is_added(library, folder, source) for library in FAST]
+    return is_added
+
+
+def _is_added(library: str, folder: Path, source: Source) -> bool:
     try:
         _pip(folder, source, "--only-binary", ":all:", library)
     except InstallError:
-        print(f"WARNING: {library} cannot be installed: decoding takes twice as long without it.", file=sys.stderr)
+        print(f"WARNING: {library} cannot be installed: collecting takes longer without it.", file=sys.stderr)
         return False
     return True
 

@@ -149,6 +149,8 @@ def get_all(store: S3Bucket, bodies: dict[str, bytes]) -> dict[str, bytes]:
     return got
 
 
+pytestmark = pytest.mark.usefixtures("http_parser")
+
 BODIES = {f"AWSLogs/a{number}.gz": bytes([number]) * 1000 for number in range(9)}
 
 

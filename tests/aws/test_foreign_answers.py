@@ -24,6 +24,8 @@ ERROR_DOCUMENT = Answer(200, b"<Error><Code>InternalError</Code></Error>", {"Con
 SMALL_RANGES = TransferConfig(multipart_threshold=1000, multipart_chunksize=1000)
 WAYS = {"direct": TransferConfig(), "client": TransferConfig(direct_get=False), "ranges": SMALL_RANGES}
 
+pytestmark = pytest.mark.usefixtures("http_parser")
+
 Change = Callable[[Request, Answer], Answer]
 
 

@@ -9,6 +9,7 @@ import os
 import resource
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -233,16 +234,39 @@ SEEDS = [
 ]
 
 
-@given(st.sampled_from(SEEDS), st.data())
-@settings(max_examples=300, deadline=None)
-def test_damage_anywhere_is_told_or_does_not_matter(seed: tuple[bytes, str], data: st.DataObject) -> None:
-    body = bytearray(seed[0])
+def damaged(seed: bytes, data: st.DataObject) -> bytes:
+    body = bytearray(seed)
     for _ in range(data.draw(st.integers(1, 3))):
         position = data.draw(st.integers(0, len(body) - 1))
         body[position : position + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
         body = body or bytearray(b"x")
+    return bytes(body)
+
+
+@given(st.sampled_from(SEEDS), st.data())
+@settings(max_examples=300, deadline=None)
+def test_damage_anywhere_is_told_or_does_not_matter(seed: tuple[bytes, str], data: st.DataObject) -> None:
     with suppress(DecompressError):
-        content(bytes(body), seed[1])
+        content(damaged(seed[0], data), seed[1])
+
+
+def _outcome(body: bytes) -> bytes | type[Exception]:
+    try:
+        return content(body, "log.gz")
+    except DecompressError as error:
+        return type(error)
+
+
+@given(st.binary(max_size=3000), st.integers(0, 9), st.booleans(), st.data())
+@settings(max_examples=300, deadline=None)
+def test_the_fast_library_reads_what_zlib_reads(text: bytes, level: int, whole: bool, data: st.DataObject) -> None:
+    body = gzip.compress(text * 3, level, mtime=0) + gzip.compress(text, mtime=0)
+    body = body if whole else damaged(body, data)
+    assert compression._decompressobj is not zlib.decompressobj
+    found = _outcome(body)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compression, "_decompressobj", zlib.decompressobj)
+        assert _outcome(body) == found
 
 
 # Large objects: in a temporary file.
