@@ -49,19 +49,29 @@ _CREDENTIALS = (
 """Prefixes of credential keys, which are never inherited from [default]."""
 
 
+_REQUESTS_A_PROCESS = 24
+"""With 10 or 16, a process waits for answers of 20 ms; with 32 it takes no more objects than with 24."""
+
+
 @dataclass(frozen=True)
 class TransferConfig:
     """How objects are downloaded: sizes in bytes, `max_bandwidth` in bytes a second.
 
+    `max_concurrent_requests`: objects at once, of all processes together; None leaves the number to each process.
     `direct_get`: small objects may be got past the client, which is faster.
     """
 
-    max_concurrent_requests: int = 10
+    max_concurrent_requests: int | None = None
     max_queue_size: int = 1000
     multipart_threshold: int = 8 * _MB
     multipart_chunksize: int = 8 * _MB
     max_bandwidth: int | None = None
     direct_get: bool = True
+
+    @property
+    def requests_at_once(self) -> int:
+        """The objects that one process downloads at once, if there is no other."""
+        return self.max_concurrent_requests or _REQUESTS_A_PROCESS
 
     def requests_for(self, size: int) -> int:
         """Return how many GETs an object of `size` bytes takes; a bandwidth limit leaves no ranges."""

@@ -43,7 +43,7 @@ class _WholeObjectNeeded(Exception):
 class Downloader:
     """Downloads objects of one bucket, from several threads; raises the exceptions of the client.
 
-    Together they never have more requests at work than `max_concurrent_requests`. Below the multipart
+    Together they never have more requests at work than `requests_at_once`. Below the multipart
     threshold an object is one request; from it on, ranges side by side. With a rate, there are no ranges.
     """
 
@@ -57,7 +57,7 @@ class Downloader:
         self._rate = RateLimiter(settings.max_bandwidth) if settings.max_bandwidth else None
         self._direct = DirectGet(client, enabled=settings.direct_get, stall_seconds=stall_seconds)
         on_get_answered(client, self._check_answer)
-        self._free = threading.Semaphore(settings.max_concurrent_requests)
+        self._free = threading.Semaphore(settings.requests_at_once)
         self._taking = threading.Lock()
 
     def get(self, key: str, size: int, etag: str) -> IO[bytes]:
@@ -66,7 +66,7 @@ class Downloader:
         Content over 32 MB, or longer than listed, is a temporary file.
         """
         parts = self._settings.requests_for(size)
-        with self._permits(min(parts, self._settings.max_concurrent_requests)) as requests:
+        with self._permits(min(parts, self._settings.requests_at_once)) as requests:
             if parts > 1:
                 try:
                     return self._in_ranges(key, size, etag, requests)

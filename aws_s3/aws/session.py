@@ -167,7 +167,7 @@ class Session:
         return Config(
             client_cert=proxy.client_cert if proxy else None,
             connect_timeout=_CONNECT_TIMEOUT,
-            max_pool_connections=self.downloads.max_concurrent_requests + _BESIDE_DOWNLOADS,
+            max_pool_connections=self.downloads.requests_at_once + _BESIDE_DOWNLOADS,
             proxies={"http": proxy.url, "https": proxy.url} if proxy else None,
             read_timeout=FirstContact.read_timeout,
             proxies_config=dict(proxy.settings) if proxy else None,

@@ -21,9 +21,6 @@ T = TypeVar("T", bound=Item)
 _BYTES_AHEAD = 64 << 20
 """Bytes fetched and not yet decoded, at most, but for an item that is larger alone."""
 
-_DOWNLOADS_A_WORKER = 24
-"""With 16, two workers waited for answers of 20 ms; with 32 they take no more objects than with 24."""
-
 _FEW_ITEMS = 200
 _FEW_BYTES = 4 << 20
 """Items and bytes of a run that one process reads: starting workers would take longer."""
@@ -128,8 +125,8 @@ def share(downloads: TransferConfig, workers: int) -> tuple[int, TransferConfig]
     if workers == 1 or downloads.max_bandwidth:
         # Processes cannot share a bandwidth limit.
         return 1, downloads
-    if total == TransferConfig.max_concurrent_requests:
-        return workers, replace(downloads, max_concurrent_requests=_DOWNLOADS_A_WORKER)
+    if total is None:
+        return workers, downloads
     workers = min(workers, total)
     return workers, replace(downloads, max_concurrent_requests=total // workers)
 
@@ -146,7 +143,7 @@ def open_loading(
     """
 
     def threads() -> DaemonExecutor:
-        return DaemonExecutor(downloads.max_concurrent_requests, "download")
+        return DaemonExecutor(downloads.requests_at_once, "download")
 
     most = min(downloads.max_queue_size, max_items or downloads.max_queue_size)
     local = LocalLoading(reader, threads, most, _BYTES_AHEAD)

@@ -88,9 +88,9 @@ def test_items_that_come_bit_by_bit_keep_their_order_and_one_side_works(adds: li
 def test_processes_share_the_limits_of_the_profile() -> None:
     usual = TransferConfig()
     assert share(usual, 1) == (1, usual)
-    workers, downloads = share(usual, 4)
-    assert (workers, downloads.max_concurrent_requests) == (4, 24)
-    workers, downloads = share(TransferConfig(max_concurrent_requests=6), 4)
-    assert (workers, downloads.max_concurrent_requests) == (4, 1)
+    assert share(usual, 4) == (4, usual)
+    for total, each in ((6, 1), (10, 2)):
+        workers, downloads = share(TransferConfig(max_concurrent_requests=total), 4)
+        assert (workers, downloads.requests_at_once) == (4, each)
     assert share(TransferConfig(max_concurrent_requests=2), 4)[0] == 2
     assert share(TransferConfig(max_bandwidth=1000), 4)[0] == 1
