@@ -106,7 +106,7 @@ NO_BUCKET = ErrorMapping(StorageError, "Check the bucket's name.")
 OTHER_REGION = ErrorMapping(
     StorageError, "The bucket is in another region: set it as region in the profile, or check the endpoint's."
 )
-GONE = ErrorMapping(StorageError, "It was removed after it was listed.", object_only=True)
+GONE = ErrorMapping(StorageError, "It was removed before it was read.", object_only=True)
 CHANGED = ErrorMapping(StorageError, "It was written again while it was read; the next run reads it.", object_only=True)
 ARCHIVED = ErrorMapping(StorageError, "It is in an archive: restore it to a class that can be read.", object_only=True)
 KMS = ErrorMapping(
@@ -160,7 +160,9 @@ PROXY_FILES = ErrorMapping(
 )
 PARAMETERS = ErrorMapping(UsageError, "Check the value given for it.")
 EXTRA = ErrorMapping(MissingExtraError, f"Install awscrt ({how_to_install('awscrt')}), and try again.")
-OTHER = ErrorMapping(StorageError, "AWS's documentation explains the code; --debug 2 shows where it came up.")
+OTHER = ErrorMapping(
+    StorageError, "AWS's documentation explains the code; --debug 2 shows where it came up.", object_only=True
+)
 
 CODES = {
     # Identity

@@ -1,5 +1,6 @@
 """A bucket in S3: its keys from a start on, its folders, getting and deleting its objects."""
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from aws_s3.errors import StorageError
 _PAGES_REMEMBERED = 5
 KEYS_A_DELETION = 1000
 """The most keys that DeleteObjects takes."""
+
+_NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ufffd\U00010000-\U0010ffff]")
+"""Characters that a key may have and XML, of which DeleteObjects is made, may not."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,7 @@ class S3Bucket:
     def delete(self, keys: Sequence[str]) -> list[str]:
         """Delete the objects; return a line for each that could not be deleted."""
         failed = []
-        for first in range(0, len(keys), KEYS_A_DELETION):
-            batch = keys[first : first + KEYS_A_DELETION]
+        for batch in _deletions(keys):
             self._count("DELETE")
             try:
                 failed += self._delete_batch(batch)
@@ -112,6 +115,9 @@ class S3Bucket:
         return failed
 
     def _delete_batch(self, keys: Sequence[str]) -> list[str]:
+        if _NOT_IN_XML.search(keys[0]):
+            self._client.delete_object(Bucket=self._bucket, Key=keys[0])
+            return []
         answer = self._client.delete_objects(
             Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True}
         )
@@ -144,3 +150,11 @@ class S3Bucket:
             raise translate(error, f"bucket {self._bucket}") from error
         listing: Listing | None = answer.get(PARSED) or Listing.of_page(answer)
         return listing
+
+
+def _deletions(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield the keys as they can be deleted by one request each: together, or alone where XML cannot name the key."""
+    together = [key for key in keys if not _NOT_IN_XML.search(key)]
+    for first in range(0, len(together), KEYS_A_DELETION):
+        yield together[first : first + KEYS_A_DELETION]
+    yield from ([key] for key in keys if _NOT_IN_XML.search(key))

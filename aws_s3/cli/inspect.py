@@ -11,8 +11,8 @@ from xml.sax.saxutils import escape
 from aws_s3.aws.s3 import S3Bucket
 from aws_s3.aws.session import Session
 from aws_s3.buckets.inspection import FoundSource, Inspection, Inventory
-from aws_s3.console.line_format import printable
-from aws_s3.console.tables import print_report, shortened
+from aws_s3.console.line_format import printable, shortened
+from aws_s3.console.tables import print_report
 from aws_s3.console.terminal import STDERR
 from aws_s3.errors import EmptyBucketError
 from aws_s3.log_types import LOG_TYPES

@@ -72,7 +72,10 @@ class Application:
         try:
             code = self._run(request)
         except UsageError as error:
-            self._write_usage_error(error)
+            if isinstance(request, Settings):
+                log.error("%s", error, exc_info=True)
+            else:
+                self._write_usage_error(error)
             code = error.exit_code
         except LimitReached as error:
             log.info("%s", error)

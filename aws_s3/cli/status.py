@@ -8,9 +8,9 @@ from datetime import date, datetime, timedelta, timezone
 from aws_s3.aws.queue_address import QueueAddress
 from aws_s3.config.log_groups import LogGroupSelection
 from aws_s3.config.ossec_conf import Wodle, read_ossec_conf
-from aws_s3.console.line_format import printable
+from aws_s3.console.line_format import printable, shortened
 from aws_s3.console.summary import source_name
-from aws_s3.console.tables import print_report, shortened, table
+from aws_s3.console.tables import print_report, table
 from aws_s3.settings import BucketJob, ServiceJob, ServiceName, Settings, StatusJob, SubscriberJob
 from aws_s3.state.overview import FailedStatus, Overview, PartitionStatus, SourceStatus, overview
 from aws_s3.state.sources import LastError

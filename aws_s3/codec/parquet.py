@@ -76,7 +76,7 @@ def _errors() -> Iterator[None]:
         yield
     # A file that is not Parquet; one that cannot be read; values that Python cannot hold.
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise ParseError(f"not parquet that can be read: {error}") from error
+        raise ParseError(f"not parquet that can be read: {str(error).rstrip('.')}") from error
 
 
 def check_parquet_columns(body: IO[bytes]) -> None:

@@ -14,6 +14,7 @@ from aws_s3.config.command_line import parse
 from aws_s3.config.options import SERVICES, SUBSCRIBERS
 from aws_s3.config.ossec_schedule import SCHEDULE_TAGS, schedule_of
 from aws_s3.config.schedule import Schedule
+from aws_s3.config.spelling import did_you_mean
 from aws_s3.errors import CollectorError, OssecConfigError
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.settings import Settings
@@ -181,8 +182,10 @@ class _ConfReader:
         given: dict[str, Element] = {}
         for child in parent.children:
             if child.tag not in (*tags, *others):
-                known = _listed((*tags, *others))
-                raise OssecSyntaxError(child.line, f"<{child.tag}> is unknown in <{parent.tag}>. Use {known}")
+                known = [f"<{tag}>" for tag in (*tags, *others)]
+                nearest = did_you_mean(f"<{child.tag}>", known)
+                text = f"<{child.tag}> is unknown in <{parent.tag}>.{nearest} Use {', '.join(known)}"
+                raise OssecSyntaxError(child.line, text)
             if child.tag in given:
                 self.warn(child, f"takes the place of the one in line {given[child.tag].line}")
             if child.tag not in others:

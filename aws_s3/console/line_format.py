@@ -16,6 +16,12 @@ def printable(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
+def shortened(text: str, longest: int) -> str:
+    """Return the text in at most `longest` characters, without its middle if it is longer."""
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]}…{text[1 - half :]}"
+
+
 class TextFormat:
     """`LEVEL: message`, with the traceback in indented lines below it."""
 

@@ -30,9 +30,3 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield f"    {'  '.join(value.ljust(width) for value, width in zip(row, widths, strict=True))}".rstrip()
     if len(rows) > _SHOWN:
         yield f"    … and {len(rows) - _SHOWN} more: --json shows all"
-
-
-def shortened(text: str, longest: int) -> str:
-    """Return the text in at most `longest` characters, without its middle if it is longer."""
-    half = longest // 2
-    return text if len(text) <= longest else f"{text[:half]}…{text[1 - half :]}"

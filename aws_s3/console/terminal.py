@@ -11,7 +11,7 @@ from copy import copy
 from typing import Any
 
 from aws_s3.console.daily_warnings import DailyWarnings
-from aws_s3.console.line_format import LineFormat, TextFormat
+from aws_s3.console.line_format import LineFormat, TextFormat, shortened
 from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3
 from aws_s3.pipeline.sinks import writable
 from aws_s3.secrets_mask import Secrets
@@ -20,6 +20,7 @@ STDOUT = 1
 STDERR = 2
 
 _PATIENCE = 2.0
+_EXAMPLE = 120
 _THRESHOLDS = (logging.WARNING, logging.DEBUG, DEBUG_2, DEBUG_3)
 _ARGUMENT = re.compile(r"%[sd]")
 
@@ -77,6 +78,7 @@ class ConsoleHandler(logging.Handler):
         self._daily: DailyWarnings | None = None
         self._secrets = Secrets()
         self._counts: dict[Kind, int] = {}
+        self._first: dict[Kind, str] = {}
         self._add_up = True
         self._sums: dict[str, logging.LogRecord] = {}
         self.make_room: Callable[[], None] = lambda: None
@@ -119,6 +121,7 @@ class ConsoleHandler(logging.Handler):
             self._take_part(record)
             return
         kind = _kind(record)
+        self._first.setdefault(kind, record.getMessage())
         self._counts[kind] = self._counts.get(kind, 0) + 1
         if self._deduplicate and self._counts[kind] > 1:
             return
@@ -161,12 +164,17 @@ class ConsoleHandler(logging.Handler):
             if self._is_due(record):
                 self._write(record)
         self._sums.clear()
-        for (text, error), count in list(self._counts.items()):
+        for kind, count in list(self._counts.items()):
             if self._deduplicate and count > 1:
-                text = _ARGUMENT.sub("…", text.replace("%s", error.__name__, 1) if error else text)
-                self._write(_record(logging.WARNING, f'{count - 1} more lines like "{text}": --debug 1 shows them.'))
+                like = self._example(kind)
+                self._write(_record(logging.WARNING, f'{count - 1} more lines like "{like}": --debug 1 shows them.'))
         if self._lines.lost:
             self._write(_record(logging.WARNING, f"{self._lines.lost} lines are lost because nobody read them."))
+
+    def _example(self, kind: Kind) -> str:
+        """Return the wording of the lines, or the beginning of the first one where an error is all the wording."""
+        wording, _ = kind
+        return shortened(self._first[kind], _EXAMPLE) if wording.startswith("%s") else _ARGUMENT.sub("…", wording)
 
 
 def _record(level: int, text: str) -> logging.LogRecord:

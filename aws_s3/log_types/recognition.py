@@ -32,6 +32,9 @@ CUSTOM = "custom"
 FORBIDDEN_IN_PATH = re.compile(r"""[{}^%`\[\]'"<>~#|]|&#?\w+;""")
 """The characters that `--trail_prefix` refuses."""
 
+_NOT_OF_PATH = re.compile(rf"{FORBIDDEN_IN_PATH.pattern}|\\")
+"""`--trail_prefix` takes a backslash for a slash, so that no path with one can be given."""
+
 _NO_LOGS = re.compile(r"(?:.*/)?CloudTrail-Digest/", re.ASCII | re.DOTALL)
 _ORGANIZATION = re.compile(r"o-[a-z0-9]{1,32}", re.ASCII)
 _ACCOUNT_FOLDER = re.compile(r"((?:[A-Za-z_-]+=)?)\d{12}", re.ASCII)
@@ -87,7 +90,7 @@ def readings(key: str, asked: str = "") -> list[Reading]:
     if is_stray(key) or _NO_LOGS.match(key):
         return []
     found = [*_by_type(key), *_by_layout(key)]
-    allowed = [reading for reading in found if not FORBIDDEN_IN_PATH.search(reading.path + reading.suffix)]
+    allowed = [reading for reading in found if not _NOT_OF_PATH.search(reading.path + reading.suffix)]
     return sorted(allowed, key=lambda reading: (*reading.rank, reading.type != asked, reading.type != CUSTOM))
 
 

@@ -10,6 +10,7 @@ from aws_s3.aws.s3 import Bucket
 from aws_s3.codec.blocks import Block
 from aws_s3.codec.libraries import check_libraries
 from aws_s3.codec.messages import Encoder
+from aws_s3.errors import StorageError, UnavailableError, UsageError
 from aws_s3.pipeline.decode import Batches, ObjectDecoder, Spread
 from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.stats import EventCounts
@@ -57,12 +58,18 @@ class QueueReader:
         return self.rules.counts
 
     def fetch(self, item: QueueObject) -> IO[bytes]:
-        """Return the object's content as stored, or a message that is an event itself. Raises UnavailableError."""
+        """Return the object's content as stored, or a message that is an event itself.
+
+        Raises UnavailableError also for a bucket that is missing or cannot be asked for: another message names another.
+        """
         if item.object.event is not None:
             return io.BytesIO(item.object.event)
         check_libraries(item.object.key, self.object_format.decoder.kinds)
         size = _UNKNOWN_SIZE if item.object.size is None else item.object.size
-        return self.bucket(item.object.bucket).get(S3Object(item.object.key, size, ""))
+        try:
+            return self.bucket(item.object.bucket).get(S3Object(item.object.key, size, ""))
+        except (StorageError, UsageError) as error:
+            raise UnavailableError(StorageError(str(error))) from error
 
     def decode(self, item: QueueObject, content: IO[bytes], spread: Spread = map) -> Batches:
         """Return the object's encoded events. Raises MalformedError before the first event."""

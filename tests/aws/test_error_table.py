@@ -62,7 +62,7 @@ OF_ONE_OBJECT = f"""{CODES_OF_EXITS[16]}
     UnauthorizedOperation 403 NoSuchKey NoSuchVersion 404 PreconditionFailed 412 InvalidRange 416
     InvalidObjectState KMS. KMS.AccessDeniedException KMS.DisabledException KMS.NotFoundException
     KMS.KMSInvalidStateException InternalError InternalFailure InternalServerError ServiceUnavailable
-    ServiceUnavailableException RequestTimeout RequestTimeoutException 500 502 503 504"""
+    ServiceUnavailableException RequestTimeout RequestTimeoutException 500 502 503 504 NeverHeardOf"""
 
 ROWS = [(code, exit_code) for exit_code, codes in CODES_OF_EXITS.items() for code in codes.split()]
 
@@ -143,7 +143,7 @@ OBJECTS_OWN = (
     *(boto.ReadTimeoutError, boto.ConnectionClosedError, TimeoutError, boto.ResponseStreamingError),
     *(boto.IncompleteReadError, boto.ChecksumError, boto.FlexibleChecksumError),
     *(urllib3.exceptions.ProtocolError, urllib3.exceptions.ReadTimeoutError, http.client.IncompleteRead),
-    *(boto.CapacityNotAvailableError, ResponseParserError, ForeignAnswerError),
+    *(boto.CapacityNotAvailableError, ResponseParserError, ForeignAnswerError, boto.PaginationError),
 )
 
 

@@ -15,7 +15,7 @@ from tests.harness.emulator import ACCOUNT, Emulator
 from tests.harness.fakes import MemoryStore
 
 BUCKET = "acme-logs"
-STRANGE = ("a b+c", "a%2Fb", "ключ", "😀", "?#&=;", "a//b", "'\"<>", "\x7f")
+STRANGE = ("a\x01b", "\x1f", "a b+c", "a%2Fb", "ключ", "😀", "?#&=;", "a//b", "'\"<>", "\x7f")
 """Names that a URL or XML does not hold as they are."""
 
 

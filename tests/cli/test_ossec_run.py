@@ -162,6 +162,14 @@ def unstamped(output: str) -> list[str]:
     return [re.sub(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", "", line) for line in output.splitlines()]
 
 
+def test_value_that_aws_refuses_is_an_error_line_of_its_block(home: Home, emulator: Emulator) -> None:
+    emulator.client("s3").create_bucket(Bucket=MAIN)
+    ended = home.run("--config", write(home, wodle(bucket("<iam_role_arn>arn:aws:iam::1:role</iam_role_arn>"))))
+    assert ended.code == 2
+    [line] = ended.errors
+    assert line.startswith("ERROR: Role arn:aws:iam::1:role: ") and ended.output == f"{line}\n"
+
+
 @pytest.mark.parametrize("daemon", [(), ("--daemon",)])
 def test_nothing_runs_where_anything_is_wrong(home: Home, emulator: Emulator, daemon: tuple[str, ...]) -> None:
     fill(emulator, "acme-logs", trail("a"))

@@ -159,7 +159,19 @@ def test_errors_are_of_a_kind_when_they_are_of_a_class() -> None:
         "ERROR: a was denied",
         "ERROR: no such bucket",
         "ERROR: time-out It will be tried again.",
-        'WARNING: 2 more lines like "CredentialsError": --debug 1 shows them.',
+        'WARNING: 2 more lines like "a was denied": --debug 1 shows them.',
+    ]
+
+
+def test_error_within_a_wording_is_left_out_like_its_other_values() -> None:
+    def say() -> None:
+        for name in "ab":
+            log.warning("Message %s is left: %s.", name, StorageError("it is broken"))
+            log.error("%s.", StorageError(f"{name}: {'x' * 200} is broken"))
+
+    assert printed(0, say)[-2:] == [
+        'WARNING: 1 more lines like "Message … is left: ….": --debug 1 shows them.',
+        f'WARNING: 1 more lines like "a: {"x" * 57}…{"x" * 48} is broken.": --debug 1 shows them.',
     ]
 
 

@@ -25,7 +25,7 @@ def moved(key: str, day: date) -> str:
 
 
 @pytest.mark.parametrize(
-    "key", ["notes.txt", "logs/2021/notes", "2021/13/40/x", "AWSLogs/README.txt", "_SUCCESS", "x/"]
+    "key", ["notes.txt", "logs/2021/notes", "2021/13/40/x", "AWSLogs/README.txt", "_SUCCESS", "x/", "a\\b/2021/06/10/x"]
 )
 def test_key_that_is_no_log_is_recognised_as_none(key: str) -> None:
     assert readings(key) == []

@@ -239,6 +239,19 @@ def test_objects_of_several_buckets_are_read(lab: Lab) -> None:
     assert lab.sink.events == ["a", "other"]
 
 
+@pytest.mark.parametrize("bucket", ["no-such-bucket", "Not A Bucket", "arn:aws:s3:::acme-logs"])
+def test_message_about_a_bucket_that_cannot_be_read_leaves_the_others(
+    lab: Lab, bucket: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab.send({"Records": [{"s3": {"bucket": {"name": bucket}, "object": {"key": "x"}}}]})
+    lab.add("a")
+
+    assert lab.run() == 7
+    assert lab.sink.events == ["a"]
+    assert f"Object s3://{bucket}/x: " in caplog.text and "The message stays in queue q1" in caplog.text
+    assert len(lab.left()) == 1
+
+
 def test_unknown_body_is_told_and_left(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     lab.send("hello")
     lab.add("a")
