@@ -308,7 +308,7 @@ SERVICE = '<service type="inspector">{}</service>'
 LAKE = '<subscriber type="security_lake"><sqs_name>q</sqs_name></subscriber>'
 REFUSED = [
     (["<nonsense>1</nonsense>", bucket()], "line 3: <nonsense> is unknown in <wodle>. Use <disabled>, "),
-    ([bucket(), "", bucket("<nmae>x</nmae>")], "line 5: <nmae> is unknown in <bucket>. Did you mean <name>? Use <name>, "),
+    ([bucket(), "", bucket("<nmae>x</nmae>")], "line 5: <nmae> is unknown in <bucket>. Did you mean <name>? "),
     ([SERVICE.format("<path>x</path>")], "line 3: <path> is unknown in <service>. Use <aws_log_groups>, "),
     ([LAKE.replace("><sqs", "><regions/><sqs")], "line 3: <regions> is unknown in <subscriber>. Use <sqs_name>, "),
     (['<bucket type="waf">', "<path>x</path></bucket>"], "line 3: <bucket> needs <name>"),
