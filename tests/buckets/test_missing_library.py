@@ -2,27 +2,19 @@
 
 import gzip
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from tests.harness.command import Ended, Home, new_home, put_all
+from tests.harness.command import Ended, Home, put_all
 from tests.harness.emulator import Emulator
+from tests.harness.trails import BUCKET
 
-BUCKET = "acme-logs"
 FLOW_LOGS = ("-b", BUCKET, "-t", "vpcflow", "-s", "2021-JUN-01")
 LINE = gzip.compress(b"2 1 eni-1 10.0.0.1 10.0.0.2 443 5 6 1 40 1623286800 1623286860 ACCEPT OK\n", mtime=0)
 NAMED = "needs pyarrow"
-
-
-@pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
-    with new_home(emulator) as made:
-        yield made
 
 
 @pytest.fixture

@@ -1,50 +1,20 @@
 """The whole way, as an operator sees it: the command, HTTP, a socket, SQLite."""
 
-import gzip
-import json
 import random
 import shutil
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
-from tests.harness.command import Home, decoded, kill, new_home, put_all, wait_until
+from tests.harness.command import Home, decoded, kill, put_all, wait_until
 from tests.harness.emulator import Emulator
 from tests.harness.listener import Listener
+from tests.harness.trails import BUCKET, DAY, SINCE, trail, trails
 
-BUCKET = "acme-logs"
-ACCOUNT = "123456789012"
 REGIONS = ("eu-west-1", "us-east-1")
-DAY = date(2021, 6, 10)
-SINCE = ("-b", BUCKET, "--only_logs_after", "2021-JUN-01")
-
-
-@pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
-    with new_home(emulator) as made:
-        yield made
-
-
-def trail(
-    name: str, day: date = DAY, region: str = "us-east-1", account: str = ACCOUNT, records: int = 1
-) -> dict[str, bytes]:
-    """Return one CloudTrail object; its events are called `name-0`, `name-1`, …"""
-    folder = f"AWSLogs/{account}/CloudTrail/{region}/{day:%Y/%m/%d}"
-    events = [{"eventID": f"{name}-{number}", "requestParameters": {"n": number}} for number in range(records)]
-    body = gzip.compress(json.dumps({"Records": events}).encode(), mtime=0)
-    return {f"{folder}/{account}_CloudTrail_{region}_{day:%Y%m%d}T{name}.json.gz": body}
-
-
-def trails(count: int, records: int = 1) -> dict[str, bytes]:
-    objects: dict[str, bytes] = {}
-    for number in range(count):
-        objects |= trail(f"{number:05}Z", records=records)
-    return objects
 
 
 def test_what_was_collected_is_not_sent_again_and_late_objects_are_sent_once(home: Home, emulator: Emulator) -> None:

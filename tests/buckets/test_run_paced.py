@@ -5,25 +5,18 @@ import json
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.buckets.test_run import BUCKET, SINCE
-from tests.harness.command import Home, decoded, kill, new_home, put_all, wait_until
+from tests.harness.command import Home, decoded, kill, put_all, wait_until
 from tests.harness.emulator import Emulator
 from tests.harness.receiver import Agent
+from tests.harness.trails import BUCKET, SINCE
 
 PATIENCE = 120.0
-
-
-@pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
-    with new_home(emulator) as made:
-        yield made
 
 
 def fill(emulator: Emulator, objects: int, records: int) -> set[str]:

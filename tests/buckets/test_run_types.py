@@ -4,24 +4,14 @@ import gzip
 import json
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
-import pytest
-
-from tests.harness.command import Home, new_home, put_all
+from tests.harness.command import Home, put_all
 from tests.harness.emulator import Emulator
+from tests.harness.trails import BUCKET
 
-BUCKET = "acme-logs"
 SINCE = ("-b", BUCKET, "-s", "2021-JAN-01")
-
-
-@pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
-    with new_home(emulator) as made:
-        yield made
 
 
 def config_object(day: date, number: int) -> dict[str, bytes]:

@@ -3,14 +3,13 @@
 import bz2
 import gzip
 import lzma
-from collections.abc import Iterator
 
 import pytest
 
-from tests.harness.command import Home, new_home, put_all
+from tests.harness.command import Home, put_all
 from tests.harness.emulator import Emulator
+from tests.harness.trails import BUCKET
 
-BUCKET = "acme-logs"
 DAY = "2021/06/10/01/"
 HOSTILE = b'{"a": [' + b'{"":{"":[]}},' * 1_200_000 + b"0]}"
 UNREADABLE = {
@@ -28,13 +27,6 @@ UNREADABLE = {
     "broken-json": (b'{"a": 1}\n{"b": \n', "not JSON"),
     "members.gz": (gzip.compress(HOSTILE, mtime=0), "more than 250,000 members"),
 }
-
-
-@pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
-    with new_home(emulator) as made:
-        yield made
 
 
 def test_none_is_an_event_or_deleted_and_each_is_named_once(home: Home, emulator: Emulator) -> None:

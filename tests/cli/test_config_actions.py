@@ -4,14 +4,13 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from tests.buckets.test_run import BUCKET, trails
 from tests.config.files import bucket, wodle
-from tests.harness.command import Home, free_port, new_home, put_all
+from tests.harness.command import Home, free_port, put_all
 from tests.harness.emulator import Emulator
+from tests.harness.trails import BUCKET, trails
 from tests.services.front import put_events
 
 SINCE = "<only_logs_after>2021-JUN-01</only_logs_after>"
@@ -21,11 +20,9 @@ LATE = ("-b", BUCKET, "--only_logs_after", "2021-JUN-01")
 
 
 @pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
+def home(home: Home, emulator: Emulator) -> Home:
     put_all(emulator, BUCKET, trails(3))
-    with new_home(emulator) as made:
-        yield made
+    return home
 
 
 def conf(home: Home, *blocks: str) -> tuple[str, str]:

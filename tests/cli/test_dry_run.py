@@ -2,27 +2,19 @@
 
 import gzip
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.wazuh.ledger import NAME as LEDGER
-from tests.buckets.test_run import BUCKET, SINCE, trail
-from tests.harness.command import Ended, Home, new_home, put_all
+from tests.harness.command import Ended, Home, put_all
 from tests.harness.emulator import Emulator
+from tests.harness.trails import BUCKET, SINCE, trail
 from tests.subscribers.test_bucket_type import KEYS
 from tests.wazuh.test_install import BODIES
 
 WOULD = re.compile(r"^Would collect ([\d,]+) objects", re.MULTILINE)
-
-
-@pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
-    with new_home(emulator) as made:
-        yield made
 
 
 def counted(ended: Ended) -> int:

@@ -3,15 +3,14 @@
 import json
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.buckets.test_run import BUCKET, SINCE, trail
-from tests.harness.command import Home, new_home, put_all
+from tests.harness.command import Home, put_all
 from tests.harness.emulator import Emulator
+from tests.harness.trails import BUCKET, SINCE, trail
 from tests.services.front import put_events
 
 RECORDER = """
@@ -35,13 +34,6 @@ ACTIONS = {
 """The actions that are not named as their operations."""
 
 Request = tuple[str, dict[str, str]]
-
-
-@pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
-    with new_home(emulator) as made:
-        yield made
 
 
 def policy(home: Home, *options: str) -> list[dict[str, Any]]:

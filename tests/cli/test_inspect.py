@@ -3,17 +3,16 @@
 import gzip
 import json
 import shlex
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.harness.command import Home, new_home, put_all
+from tests.harness.command import Home, put_all
 from tests.harness.emulator import Emulator
+from tests.harness.trails import BUCKET
 from tests.subscribers.test_bucket_type import KEYS
 from tests.wazuh.test_install import BODIES
 
-BUCKET = "acme-logs"
 STRANGER = "notes/todo.txt"
 HIVE = (
     "hive/AWSLogs/aws-account-id=123456789012/aws-service=vpcflowlogs/aws-region=us-east-1/year=2021/month=06/day=10/"
@@ -25,13 +24,6 @@ OBJECTS = {
     f"{name}/{key}": gzip.compress(BODIES.get(name, "1 2 3").encode(), mtime=0) for name, key in KEYS.items()
 } | {HIVE: gzip.compress(b"1 2 3", mtime=0), FIREHOSE: b'{"a": 1}', VENDED: gzip.compress(b"a text")}
 ARCHIVED = f"cold/{KEYS['cloudtrail']}"
-
-
-@pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
-    with new_home(emulator) as made:
-        yield made
 
 
 def report(home: Home, *options: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,23 +26,16 @@ from aws_s3.cli.metrics import Labels, Report, RunMetrics, labels_of, write_text
 from aws_s3.pipeline.stats import RunStats
 from aws_s3.settings import BucketJob, BucketLocation, ServiceJob, SubscriberJob
 from tests import ROOT
-from tests.buckets.test_run import BUCKET, trail, trails
-from tests.harness.command import Ended, Home, new_home, put_all, wait_until
+from tests.harness.command import Ended, Home, put_all, wait_until
 from tests.harness.emulator import Emulator
 from tests.harness.listener import FullListener
+from tests.harness.trails import BUCKET, trail, trails
 from tests.services.front import put_events
 
 OPERATIONS = (ROOT / "aws_s3/docs/operations.md").read_text(encoding="utf-8")
 SINCE = ("-b", BUCKET, "--only_logs_after", "2021-JUN-01")
 DAY = 1623283200.0
 """2021-06-10, the day of the objects."""
-
-
-@pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
-    with new_home(emulator) as made:
-        yield made
 
 
 def metrics_of(path: Path) -> dict[Labels, dict[str, float]]:

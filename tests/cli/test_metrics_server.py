@@ -11,11 +11,11 @@ import pytest
 
 from aws_s3.config.command_line import parse
 from aws_s3.errors import UsageError
-from tests.buckets.test_run import BUCKET, trails
 from tests.config.files import bucket, wodle
-from tests.harness.command import Home, free_port, kill, new_home, put_all, wait_until
+from tests.harness.command import Home, free_port, kill, put_all, wait_until
 from tests.harness.emulator import Emulator
 from tests.harness.listener import Listener
+from tests.harness.trails import BUCKET, trails
 
 
 def has_ipv6() -> bool:
@@ -29,11 +29,9 @@ def has_ipv6() -> bool:
 
 
 @pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
+def home(home: Home, emulator: Emulator) -> Home:
     put_all(emulator, BUCKET, trails(2))
-    with new_home(emulator) as made:
-        yield made
+    return home
 
 
 def get(port: int, path: str, host: str = "127.0.0.1") -> str:

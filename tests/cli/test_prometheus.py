@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests.buckets.test_run import BUCKET, trails
 from tests.cli.test_alerts import rules_of_the_document
 from tests.config.files import bucket, wodle
-from tests.harness.command import Home, free_port, new_home, put_all, wait_until
+from tests.harness.command import Home, free_port, put_all, wait_until
 from tests.harness.emulator import Emulator
 from tests.harness.listener import Listener
+from tests.harness.trails import BUCKET, trails
 
 CONFIGURATION = """\
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
@@ -32,11 +32,9 @@ Ask = Callable[[str], Any]
 
 
 @pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
+def home(home: Home, emulator: Emulator) -> Home:
     put_all(emulator, BUCKET, trails(3))
-    with new_home(emulator) as made:
-        yield made
+    return home
 
 
 def program(name: str) -> str:

@@ -7,16 +7,15 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.buckets.test_run import BUCKET, trails
-from tests.harness.command import Home, new_home, put_all, wait_until
+from tests.harness.command import Home, put_all, wait_until
 from tests.harness.emulator import Emulator
 from tests.harness.listener import Listener
+from tests.harness.trails import BUCKET, trails
 
 SINCE = ("-b", BUCKET, "--only_logs_after", "2021-JUN-01")
 SUMMARY = re.compile(
@@ -26,11 +25,9 @@ SUMMARY = re.compile(
 
 
 @pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
+def home(home: Home, emulator: Emulator) -> Home:
     put_all(emulator, BUCKET, trails(3, records=2))
-    with new_home(emulator) as made:
-        yield made
+    return home
 
 
 def test_a_run_ends_with_its_summary_at_level_1_and_says_nothing_at_level_0(home: Home) -> None:

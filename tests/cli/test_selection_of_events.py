@@ -1,25 +1,17 @@
 """`--limit`, `--until` and `--pretty`: a look at a few events, and at some days."""
 
 import json
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
 
 from aws_s3.config.command_line import parse
 from aws_s3.errors import UsageError
-from tests.buckets.test_run import BUCKET, trail, trails
-from tests.harness.command import Home, new_home, put_all
+from tests.harness.command import Home, put_all
 from tests.harness.emulator import Emulator
+from tests.harness.trails import BUCKET, trail, trails
 
 SINCE = ("-b", BUCKET, "--only_logs_after", "2021-06-01")
-
-
-@pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
-    with new_home(emulator) as made:
-        yield made
 
 
 def test_after_its_limit_a_run_ends_and_the_next_goes_on_from_there(home: Home, emulator: Emulator) -> None:

@@ -4,26 +4,16 @@ import json
 import re
 import sqlite3
 import subprocess
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-import pytest
-
 from aws_s3.wazuh.ledger import NAME, Entries
-from tests.buckets.test_run import BUCKET, SINCE, trail
-from tests.harness.command import COMMAND, Home, new_home, put_all
+from tests.harness.command import COMMAND, Home, put_all
 from tests.harness.emulator import Emulator
+from tests.harness.trails import BUCKET, SINCE, trail
 
 BROKEN = {"AWSLogs/123456789012/CloudTrail/us-east-1/2021/06/10/b.json.gz": b"no gzip"}
-
-
-@pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
-    with new_home(emulator) as made:
-        yield made
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -1,15 +1,14 @@
 """Command lines that operators get wrong, or write as for other tools: each answer names the mistake and the cure."""
 
 import shlex
-from collections.abc import Iterator
 
 import pytest
 
 from aws_s3.config.options import build_parser
 from aws_s3.config.spelling import OTHER_NAMES
-from tests.buckets.test_run import BUCKET, trails
-from tests.harness.command import Home, new_home, put_all
+from tests.harness.command import Home, put_all
 from tests.harness.emulator import Emulator
+from tests.harness.trails import BUCKET, trails
 
 TYPED = {
     # Nothing, or a command of another form
@@ -110,11 +109,9 @@ TYPED = {
 
 
 @pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
+def home(home: Home, emulator: Emulator) -> Home:
     put_all(emulator, BUCKET, trails(3))
-    with new_home(emulator) as made:
-        yield made
+    return home
 
 
 @pytest.mark.parametrize("typed", TYPED)

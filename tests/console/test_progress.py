@@ -8,25 +8,22 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
 from threading import Thread
 
 import pytest
 
-from tests.buckets.test_run import BUCKET, trails
-from tests.harness.command import COMMAND, Home, new_home, put_all, wait_until
+from tests.harness.command import COMMAND, Home, put_all, wait_until
 from tests.harness.emulator import Emulator
 from tests.harness.listener import FullListener, Listener
+from tests.harness.trails import BUCKET, trails
 
 SINCE = ("-b", BUCKET, "--only_logs_after", "2021-JUN-01")
 
 
 @pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
+def home(home: Home, emulator: Emulator) -> Home:
     put_all(emulator, BUCKET, trails(120, records=2))
-    with new_home(emulator) as made:
-        yield made
+    return home
 
 
 class Screen:

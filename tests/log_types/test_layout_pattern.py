@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
 
@@ -17,11 +16,11 @@ from aws_s3.log_types.layout import Account, AnyFolder, Region
 from aws_s3.log_types.layout_pattern import parse_layout
 from aws_s3.settings import BucketJob, BucketLocation
 from tests.harness.collecting import AtOnce
-from tests.harness.command import Home, new_home, put_all
+from tests.harness.command import Home, put_all
 from tests.harness.emulator import Emulator
 from tests.harness.fakes import MemoryStore
+from tests.harness.trails import BUCKET
 
-BUCKET = "acme-logs"
 ACCOUNT = "123456789012"
 ACCELERATOR = "AWSLogs/{account}/globalaccelerator/{region}/{yyyy}/{mm}/{dd}/"
 HIVE = "vault/year={yyyy}/month={mm}/day={dd}/"
@@ -131,13 +130,6 @@ def test_every_object_of_the_days_is_listed_once(
         for item in page
     ]
     assert sorted(listed) == sorted(key for key, day in keys.items() if day >= start)
-
-
-@pytest.fixture
-def home(emulator: Emulator) -> Iterator[Home]:
-    emulator.client("s3").create_bucket(Bucket=BUCKET)
-    with new_home(emulator) as made:
-        yield made
 
 
 def test_objects_of_a_layout_are_collected_once_by_account_and_region(home: Home, emulator: Emulator) -> None:
