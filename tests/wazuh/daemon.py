@@ -2,9 +2,11 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.harness.command import decoded
 from tests.harness.listener import Listener
@@ -16,6 +18,20 @@ _ORDER = (
     *("trail_prefix", "trail_suffix", "only_logs_after", "regions", "aws_log_groups", "discard-field", "discard-regex"),
     *("sts_endpoint", "service_endpoint", "type", "debug", "skip_on_error"),
 )
+
+ORIGINAL = "#!/bin/sh\necho the original\n"
+"""The program that Wazuh brings."""
+
+
+@contextmanager
+def home_of_wazuh() -> Iterator[Path]:
+    """Give a home that holds Wazuh's own program, and whose path is short enough for a socket."""
+    with TemporaryDirectory(prefix="wazuh") as folder:
+        program = Path(folder) / "wodles/aws/aws-s3"
+        program.parent.mkdir(parents=True)
+        program.write_text(ORIGINAL)
+        program.chmod(0o750)
+        yield Path(folder)
 
 
 @dataclass(frozen=True)

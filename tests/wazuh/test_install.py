@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -22,8 +21,8 @@ from tests.harness.command import put_all, without_coverage
 from tests.harness.emulator import Emulator
 from tests.subscribers.test_bucket_type import KEYS
 from tests.wazuh import daemon
+from tests.wazuh.daemon import ORIGINAL, home_of_wazuh
 
-ORIGINAL = "#!/bin/sh\necho the original\n"
 BODIES = {
     "cloudtrail": '{"Records": [{"eventID": "1"}]}',
     "config": '{"configurationItems": [{"resourceId": "1"}]}',
@@ -43,14 +42,9 @@ Tree = dict[str, tuple[int, str]]
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A Wazuh home, whose path is short enough for a socket."""
-    with TemporaryDirectory(prefix="wazuh") as folder:
-        program = Path(folder) / "wodles/aws/aws-s3"
-        program.parent.mkdir(parents=True)
-        program.write_text(ORIGINAL)
-        program.chmod(0o750)
-        (program.parent / "s3_cloudtrail.db").touch()
-        yield Path(folder)
+    with home_of_wazuh() as folder:
+        (folder / "wodles/aws/s3_cloudtrail.db").touch()
+        yield folder
 
 
 @pytest.fixture

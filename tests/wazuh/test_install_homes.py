@@ -6,19 +6,18 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests import ROOT
-from tests.buckets.test_run import BUCKET, trails
 from tests.harness.command import put_all, wait_until
 from tests.harness.emulator import Emulator
 from tests.harness.receiver import Agent, Manager, NewAgent, Receiver
+from tests.harness.trails import BUCKET, trails
+from tests.wazuh.daemon import ORIGINAL, home_of_wazuh
 
 pytestmark = pytest.mark.slow
 
-ORIGINAL = "#!/bin/sh\necho the original\n"
 OPTIONS = ("-b", BUCKET, "--only_logs_after", "2021-JUN-01")
 SAID = {
     Manager: "a manager of Wazuh 4.x",
@@ -42,12 +41,8 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    with TemporaryDirectory(prefix="wazuh") as folder:
-        program = Path(folder) / "wodles/aws/aws-s3"
-        program.parent.mkdir(parents=True)
-        program.write_text(ORIGINAL)
-        program.chmod(0o750)
-        yield Path(folder)
+    with home_of_wazuh() as folder:
+        yield folder
 
 
 def installer(home: Path, *options: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
