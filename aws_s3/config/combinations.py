@@ -8,6 +8,8 @@ from aws_s3.config.options import SERVICES, SUBSCRIBERS
 from aws_s3.config.spelling import did_you_mean
 from aws_s3.errors import InvalidTypeError, QueueError, UsageError
 from aws_s3.log_types import LAYOUT_TYPES, LOG_TYPES
+from aws_s3.log_types.layout import AWS_LOGS, Account
+from aws_s3.log_types.layout_pattern import parse_layout
 from aws_s3.settings import BucketJob, Purpose, ServiceJob, ServiceName, Settings, SubscriberJob, SubscriberName
 
 SOURCES = ("--bucket", "--service", "--subscriber", "--config", "--status")
@@ -202,7 +204,7 @@ def unused(options: argparse.Namespace, given: Iterable[str]) -> dict[str, str]:
     """
     reasons: dict[str, str] = {}
     if options.bucket is not None:
-        reasons = _OF_QUEUES | _OF_LOG_GROUPS
+        reasons = _OF_QUEUES | _OF_LOG_GROUPS | _not_of_folders(options)
     elif options.service is not None:
         reasons = _OF_QUEUES | _OF_BUCKETS | _NOT_OF_SERVICES
         reasons |= {} if options.service == ServiceName.CLOUDWATCH_LOGS else _OF_LOG_GROUPS
@@ -210,7 +212,22 @@ def unused(options: argparse.Namespace, given: Iterable[str]) -> dict[str, str]:
         reasons = _OF_BUCKETS | _OF_LOG_GROUPS | _NOT_OF_QUEUES
     if options.discard_regex is None:
         reasons |= {"--discard-field": "it needs --discard-regex"}
+    if not options.iam_role_arn:
+        reasons |= {"--external_id": "it needs --iam_role_arn"}
     return {name: reasons[name] for name in given if name in reasons}
+
+
+def _not_of_folders(options: argparse.Namespace) -> dict[str, str]:
+    """Return the reasons of the options that select by folders which no object of the type lies in."""
+    if options.type not in LOG_TYPES:
+        return {}
+    layouts = (parse_layout(options.layout),) if options.layout else LOG_TYPES[options.type].layouts
+    reasons = {}
+    if not any(isinstance(level, Account) for layout in layouts for level in layout.levels):
+        reasons["--aws_account_id"] = "the folders name no account"
+    if not any(layout.in_awslogs for layout in layouts):
+        reasons |= dict.fromkeys(("--trail_suffix", "--aws_organization_id"), f"it is for types under {AWS_LOGS}")
+    return reasons
 
 
 def check_combination(options: argparse.Namespace, given: Collection[str]) -> None:
