@@ -63,4 +63,4 @@ def text_events(body: IO[bytes], key: str) -> Iterator[Event]:
         for batch in flow_log_batches(line_blocks(body), iso_times=False, key=key):
             yield from batch_events(batch)
     else:
-        yield from (TextLine(line) for line in text_lines(body) if not line.isspace())
+        yield from map(TextLine, text_lines(body))

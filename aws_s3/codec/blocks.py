@@ -80,7 +80,7 @@ def line_blocks(body: IO[bytes], names: tuple[str, ...] = ()) -> Iterator[Block]
 
 
 def block_lines(block: Block) -> list[str]:
-    """Return the lines of a block of `line_blocks` that hold anything, without their ends."""
+    """Return the lines of a block of `line_blocks` that hold more than blanks, without their ends."""
     return lines_of(block.data, is_first=block.start == 0)
 
 

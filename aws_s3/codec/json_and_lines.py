@@ -51,7 +51,7 @@ _DOCUMENT = re.compile(rb"(?:\xef\xbb\xbf)?\s*([{\[<])")
 
 
 def text_lines(body: IO[bytes], *, directives: bool = False) -> Iterator[str]:
-    """Yield each line that holds anything, without its end; `directives` such as `#Version: 1.0` only if asked for.
+    """Yield each line that holds more than blanks, without its end; `directives` such as `#Version: 1.0` if asked for.
 
     A line of over 16 MiB raises ParseError.
     """
@@ -70,7 +70,7 @@ def _content_lines(text: str, *, directives: bool = False) -> Iterator[str]:
         lines = (line.rstrip("\r") for line in lines)
     # To look for a character alone takes a hundredth of the time that two together take.
     has_directives = "#" in text and (text.startswith("#") or "\n#" in text)
-    return filter(_is_content if has_directives and not directives else None, lines)
+    return filter(_is_content if has_directives and not directives else str.strip, lines)
 
 
 def whole_lines(body: IO[bytes], size: int) -> Iterator[bytes]:
@@ -83,7 +83,7 @@ def whole_lines(body: IO[bytes], size: int) -> Iterator[bytes]:
 
 
 def lines_of(block: bytes, *, is_first: bool) -> list[str]:
-    """Return the lines of a block of `whole_lines` that hold anything; `is_first`: the file begins with the block."""
+    """Return the lines of a block of `whole_lines`, blank ones left out; `is_first`: the file begins with the block."""
     return list(_content_lines(block.decode("utf-8-sig" if is_first else "utf-8", "replace")))
 
 
@@ -95,8 +95,8 @@ def _decoded_blocks(body: IO[bytes]) -> Iterator[str]:
 
 
 def _is_content(line: str) -> bool:
-    """Tell a line from a directive of W3C's Extended Log File Format, such as `#Fields: date time`."""
-    return line != "" and not line.startswith(_DIRECTIVES)
+    """Tell a line from blanks and from a directive of W3C's Extended Log File Format, such as `#Fields: date time`."""
+    return line.strip() != "" and not line.startswith(_DIRECTIVES)
 
 
 def first_lines(body: IO[bytes], count: int) -> list[str]:

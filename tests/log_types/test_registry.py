@@ -205,6 +205,14 @@ def test_json_is_no_line_of_fields(bucket: LogType, content: bytes) -> None:
             decoded(bucket, content)
 
 
+@pytest.mark.parametrize("blank", [" ", "\t\t", " \t \r", "\u3000"])
+def test_a_line_of_blanks_is_no_event(bucket: LogType, blank: str) -> None:
+    if isinstance(bucket, TextLogType) or bucket.name == "custom":
+        with_blanks = f"{blank}\n2 a 1\n{blank}\n{blank}\n 2 b 2\n{blank}".encode()
+        assert decoded(bucket, with_blanks) == decoded(bucket, b"2 a 1\n 2 b 2")
+        assert len(decoded(bucket, with_blanks)) == 2
+
+
 def test_the_line_of_a_broken_object_names_it_once(bucket: LogType) -> None:
     for content in (b'{"Records": [', b'{"a": 1}\n{"b": ', b'{"configurationItems": [{}, 1 2', b"<a>"):
         try:

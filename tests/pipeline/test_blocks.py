@@ -144,7 +144,7 @@ fields = st.sampled_from(
     st.lists(st.lists(fields, min_size=1, max_size=36).map(" ".join), max_size=9),
     st.lists(fields, min_size=30, max_size=33),
     st.integers(0, 9),
-    st.sampled_from(["\n", "\r\n", "\n\n", " \n", "\n#Version: 1\n"]),
+    st.sampled_from(["\n", "\r\n", "\n\n", " \n", "\n \t\r\n", "\n#Version: 1\n"]),
     st.integers(1, 3000),
 )
 def test_lines_in_blocks_give_what_the_whole_gives(
@@ -168,7 +168,7 @@ HEADERS = ["", "version account-id interface-id start", "start srcaddr dstaddr e
         max_size=12,
     ),
     st.integers(1, 3),
-    st.sampled_from(["\n", "\r\n", "\n#Version: 1\n", " \n"]),
+    st.sampled_from(["\n", "\r\n", "\n#Version: 1\n", " \n", "\n \t\r\n"]),
     st.integers(1, 500),
 )
 def test_flow_logs_in_blocks_give_what_the_whole_gives(
