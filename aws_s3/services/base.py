@@ -72,7 +72,10 @@ class Context:
 
 
 class Service(Protocol):
-    """Collects from one service's API. The constructor refuses a job that the service cannot do."""
+    """Collects from one service's API. The constructor refuses a job that the service cannot do.
+
+    A failure that it raises ends the run, because it concerns all regions.
+    """
 
     api: str
     """The service's name in botocore."""

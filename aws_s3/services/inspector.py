@@ -25,7 +25,7 @@ _UPDATED = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Inspector:
-    """Collects the findings of the caller's account."""
+    """Collects the findings of the caller's account, which is asked for at once: without it no region can be read."""
 
     api = "inspector2"
     is_everywhere = False
@@ -35,10 +35,11 @@ class Inspector:
         self._context = context
         self._state = context.state.scans
         self._rules = context.rules(job)
+        self._account = context.account()
 
     def collect(self, region: str) -> None:
         """Collect the findings updated in a region. The scan is recorded after all of them were sent."""
-        target = ScanTarget(_SERVICE, self._context.account(), region)
+        target = ScanTarget(_SERVICE, self._account, region)
         name = " ".join(target.key)
         if not self._context.locks.acquire(name):
             self._context.stats.held += 1

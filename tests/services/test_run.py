@@ -370,6 +370,13 @@ def test_example_of_the_documentation_for_inspector(home: Home, emulator: Emulat
     assert home.run(*arguments).messages == []
 
 
+def test_account_that_cannot_be_asked_for_ends_the_scans_of_all_regions(home: Home, front: Front) -> None:
+    expired = b"<ErrorResponse><Error><Code>ExpiredToken</Code><Message>told</Message></Error></ErrorResponse>"
+    front.fault = lambda call: Answer(403, expired)
+    ended = home.run("-sr", "inspector", "-d", "1", environment={"AWS_DEFAULT_REGION": ""})
+    assert (ended.code, len(ended.errors), front.calls.total()) == (3, 1, 1)
+
+
 def test_region_that_has_no_inspector_is_refused(home: Home) -> None:
     core = botocore.session.get_session()
     partitions = core.get_available_partitions()
