@@ -62,7 +62,7 @@ class Answer:
     seconds: float = 0
 
 
-OssecSyntaxError = Callable[[Request, Answer], Answer]
+Fault = Callable[[Request, Answer], Answer]
 When = Callable[[Request], bool]
 
 
@@ -71,12 +71,12 @@ def error(code: str, status: int) -> Answer:
     return Answer(status, f"<Error><Code>{code}</Code><Message>told by the front</Message></Error>".encode())
 
 
-def fault(when: When, change: Callable[[Answer], Answer]) -> OssecSyntaxError:
+def fault(when: When, change: Callable[[Answer], Answer]) -> Fault:
     """Return what changes the answers to some requests."""
     return lambda request, answer: change(answer) if when(request) else answer
 
 
-def refusal(when: When, code: str, status: int) -> OssecSyntaxError:
+def refusal(when: When, code: str, status: int) -> Fault:
     """Return what refuses some requests."""
     return fault(when, lambda _: error(code, status))
 
@@ -142,7 +142,7 @@ class Front:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
-        self.faults: Sequence[OssecSyntaxError] = ()
+        self.faults: Sequence[Fault] = ()
         self.hidden: set[str] = set()
         """Keys that listings do not show yet."""
         self.listed: dict[str, bytes] = {}

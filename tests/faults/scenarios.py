@@ -18,12 +18,12 @@ from pathlib import Path
 import psutil
 
 from tests.faults import disk, front, memory, processes, services
-from tests.faults.front import Answer, OssecSyntaxError, Request, after, fault, of, refusal, share
+from tests.faults.front import Answer, Fault, Request, after, fault, of, refusal, share
 from tests.faults.ground import FEW, MANY, SKIP, Ground, Run, Scenario, SlowListener, end_soon, is_told, seconds_to_end
 from tests.harness.command import wait_until
 
 
-def passing(*faults: OssecSyntaxError) -> Callable[[Ground], None]:
+def passing(*faults: Fault) -> Callable[[Ground], None]:
     """Faults that pass after some attempts: the run does not even end with an error."""
 
     def play(ground: Ground) -> None:
@@ -34,7 +34,7 @@ def passing(*faults: OssecSyntaxError) -> Callable[[Ground], None]:
     return play
 
 
-def lasting(code: int, *faults: OssecSyntaxError, objects: int = FEW) -> Callable[[Ground], None]:
+def lasting(code: int, *faults: Fault, objects: int = FEW) -> Callable[[Ground], None]:
     """Faults that last for a run, which ends in `code`; the next run completes it."""
 
     def play(ground: Ground) -> None:
@@ -251,7 +251,7 @@ def everything(objects: int, rounds: int) -> Callable[[Ground], None]:
     return play
 
 
-def _mixed(seed: int) -> Sequence[OssecSyntaxError]:
+def _mixed(seed: int) -> Sequence[Fault]:
     return (
         refusal(share(seed, 0.02, attempts=9), "SlowDown", 503),
         refusal(share(seed + 1000, 0.01, attempts=9), "AccessDenied", 403),

@@ -17,7 +17,7 @@ from random import Random
 import psutil
 
 from tests.faults import disk, front, services
-from tests.faults.front import OssecSyntaxError, fault, refusal, share
+from tests.faults.front import Fault, fault, refusal, share
 from tests.faults.ground import SKIP, Ground, Run, Scenario, new_ground
 from tests.faults.processes import RULE, put_value
 from tests.faults.scenarios import (
@@ -103,7 +103,7 @@ def play(ground: Ground, rounds: int) -> None:
     assert ground.front.objects == {}
 
 
-def _faults(dice: Random) -> Sequence[OssecSyntaxError]:
+def _faults(dice: Random) -> Sequence[Fault]:
     """Return up to four faults, of a few objects each; some pass after an attempt, and some stay."""
     faults = [
         *(fault(share(dice.randrange(1 << 30), 0.02, attempts=dice.choice((1, 9))), change) for change in _CHANGES),

@@ -26,7 +26,7 @@ class Call:
     region: str
 
 
-OssecSyntaxError = Callable[[Call], Answer | None]
+Fault = Callable[[Call], Answer | None]
 
 
 class Front(Server):
@@ -41,7 +41,7 @@ class Front(Server):
         self._host = urlsplit(emulator.url).netloc
         self.page: int | None = None
         self.sparse = False
-        self.fault: OssecSyntaxError = lambda call: None
+        self.fault: Fault = lambda call: None
         self.calls: Counter[str] = Counter()
 
     def _pass_on(self, request: Request) -> Answer:
