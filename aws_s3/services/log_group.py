@@ -168,7 +168,8 @@ class LogGroupCollector:
         if not read.ends_with(page):
             return None
         self._state.finish(read.finished(page))
-        self._stats.collected(0)
+        if read.phase is Phase.READ:
+            self._stats.collected(0)
         match read.phase_after(removes=self._job.remove_log_streams):
             case Phase.RECHECK:
                 return read.recheck()

@@ -273,8 +273,9 @@ def test_late_events_and_those_of_the_last_millisecond_are_sent_once(home: Home)
 def test_streams_are_deleted_after_their_events_were_accepted(home: Home) -> None:
     for number, stream in enumerate("ab"):
         put_events(GROUP, stream, numbered(number, 1, now()))
-    ended = logs(home, "-P")
+    ended = logs(home, "-P", "-d", "1")
     assert (ended.code, sorted(numbers(ended)), streams_of(GROUP)) == (0, [0, 1], set())
+    assert f"INFO: {GROUP} (cloudwatchlogs): 2 log streams, 2 events in " in ended.output
 
 
 def test_stream_prefix_after_a_colon(home: Home) -> None:
