@@ -51,7 +51,7 @@ class RunSummary:
             size = f", {_size(stats.bytes)}" if stats.bytes else ""
             yield f"{objects}, {_counted(stats.events, 'event')}{size} in {took}"
         else:
-            yield f"nothing new in {took}"
+            yield f"nothing {'collected' if exit_code else 'new'} in {took}"
         if stats.newest is not None:
             yield f"newest {_moment(stats.newest, self._job)}"
         if requests := priced(stats.requests.by_kind()):

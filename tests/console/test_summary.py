@@ -77,7 +77,7 @@ def test_a_summary_says_what_was_collected_and_what_failed(job: CollectJob, figu
 
 
 def test_a_failure_has_its_exit_code() -> None:
-    assert text(BUCKET, 7).endswith("nothing new in 0.0 s, exit code 7")
+    assert text(BUCKET, 7) == "acme-logs (cloudtrail): nothing collected in 0.0 s, exit code 7"
 
 
 def test_a_run_without_end_is_summed_up_each_hour() -> None:
