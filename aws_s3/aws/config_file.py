@@ -42,6 +42,13 @@ _KNOWN = {
     *("proxy.ca_bundle", "proxy.client_cert", "proxy.use_forwarding_for_https"),
 }
 
+_WRITTEN_OTHERWISE = {
+    "retries": "retry_mode and max_attempts",
+    "proxies": "PROFILE.proxy.host, .port, .username and .password",
+    "proxies_config": "PROFILE.proxy.ca_bundle, .client_cert and .use_forwarding_for_https",
+}
+"""boto3's names for groups of settings, and the keys that hold them in the file."""
+
 _CREDENTIALS = (
     *("aws_", "sso_", "role_", "source_profile", "credential_", "web_identity_", "login_session"),
     *("external_id", "mfa_serial", "duration_seconds"),
@@ -239,6 +246,9 @@ class _Section:
         )
 
     def _take(self, key: str, text: str, prefix: str) -> None:
+        if key in _WRITTEN_OTHERWISE:
+            log.warning("%s%s has no effect: write %s.", self._where, key, _WRITTEN_OTHERWISE[key])
+            return
         if text.startswith("\n"):
             nested = dict(self._nested(key, text))
             self._botocore[key] = nested
@@ -249,7 +259,7 @@ class _Section:
         short = key.removeprefix(prefix)
         if short in _KNOWN:
             self._values[short] = _Value(key, text)
-        elif ".s3." in key or ".proxy." in key:
+        elif short != key or ".s3." in key or ".proxy." in key:
             log.warning("%s%s has no effect: the key is unknown or of another profile.", self._where, key)
         else:
             self._values[key] = _Value(key, text)

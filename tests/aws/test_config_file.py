@@ -152,11 +152,24 @@ def test_prefix_of_a_profile_in_capitals(tmp_path: Path) -> None:
     assert profile(tmp_path, "[profile Dev]\nDev.s3.max_queue_size = 5\n", "Dev").downloads.max_queue_size == 5
 
 
-@pytest.mark.parametrize("key", ["other.s3.max_queue_size", "dev.s3.max_queue_sise", "dev.proxy.hots"])
+@pytest.mark.parametrize(
+    "key",
+    ["other.s3.max_queue_size", "dev.s3.max_queue_sise", "dev.proxy.hots", "dev.max_attempts", "dev.retries.mode"],
+)
 def test_key_without_effect_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture, key: str) -> None:
     caplog.set_level(logging.WARNING)
     assert profile(tmp_path, with_key(key, "5")).downloads == TransferConfig()
-    assert f"section [profile dev], {key}" in caplog.text
+    assert f"section [profile dev], {key} has no effect: " in caplog.text
+
+
+@pytest.mark.parametrize("key", ["retries", "proxies", "proxies_config"])
+@pytest.mark.parametrize("value", ["3", "\n  max_attempts = 3\n  https = http://127.0.0.1:1", "\n  http://127.0.0.1:1"])
+def test_group_of_boto3_names_the_keys_to_write(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, key: str, value: str
+) -> None:
+    caplog.set_level(logging.WARNING)
+    assert profile(tmp_path, with_key(key, value)).retries == RetryConfig()
+    assert f"section [profile dev], {key} has no effect: write " in caplog.text
 
 
 @pytest.mark.parametrize(
