@@ -38,7 +38,7 @@ from aws_s3.errors import (
     UnavailableError,
 )
 from aws_s3.log_types.base import LogType
-from aws_s3.log_types.layout import Partition
+from aws_s3.log_types.layout import Account, Partition
 from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.levels import DEBUG_2, STANDING, about
 from aws_s3.pipeline.source import Loading, run_source
@@ -122,6 +122,7 @@ class Collector:
         with self._stats.listing:
             partitions = self._partitions()
         if not all(partition.account for partition in partitions):
+            self._warn_of_unselected()
             self._account = self._state.own_account = self._context.account()
         self._found = self._objects.objects(partitions)
         try:
@@ -351,6 +352,18 @@ class Collector:
             return
         elif tell_nothing_found(self._job, self._log_type, self._context.bucket, partitions):
             source.note_found()
+
+    def _warn_of_unselected(self) -> None:
+        """Say that all objects are collected of a layout without accounts, though the type has one with accounts."""
+        levels = (level for layout in self._log_type.layouts for level in layout.levels)
+        if self._job.accounts and any(isinstance(level, Account) for level in levels):
+            log.warning(
+                "%s (%s): --aws_account_id does not select among objects that lie in no account folder: all are "
+                "collected.",
+                self._job.source.bucket,
+                self._job.source.type,
+                extra=STANDING,
+            )
 
     def _tell_archived(self) -> None:
         archived = self._stats.archived

@@ -210,6 +210,7 @@ def unused(options: argparse.Namespace, given: Iterable[str]) -> dict[str, str]:
         reasons |= {} if options.service == ServiceName.CLOUDWATCH_LOGS else _OF_LOG_GROUPS
     elif options.subscriber is not None:
         reasons = _OF_BUCKETS | _OF_LOG_GROUPS | _NOT_OF_QUEUES
+        reasons |= {} if options.type else {"--aws_account_alias": "it is for buckets, and for -sb buckets with -t"}
     if options.discard_regex is None:
         reasons |= {"--discard-field": "it needs --discard-regex"}
     if not options.iam_role_arn:

@@ -70,6 +70,16 @@ def collected(home: Home, *options: str) -> Counter[str]:
     return Counter(message["aws"]["log_info"]["log_file"] for message in ended.messages)
 
 
+@pytest.mark.parametrize("log_type", ["guardduty", "waf", "server_access"])
+def test_accounts_that_select_none_of_the_objects_are_told(home: Home, emulator: Emulator, log_type: str) -> None:
+    put_all(emulator, BUCKET, {"2021/06/10/a": b""})
+    ended = home.run(*SINCE, "-t", log_type, "-c", "123456789012")
+    told = (
+        f"WARNING: {BUCKET} ({log_type}): --aws_account_id does not select among objects that lie in no account folder"
+    )
+    assert (ended.code, ended.output.count(told)) == (0, 1)
+
+
 def test_three_distributions_with_pages_of_objects_are_collected_once_late_ones_too(
     home: Home, emulator: Emulator
 ) -> None:

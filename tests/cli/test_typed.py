@@ -94,6 +94,7 @@ TYPED = {
     "-b acme-logs -t custom -c 123456789012": (0, "WARNING: -c is not used: the folders name no account."),
     "-b acme-logs -t custom -L suffix": (0, "WARNING: -L is not used: it is for types under AWSLogs/."),
     "-b acme-logs -t cisco_umbrella -l dnslogs -O o-1a2b": (14, "WARNING: -O is not used: it is for types under"),
+    "-sb buckets -q missing -n a": (20, "WARNING: -n is not used: it is for buckets, and for -sb buckets with -t."),
     "--status -r us-east-1": (2, "--status shows all sources: leave out -r."),
     "-sr inspector --remove -r us-east-1": (0, "WARNING: --remove is not used: it is for buckets."),
     "--config missing.conf": (2, "ERROR: Cannot read missing.conf: No such file or directory. Check --config."),
