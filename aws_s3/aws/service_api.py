@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from aws_s3.aws.botocore_internals import on_answered, on_throttled
 from aws_s3.aws.error_table import FAILURES, about, not_from, translate
 from aws_s3.aws.rate_limiter import RateLimiter
+from aws_s3.codec.json_and_lines import json_value
 from aws_s3.errors import CollectorError, DeniedError, InvalidRequestError, MissingError, RequestError, StorageError
 
 _DENIALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
@@ -66,7 +67,7 @@ def take_events(response_dict: dict[str, Any], customized_response_dict: dict[st
     botocore emits `before-parse` with both dictionaries. An answer without the form of AWS's stays unchanged.
     """
     try:
-        answer = json.loads(response_dict["body"])
+        answer = json_value(response_dict["body"])
         events = answer.pop("events")
         rest = json.dumps(answer).encode()
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):

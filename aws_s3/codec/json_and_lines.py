@@ -9,6 +9,7 @@ import codecs
 import json
 import re
 from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import suppress
 from itertools import chain, islice
 from typing import IO, Any
 
@@ -260,20 +261,30 @@ def _field_objects(scanner: "JsonScanner", field: str, names: Iterator[str]) -> 
 def json_list(inside: bytes) -> list[Any] | None:
     """Return the values of a list by the text between its brackets; None if a JsonScanner has to see what it is."""
     text = b"[%b]" % inside
-    # The fast decoder makes floats of integers beyond 64 bits.
-    if _fast_decode is not None and not (_LONG_NUMBER in text.translate(_DIGITS) and _LARGE_INTEGER.search(text)):
-        try:
-            values: list[Any] = _fast_decode(text)
-        except ValueError:
-            pass
-        else:
-            return values
+    with suppress(ValueError):
+        values: list[Any] = _fast_value(text)
+        return values
     decoded = text.decode("utf-8", "replace")
     try:
         values, end = _DECODER.raw_decode(decoded)
     except (ValueError, RecursionError):
         return None
     return values if end == len(decoded) else None
+
+
+def json_value(text: bytes) -> Any:
+    """Return the value of JSON that is held in memory, as `json.loads` does. Raises ValueError and RecursionError."""
+    with suppress(ValueError):
+        return _fast_value(text)
+    return json.loads(text)
+
+
+def _fast_value(text: bytes) -> Any:
+    """Return the value of JSON. Raises ValueError where the standard library may read it, or read it otherwise."""
+    # The fast decoder makes floats of integers beyond 64 bits.
+    if _fast_decode is None or (_LONG_NUMBER in text.translate(_DIGITS) and _LARGE_INTEGER.search(text)):
+        raise ValueError
+    return _fast_decode(text)
 
 
 def _names(scanner: "JsonScanner", *, more: bool) -> Iterator[str]:

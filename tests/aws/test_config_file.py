@@ -76,7 +76,7 @@ def test_no_file_gives_defaults(tmp_path: Path) -> None:
 
 
 def test_default_sizes_are_those_of_boto3() -> None:
-    assert TransferConfig() == TransferConfig(10, 1000, 8 * MB, 8 * MB, None)
+    assert TransferConfig() == TransferConfig(None, 1000, 8 * MB, 8 * MB, None)
 
 
 @pytest.mark.parametrize("header", ["profile dev", "dev", 'profile "dev"', "profile  dev"])

@@ -19,6 +19,7 @@ from aws_s3.codec.json_and_lines import (
     check_lines,
     holds_json,
     json_list,
+    json_value,
     json_values,
     text_lines,
 )
@@ -475,3 +476,24 @@ def test_the_fast_decoder_sees_what_the_scanner_sees(records: list[str], encodin
         assert repr(outcome(array_items(JsonScanner(body)))) == repr((fast, False))
     with patch.object(formats, "_fast_decode", None):
         assert repr(json_list(inside)) == repr(fast)
+
+
+def _loaded(load: Callable[[bytes], Any], text: bytes) -> str:
+    try:
+        return repr(load(text))
+    except (ValueError, RecursionError):
+        return "no JSON"
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.text(max_size=5), SCALARS | st.lists(SCALARS, max_size=3), max_size=3).map(json.dumps)
+        | st.sampled_from([*NUMBERS, *ODD]),
+        min_size=1,
+        max_size=3,
+    ),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1"]),
+)
+def test_a_value_in_memory_is_what_the_standard_library_loads(values: list[str], encoding: str) -> None:
+    text = (values[0] if len(values) == 1 else f"[{','.join(values)}]").encode(encoding, "replace")
+    assert _loaded(json_value, text) == _loaded(json.loads, text)
