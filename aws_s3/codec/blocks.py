@@ -50,12 +50,11 @@ def list_blocks(body: IO[bytes], field: str) -> Iterator[Block]:
         raise IrregularError(0)
     start = opening.start("object")
     text = text[start:]
-    cuts = re.compile(rb"\}([ \t\r\n]*,[ \t\r\n]*)" + re.escape(opening["object"]))
     between = b""
     while more := body.read(SIZE):
         text += more
         if not between:
-            found = cuts.search(text)
+            found = _cut_before(opening["object"]).search(text)
             between = found[0] if found else b""
         cut = text.rfind(between) + 1 if between else 0
         if cut:
@@ -102,6 +101,12 @@ def _opening(field: str) -> re.Pattern[bytes]:
     pattern = rf'(?:\xef\xbb\xbf)? \{{ {members}"{field}" : \[ (?P<object>\{{ {string}:)'
     # Nothing but a blank may follow a blank, so that no two repetitions meet.
     return re.compile(pattern.replace(" ", r"[ \t\r\n]*").encode())
+
+
+@lru_cache
+def _cut_before(name: bytes) -> re.Pattern[bytes]:
+    """Return the text between two objects of which the second one begins with this name."""
+    return re.compile(rb"\}([ \t\r\n]*,[ \t\r\n]*)" + re.escape(name))
 
 
 def block_objects(block: Block) -> list[dict[str, Any]]:

@@ -60,8 +60,7 @@ def open_content(body: IO[bytes], key: str, kinds: Collection[Kind] = TEXT_ONLY)
     the kind of the content, for another kind than `kinds`.
     """
     content = decompress(body, key)
-    head = content.read(_HEAD)
-    content.seek(0)
+    head = _head(content)
     if not head:
         return content
     if head.startswith(_PARQUET):
@@ -73,6 +72,12 @@ def open_content(body: IO[bytes], key: str, kinds: Collection[Kind] = TEXT_ONLY)
     return _text(content, head)
 
 
+def _head(content: IO[bytes]) -> bytes:
+    head = content.read(_HEAD)
+    content.seek(0)
+    return head
+
+
 def _expected(kinds: Collection[Kind]) -> str:
     return " or ".join(kind.value for kind in kinds)
 
@@ -81,10 +86,12 @@ def _text(content: IO[bytes], head: bytes) -> IO[bytes]:
     for mark, encoding in _ENCODINGS:
         if head.startswith(mark):
             content = _as_utf8(content, encoding)
-    content = _without_padding(content)
-    if found := _binary(content.read(_HEAD)):
+            head = _head(content)
+    if len(head) == _HEAD or head.endswith(b"\0"):
+        content = _without_padding(content)
+        head = _head(content)
+    if found := _binary(head):
         raise ParseError(f"it is {found}, and text is expected")
-    content.seek(0)
     return content
 
 

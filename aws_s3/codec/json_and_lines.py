@@ -24,7 +24,7 @@ except ImportError:
 
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_NUMBER = b"0" * 19
-_LARGE_INTEGER = re.compile(rb"[\s:,\[]-?[0-9]{19}")
+_LARGE_INTEGER = re.compile(rb"(?:\A|[\s:,\[])-?[0-9]{19}")
 _CHUNK = 1 << 17
 # No record is near it.
 _LARGEST_VALUE = 16 << 20

@@ -21,6 +21,7 @@ import psutil
 from tests.bench.corpus import Corpus
 
 _RECEIVE_BUFFER = 8 << 20
+_LARGEST_MESSAGE = 1 << 17
 _SAMPLE_S = 0.2
 
 
@@ -70,11 +71,12 @@ class Ground:
             with watched_memory(process.pid) as peak:
                 output, _ = process.communicate()
             seconds, cpu = time.perf_counter() - start, _children_cpu() - cpu
+            events = count()
         if process.returncode:
             raise RuntimeError(f"{command[0]} ended with exit code {process.returncode}: {output}")
         after, first = self._requests()
         requests = {kind: after[kind] - before.get(kind, 0) for kind in after}
-        return Measured(seconds, first - began, cpu, peak(), count(), requests)
+        return Measured(seconds, first - began, cpu, peak(), events, requests)
 
     def _requests(self) -> tuple[dict[str, int], float]:
         with urlopen(f"{self._url}/requests") as answer:
@@ -105,26 +107,31 @@ def ground(corpus: Corpus, get_latency: float = 0.02, list_latency: float = 0.06
 
 @contextmanager
 def _counting(path: Path) -> Iterator[Callable[[], int]]:
-    """Receive on the socket; the function tells how many messages came, at the end."""
-    received = [0]
+    """Receive on the socket until the function is called, which tells how many messages came.
+
+    The receiver is dd, which counts what it reads: like Wazuh, it is another process, and not one of Python.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         end.bind(str(path))
-        thread = Thread(target=_count, args=(end, received))
-        thread.start()
-        try:
-            yield lambda: received[0]
-        finally:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
-                last.sendto(b"", str(path))
-            thread.join()
-            path.unlink()
+        command = ["dd", f"bs={_LARGEST_MESSAGE}", f"of={os.devnull}"]
+        environment = {**os.environ, "LC_ALL": "C"}
+        with subprocess.Popen(
+            command, stdin=end.fileno(), stderr=subprocess.PIPE, text=True, env=environment
+        ) as receiver:
 
+            def count() -> int:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
+                    last.sendto(b"", str(path))
+                _, told = receiver.communicate()
+                whole, parts = told.split()[0].split("+")
+                return int(whole) + int(parts)
 
-def _count(end: socket.socket, received: list[int]) -> None:
-    room = bytearray(1 << 17)
-    while end.recv_into(room):
-        received[0] += 1
+            try:
+                yield count
+            finally:
+                receiver.kill()
+                path.unlink()
 
 
 @contextmanager
