@@ -7,6 +7,8 @@ from collections import Counter
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.harness.command import Home, put_all
 from tests.harness.emulator import Emulator
 from tests.harness.trails import BUCKET
