@@ -113,14 +113,12 @@ class UnixSink(Sink):
         data = [HEADER + message for message in messages]
         begun = self.accepted
         while (sent := self.accepted - begun) < len(data):
-            # A failed send has sent nothing of its datagram: `send` finds out about the failure.
-            with suppress(OSError):
-                if self._socket is not None:
-                    for _ in map(self._socket.send, data[sent:]):
-                        self.accepted += 1
-                    return
-            self.send(messages[self.accepted - begun])
-            self.accepted += 1
+            if self._socket is not None:
+                self.accepted += _sent(self._socket, data[sent:])
+            if (sent := self.accepted - begun) < len(data):
+                # A failed send has sent nothing of its datagram: `send` finds out about the failure.
+                self.send(messages[sent])
+                self.accepted += 1
 
     def _patiently(self, use: Callable[[], object]) -> None:
         give_up = 0.0
@@ -177,6 +175,15 @@ class UnixSink(Sink):
         elif error.errno == errno.EPROTOTYPE:
             reason = "it is a stream socket, not a datagram socket"
         return SinkConnectError(f"Cannot connect to Wazuh at {self._path}: {reason}. {_ADVICE}")
+
+
+def _sent(connected: socket.socket, datagrams: Sequence[bytes]) -> int:
+    """Send the datagrams until one fails; return how many were sent."""
+    count = 0
+    with suppress(OSError):
+        for count, _ in enumerate(map(connected.send, datagrams), 1):  # noqa: B007 - the last one is the result
+            pass
+    return count
 
 
 class LineSink(Sink):
