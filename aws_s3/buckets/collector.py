@@ -62,7 +62,7 @@ class Context:
     """The parts that a collection works with.
 
     `loading` fetches and decodes objects with `reader`. `account` asks AWS for the caller's account, once.
-    `remembers_discovery`: the state may say which partitions there are.
+    `remembered_from`: of a source with so many partitions or more, a discovery serves for an hour; never without one.
     """
 
     bucket: Bucket
@@ -74,7 +74,7 @@ class Context:
     loading: Loading[WorkItem]
     account: Callable[[], str]
     known_regions: Callable[[], frozenset[str]]
-    remembers_discovery: bool = False
+    remembered_from: int | None = None
     downloads: TransferConfig = field(default_factory=TransferConfig)
     stats: RunStats = field(default_factory=RunStats)
 
@@ -260,9 +260,9 @@ class Collector:
 
     @property
     def _remembers_discovery(self) -> bool:
-        """Whether a discovery serves for an hour. Where objects are deleted, their folders come and go."""
+        """Whether a discovery may serve for an hour. Where objects are deleted, their folders come and go."""
         job = self._job
-        return self._context.remembers_discovery and not (job.reparse or job.retry_failed or job.remove)
+        return self._context.remembered_from is not None and not (job.reparse or job.retry_failed or job.remove)
 
     def _remember_discovery(self) -> None:
         """Remember what was discovered, or nothing where a listing failed: the next run asks anew."""
@@ -289,7 +289,8 @@ class Collector:
             raise EmptyBucketError(
                 f"No files were found in '{source.bucket}/{source.path}'. No logs will be processed."
             )
-        self._newly_discovered = found if discovery.may_serve_again else ()
+        is_remembered = discovery.may_serve_again and len(found) >= (self._context.remembered_from or 0)
+        self._newly_discovered = found if is_remembered else ()
         return found
 
     def _version(self, item: WorkItem) -> str:

@@ -168,7 +168,8 @@ def _add_selection(parser: OptionParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--discover", action="store_true",
-        help="with -b, --config: look for new accounts, regions and folders now, not once an hour",
+        help="with -b, --config: look for new accounts, regions and folders in a source that has many, which a run "
+        "otherwise does once an hour",
     )  # fmt: skip
 
 

@@ -75,7 +75,7 @@ complete -c aws-s3 -n _shtab_aws_s3_using -s g -l aws_log_groups -x -d 'log grou
 complete -c aws-s3 -n _shtab_aws_s3_using -l until -x -d 'with -b: only logs of this UTC day and earlier'
 complete -c aws-s3 -n _shtab_aws_s3_using -l limit -x -d 'with -b, -sr: stop after N events'
 complete -c aws-s3 -n _shtab_aws_s3_using -l lookback-days -x -d 'days before the last log in which late objects are looked for (1)'
-complete -c aws-s3 -n _shtab_aws_s3_using -l discover -d 'with -b, --config: look for new accounts, regions and folders now, not once an hour'
+complete -c aws-s3 -n _shtab_aws_s3_using -l discover -d 'with -b, --config: look for new accounts, regions and folders in a source that has many, which a run otherwise does once an hour'
 complete -c aws-s3 -n _shtab_aws_s3_using -l daemon -d 'with --config: keep running on the schedule in the file'
 complete -c aws-s3 -n _shtab_aws_s3_using -l follow -d 'with -sb: keep waiting for messages, until SIGTERM'
 complete -c aws-s3 -n _shtab_aws_s3_using -s o -l reparse -d 'process logs again that were processed before'

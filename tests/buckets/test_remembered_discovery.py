@@ -1,4 +1,4 @@
-"""Accounts and regions are discovered once an hour, and no partition with state is looked at less often than ever."""
+"""Many partitions are discovered once an hour, and no partition with state is looked at less often than ever."""
 
 import gzip
 import sqlite3
@@ -26,7 +26,7 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture
 def collection(tmp_path: Path) -> Collection:
     """A source of which everything was collected a minute ago."""
-    made = Collection(tmp_path, MemoryStore(trail("a") | trail("b", region="eu-west-1")), remembers_discovery=True)
+    made = Collection(tmp_path, MemoryStore(trail("a") | trail("b", region="eu-west-1")), remembered_from=1)
     assert made.run().events == ["b-0", "a-0"]
     made.now += MINUTE
     return made
@@ -54,6 +54,14 @@ def test_new_account_and_region_are_found_within_an_hour(collection: Collection)
     assert collection.run().events == []
     collection.now += MINUTE
     assert collection.run().events == ["c-0", "d-0"]
+    assert not discovers(collection)
+
+
+def test_new_account_is_found_at_once_where_there_are_few_partitions(tmp_path: Path) -> None:
+    collection = Collection(tmp_path, MemoryStore(trail("a")), remembered_from=2)
+    assert collection.run().events == ["a-0"]
+    collection.store.objects |= trail("d", account=OTHER)
+    assert collection.run().events == ["d-0"]
     assert not discovers(collection)
 
 
@@ -90,7 +98,7 @@ def test_partition_whose_folder_was_gone_is_still_looked_at(collection: Collecti
 
 @pytest.mark.parametrize("prefix", [ROOT, f"{ROOT}{ACCOUNT}/CloudTrail/"])
 def test_discovery_that_failed_is_not_remembered(tmp_path: Path, prefix: str) -> None:
-    collection = Collection(tmp_path, MemoryStore(trail("a")), remembers_discovery=True)
+    collection = Collection(tmp_path, MemoryStore(trail("a")), remembered_from=1)
     collection.store.failures[prefix] = StorageError("AccessDenied")
     with pytest.raises(StorageError):
         collection.run()
@@ -109,7 +117,7 @@ def test_listing_that_fails_makes_the_next_run_ask_anew(collection: Collection) 
 
 def test_source_without_any_object_is_looked_for_in_each_run(tmp_path: Path) -> None:
     collection = Collection(tmp_path, MemoryStore({f"{ROOT}{ACCOUNT}/CloudTrail/{REGION}/README": b""}))
-    collection.remembers_discovery = True
+    collection.remembered_from = 1
     assert all(discovers(collection) for _ in range(3))
 
 
@@ -117,7 +125,7 @@ def test_folders_outside_of_accounts_are_looked_for_in_each_run(tmp_path: Path) 
     header = b"#Version: 1.0\n#Fields: date time sc-status\n"
     job = replace(JOB, source=BucketLocation("cloudfront", BUCKET, "cdn/"))
     store = MemoryStore({"cdn/E1AAAAAAAAAAAA.2021-06-10-01.00000000.gz": gzip.compress(header)})
-    collection = Collection(tmp_path, store, CloudFront(), job, remembers_discovery=True)
+    collection = Collection(tmp_path, store, CloudFront(), job, remembered_from=1)
     for _ in range(3):
         assert collection.run().code == 0
         assert ("cdn/E", ".") in store.lists

@@ -34,7 +34,7 @@ def test_a_run_ends_with_its_summary_at_level_1_and_says_nothing_at_level_0(home
     assert SUMMARY.fullmatch(home.run(*SINCE, "--debug", "1").output.splitlines()[-1])
     assert home.run(*SINCE, "--reparse").output == ""
     last = home.run(*SINCE, "--debug", "1").output.splitlines()[-1]
-    assert re.search(r"nothing new in \d+\.\d s, 1 LIST \(USD <0\.0001\)$", last)
+    assert re.search(r"nothing new in \d+\.\d s, 4 LIST \(USD <0\.0001\)$", last)
 
 
 def test_a_first_day_that_has_not_come_is_told(home: Home) -> None:

@@ -93,7 +93,7 @@ class Collection:
     objects_ahead: int = 10
     stop_request: StopRequest = field(default_factory=StopRequest)
     account: Callable[[], str] = lambda: ACCOUNT
-    remembers_discovery: bool = False
+    remembered_from: int | None = None
 
     def run(self, sink: ListSink | None = None, **changes: Any) -> Ended:
         """Collect once; `changes` are options of this run only."""
@@ -115,7 +115,7 @@ class Collection:
                 loading=LocalLoading(reader, AtOnce, self.objects_ahead, 1 << 20),
                 account=self.account,
                 known_regions=lambda: frozenset({REGION, "eu-west-1"}),
-                remembers_discovery=self.remembers_discovery,
+                remembered_from=self.remembered_from,
                 stats=stats,
             )
             code = Collector(job, self.bucket, context, self.now.date()).run()
