@@ -176,6 +176,21 @@ def test_architecture_has_every_folder_and_the_module_to_begin_with() -> None:
         assert f"Begin with `{module}`" in (ROOT / "aws_s3" / folder / "__init__.py").read_text(encoding="utf-8")
 
 
+def test_modules_that_documents_name_exist() -> None:
+    folders = "|".join(sorted(FOLDERS))
+    named = {name for text in TEXTS.values() for name in re.findall(rf"`(?:aws_s3/)?((?:{folders})/[a-z_0-9]+)", text)}
+    assert len(named) > 10
+    assert not [name for name in named if not list((ROOT / "aws_s3").glob(f"{name}*")) and MADE_UP not in name]
+
+
+@pytest.mark.parametrize("path", (ROOT / "aws_s3").glob("*/__init__.py"), ids=lambda path: path.parent.name)
+def test_modules_that_a_folder_names_to_begin_with_exist(path: Path) -> None:
+    docstring = path.read_text(encoding="utf-8").split('"""')[1]
+    named = set(re.findall(r"`([a-z_0-9]+)/?`", docstring))
+    assert named
+    assert not [name for name in named if not list(path.parent.glob(f"{name}*"))]
+
+
 def test_changelog_has_each_kind_of_change_once_for_a_version() -> None:
     for version in re.split(r"^## ", TEXTS[ROOT / ".github/CHANGELOG.md"], flags=re.MULTILINE)[1:]:
         kinds = re.findall(r"^### (.*)$", version, re.MULTILINE)

@@ -1,6 +1,7 @@
 """The types of logs kept in buckets, and their registry: a type is one file here and one line below.
 
-Begin with `base`, the contract of a type, and `cloudtrail`, the shortest one. `layout` describes folders as data.
+Begin with `base`, the contract of a type, and `route53_resolver`, which adds data alone to it. `layout` describes
+folders as data.
 """
 
 from aws_s3.log_types.alb_connection import AlbConnection

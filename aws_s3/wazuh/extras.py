@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 EXTRAS = {
@@ -40,8 +39,3 @@ def how_to_install(library: str, prefix: str = sys.prefix, python: str = sys.exe
 def needs(purpose: str, library: str, error: ImportError) -> str:
     """Return the line for a purpose whose library is missing."""
     return f"{purpose} needs {library}, which cannot be imported ({error}). Install it: {how_to_install(library)}"
-
-
-def installed_extras() -> list[str]:
-    """Return the names of the extras whose library this interpreter finds."""
-    return [extra for extra, (_, module) in EXTRAS.items() if find_spec(module)]

@@ -123,7 +123,7 @@ ROUNDS = st.builds(
 
 
 class Collecting:
-    """Runs the real collector, worklist and state; only the bucket, the socket and death are made up."""
+    """Runs the real collector, listings and state; only the bucket, the socket and death are made up."""
 
     def __init__(self, world: World, folder: Path, fate: Fate) -> None:
         self.world = world

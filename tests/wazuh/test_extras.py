@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from aws_s3.wazuh.extras import EXTRAS, how_to_install, installed_extras, needs
+from aws_s3.wazuh.extras import EXTRAS, how_to_install, needs
 from tests import ROOT
 
 if sys.version_info >= (3, 11):
@@ -43,11 +43,6 @@ def test_the_line_names_the_purpose_the_library_and_the_reason() -> None:
     line = needs("--metrics-file", "prometheus-client", ImportError("No module named 'prometheus_client'"))
     assert line.startswith("--metrics-file needs prometheus-client, which cannot be imported (No module named ")
     assert line.endswith(f"Install it: {how_to_install('prometheus-client')}")
-
-
-def test_extras_are_those_whose_library_is_there() -> None:
-    # zstd is in the standard library from Python 3.14 on.
-    assert {*installed_extras(), "zstd"} == set(EXTRAS)
 
 
 def test_no_text_sends_users_to_the_package_called_aws_s3() -> None:
