@@ -42,7 +42,7 @@ from aws_s3.log_types.layout import Account, Partition
 from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.levels import DEBUG_2, STANDING, about
 from aws_s3.pipeline.source import Loading, run_source
-from aws_s3.pipeline.stats import RunStats
+from aws_s3.pipeline.stats import RunStats, counted
 from aws_s3.settings import BucketJob
 from aws_s3.state.bucket_state import BucketState
 from aws_s3.state.failed_objects import FailedObject, content_version
@@ -372,11 +372,11 @@ class Collector:
             self._state.source.note_archived(archived.count)
         if archived.count:
             log.warning(
-                "%s (%s): %d objects from %s to %s are in an archive and are passed over. To collect them, restore "
+                "%s (%s): an archive holds %s from %s to %s, which this run passes over. To collect them, restore "
                 "them, then run once with --reparse --only_logs_after %s.",
                 self._job.source.bucket,
                 self._job.source.type,
-                archived.count,
+                counted(archived.count, "object"),
                 archived.first,
                 archived.last,
                 f"{archived.first:%Y-%b-%d}".upper(),
@@ -392,7 +392,7 @@ class Collector:
             self._retry_lost(partitions)
         self._stats.pending = self._state.failed_objects.count_pending()
         if self._stats.pending:
-            log.warning("%d objects could not be fetched and are waiting to be tried again", self._stats.pending)
+            log.warning("%s could not be fetched: later runs try again", counted(self._stats.pending, "object"))
         if not self._failures and not self._objects.is_partial:
             self._state.complete()
 

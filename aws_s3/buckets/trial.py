@@ -20,6 +20,7 @@ from aws_s3.log_types.strays import is_stray
 from aws_s3.pipeline.decode import messages_in
 from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.prefetch import DaemonExecutor
+from aws_s3.pipeline.stats import counted
 from aws_s3.settings import BucketJob
 
 _PAGES = 5
@@ -48,7 +49,7 @@ class BucketTrial:
         except (EmptyBucketError, NoAccountsError) as error:
             next_step = hint(self._job, self._log_type, bucket)
             raise type(error)(f"{str(error).rstrip('.')}. {next_step}".rstrip()) from error
-        return f"s3://{source.bucket}/{source.path} can be listed, {len(self.partitions)} partitions"
+        return f"s3://{source.bucket}/{source.path} can be listed, {counted(len(self.partitions), 'partition')}"
 
     def _found(self, bucket: S3Bucket) -> Sequence[Partition]:
         source = self._job.source
@@ -68,7 +69,8 @@ class BucketTrial:
         archived = ""
         for partition, item in self._objects(bucket, self.partitions):
             if not item.is_archived:
-                return f"{item.key} holds {self._count_events(bucket, WorkItem(partition, item, Origin.NEW))} events"
+                count = self._count_events(bucket, WorkItem(partition, item, Origin.NEW))
+                return f"{item.key} holds {counted(count, 'event')}"
             archived = item.key
         if archived:
             return f"none is read, because those looked at are in an archive, such as {archived}"

@@ -29,7 +29,7 @@ from aws_s3.pipeline.event_rules import EventRules
 from aws_s3.pipeline.prefetch import DaemonExecutor
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.sinks import Sink
-from aws_s3.pipeline.stats import RunStats
+from aws_s3.pipeline.stats import RunStats, counted
 from aws_s3.settings import BucketJob, Settings
 from aws_s3.state.bucket_state import BucketState
 from aws_s3.state.locks import Locks
@@ -150,16 +150,17 @@ def _lines(job: BucketJob, found: _Found, stats: RunStats) -> Iterator[str]:
     source = job.source
     objects = sum(share.objects for share in found.shares.values())
     size = sum(share.size for share in found.shares.values())
-    yield f"Would collect {objects:,} objects of {_bytes(size)} from {source.bucket}/{source.path} ({source.type})"
+    found_there = f"{counted(objects, 'object')} of {_bytes(size)}"
+    yield f"Would collect {found_there} from {source.bucket}/{source.path} ({source.type})"
     rows = [
         (partition.label, f"{share.objects:,}", _bytes(share.size), share.days[0], share.days[-1])
         for partition, share in found.shares.items()
     ]
     yield from table(("partition", "objects", "size", "first day", "last day"), rows) if rows else ()
     if stats.archived.count:
-        yield f"In an archive, and passed over: {stats.archived.count:,} objects"
+        yield f"In an archive, and passed over: {counted(stats.archived.count, 'object')}"
     if stats.strays:
-        yield f"No logs, and passed over: {stats.strays:,} objects such as READMEs"
+        yield f"No logs, and passed over: {counted(stats.strays, 'object')} such as READMEs"
     lists = stats.requests.by_kind().get("LIST", 0)
     planned = {"GET": stats.requests.by_kind().get("GET", 0), "DELETE": math.ceil(objects / KEYS_A_DELETION)}
     if not job.remove:

@@ -18,6 +18,7 @@ from aws_s3.errors import EmptyBucketError
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.log_types.recognition import Reading
 from aws_s3.pipeline.prefetch import DaemonExecutor
+from aws_s3.pipeline.stats import counted
 from aws_s3.settings import BucketJob, Settings
 
 _LISTING_THREADS = 6
@@ -76,13 +77,17 @@ def _lines(bucket: str, found: Inventory) -> Iterator[str]:
     for key in found.strangers[:_SHOWN]:
         yield printable(f"Not recognised: {key}")
     if more := len(found.strangers) - _SHOWN:
-        yield f"… and {more} more folders: --json shows all" if more > 0 else ""
+        yield f"… and {counted(more, 'more folder')}: --json shows all" if more > 0 else ""
     if found.not_seen:
         yield printable(
-            f"Stopped after {found.requests} LIST requests: {len(found.not_seen)} folders were not looked into, "
+            f"Stopped after {_requests(found)}, and did not look into {counted(len(found.not_seen), 'folder')}, "
             f"{found.not_seen[0]} first. Give a path with -l to look into a part of the bucket."
         )
-    yield f"{found.requests} LIST requests"
+    yield _requests(found)
+
+
+def _requests(found: Inventory) -> str:
+    return counted(found.requests, "LIST request")
 
 
 def _of_source(bucket: str, source: FoundSource) -> Iterator[str]:
@@ -156,7 +161,7 @@ def _day(day: date) -> str:
 
 
 def _show_progress(found: Inventory) -> None:
-    _write_line(f"{found.requests} LIST requests, {len(found.sources)} kinds of logs found")
+    _write_line(f"{_requests(found)}, {counted(len(found.sources), 'kind')} of logs found")
 
 
 def _write_line(text: str) -> None:

@@ -11,6 +11,7 @@ from aws_s3.config.ossec_conf import Wodle, read_ossec_conf
 from aws_s3.console.line_format import printable, shortened
 from aws_s3.console.summary import source_name
 from aws_s3.console.tables import print_report, table
+from aws_s3.pipeline.stats import counted
 from aws_s3.settings import BucketJob, ServiceJob, ServiceName, Settings, StatusJob, SubscriberJob
 from aws_s3.state.overview import FailedStatus, Overview, PartitionStatus, SourceStatus, overview
 from aws_s3.state.sources import LastError
@@ -66,7 +67,7 @@ def _problems(found: Overview, now: datetime, max_behind: int) -> Iterator[str]:
         name = source_name(BucketJob(status.source))
         last, error = status.last_complete_run, status.last_error
         if status.failed:
-            yield f"{name}: {len(status.failed)} objects could not be read"
+            yield f"{name}: {counted(len(status.failed), 'object')} could not be read"
         if error is not None and (last is None or error.at >= last):
             yield f"{name}: {error.message}"
         elif last is not None and last < oldest:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 
 from aws_s3.console.prices import priced
-from aws_s3.pipeline.stats import RunStats
+from aws_s3.pipeline.stats import RunStats, counted
 from aws_s3.settings import BucketJob, CollectJob, ServiceJob, ServiceName
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -47,9 +47,9 @@ class RunSummary:
     def _parts(self, exit_code: int) -> Iterator[str]:
         stats, took = self._stats, _duration(self._clock() - self._began)
         if stats.objects or stats.events:
-            objects = _counted(stats.objects, self._noun())
+            objects = counted(stats.objects, self._noun())
             size = f", {_size(stats.bytes)}" if stats.bytes else ""
-            yield f"{objects}, {_counted(stats.events, 'event')}{size} in {took}"
+            yield f"{objects}, {counted(stats.events, 'event')}{size} in {took}"
         else:
             yield f"nothing {'collected' if exit_code else 'new'} in {took}"
         if stats.newest is not None:
@@ -74,10 +74,6 @@ class RunSummary:
         if not isinstance(self._job, ServiceJob):
             return "object"
         return "log stream" if self._job.name == ServiceName.CLOUDWATCH_LOGS else "region"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _size(number: float) -> str:

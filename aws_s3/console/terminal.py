@@ -14,6 +14,7 @@ from aws_s3.console.daily_warnings import DailyWarnings
 from aws_s3.console.line_format import LineFormat, TextFormat, shortened
 from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3
 from aws_s3.pipeline.sinks import writable
+from aws_s3.pipeline.stats import counted
 from aws_s3.secrets_mask import Secrets
 
 STDOUT = 1
@@ -167,9 +168,11 @@ class ConsoleHandler(logging.Handler):
         for kind, count in list(self._counts.items()):
             if self._deduplicate and count > 1:
                 like = self._example(kind)
-                self._write(_record(logging.WARNING, f'{count - 1} more lines like "{like}": --debug 1 shows them.'))
+                self._write(
+                    _record(logging.WARNING, f'{counted(count - 1, "more line")} like "{like}": --debug 1 shows them.')
+                )
         if self._lines.lost:
-            self._write(_record(logging.WARNING, f"{self._lines.lost} lines are lost because nobody read them."))
+            self._write(_record(logging.WARNING, f"Nobody read {counted(self._lines.lost, 'line')}: lost."))
 
     def _example(self, kind: Kind) -> str:
         """Return the wording of the lines, or the beginning of the first one where an error is all the wording."""

@@ -13,7 +13,7 @@ from itertools import accumulate
 from aws_s3.errors import SinkConnectError
 from aws_s3.pipeline.delivery import Pacer, Unpaced
 from aws_s3.pipeline.signals import StopRequest
-from aws_s3.pipeline.stats import RunStats
+from aws_s3.pipeline.stats import RunStats, counted
 from aws_s3.settings import Output
 from aws_s3.wazuh.budget import OVERLAP
 from aws_s3.wazuh.home import WazuhHome
@@ -172,9 +172,9 @@ class WazuhPacer:
         if dropped >= _LEAST_DROPPED:
             self._stats.dropped = dropped
             log.warning(
-                "Wazuh dropped at least %d events during this run: %s received more than it has room for. "
+                "Wazuh dropped at least %s during this run: %s received more than it has room for. "
                 "Other programs send there, too. Set a lower pace with --max-eps.",
-                dropped,
+                counted(dropped, "event"),
                 receiver.name,
             )
 

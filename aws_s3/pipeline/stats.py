@@ -83,6 +83,11 @@ class ArchivedObjects:
         self.last = max(self.last or day, day)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: `1 object`, `2,000 objects`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 class RequestCounts:
     """Counts the requests to AWS by kind: LIST, GET and DELETE of S3, SQS, or an operation. For several threads."""
 

@@ -259,7 +259,7 @@ def test_unavailable_object_that_is_skipped_is_never_marked_nor_deleted_and_sent
         assert ended.code == 0
         assert set(collection.store.objects) == {trail_key("b")}
     assert [line for line in lines(caplog, "ERROR") if "SlowDown" in line and "again" in line]
-    assert lines(caplog, "WARNING") == ["1 objects could not be fetched and are waiting to be tried again"] * 2
+    assert lines(caplog, "WARNING") == ["1 object could not be fetched: later runs try again"] * 2
     collection.store.failures.clear()
     collection.now += TOMORROW
     assert collection.run(skip_on_error=True, remove=True).events == ["b-0"]

@@ -54,7 +54,7 @@ def test_it_is_told_once_before_anything_is_sent_and_the_objects_wait(
     assert (skipping.code, files(skipping)) == (0, texts[3:])
     [line] = skipping.errors
     assert NAMED in line
-    assert "WARNING: 3 objects could not be fetched and are waiting" in skipping.output
+    assert "WARNING: 3 objects could not be fetched: later runs" in skipping.output
     assert files(home.run(*FLOW_LOGS, "--retry-failed")) == tables
     assert files(home.run(*FLOW_LOGS)) == []
 

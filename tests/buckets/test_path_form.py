@@ -85,7 +85,7 @@ def test_prefix_of_server_access_logs_is_collected_as_it_is_given(emulator: Emul
     put_all(emulator, "acme-logs", {f"access-{ACCESS}": line})
     with new_home(emulator) as home:
         arguments = ("-b", "acme-logs", "-t", "server_access", "-l", "access-", "-s", "2021-JUN-01")
-        assert "Would collect 1 objects" in home.run(*arguments, "--dry-run").output
+        assert "Would collect 1 object of" in home.run(*arguments, "--dry-run").output
         [message] = home.run(*arguments).messages
         assert message["aws"]["log_info"]["log_file"] == f"access-{ACCESS}"
         assert home.run(*arguments).messages == []

@@ -89,7 +89,7 @@ def test_archived_object_is_passed_over_without_a_request(
     assert (ended.code, ended.events) == (0, ["a-0", "z-0"])
     assert requests == [trail_key("a"), trail_key("z")]
     [line] = warnings(caplog)
-    assert "2 objects from 2021-06-10 to 2021-06-12 are in an archive" in line
+    assert "an archive holds 2 objects from 2021-06-10 to 2021-06-12" in line
     assert "--reparse --only_logs_after 2021-JUN-10" in line
     with closing(collection.state()) as state:
         assert state.failed_objects.count_pending() == 0
@@ -127,7 +127,7 @@ def test_object_that_only_the_download_shows_as_archived_is_no_failure(
     for skip in (False, True):
         ended = collection.run(skip_on_error=skip)
         assert ended.code == 0
-        assert any("1 objects from 2021-06-10 to 2021-06-10 are in an archive" in line for line in warnings(caplog))
+        assert any("an archive holds 1 object from 2021-06-10 to 2021-06-10" in line for line in warnings(caplog))
     with closing(collection.state()) as state:
         assert state.failed_objects.count_pending() == 0
 

@@ -82,7 +82,7 @@ def test_status_fails_for_monitoring(home: Home, emulator: Emulator) -> None:
     home.run(*LATE, "--skip_on_error")
     ended = home.run("--status", "--json")
     assert ended.code == 1
-    assert f"{BUCKET} (cloudtrail): 1 objects could not be read" in json.loads(ended.output)["problems"]
+    assert f"{BUCKET} (cloudtrail): 1 object could not be read" in json.loads(ended.output)["problems"]
 
 
 STEPS = ("options", "AWS configuration file", "credentials", "bucket", "object", "state", "receiver")

@@ -14,7 +14,7 @@ from tests.harness.trails import BUCKET, SINCE, trail
 from tests.subscribers.test_bucket_type import KEYS
 from tests.wazuh.test_install import BODIES
 
-WOULD = re.compile(r"^Would collect ([\d,]+) objects", re.MULTILINE)
+WOULD = re.compile(r"^Would collect ([\d,]+) objects?", re.MULTILINE)
 
 
 def counted(ended: Ended) -> int:
@@ -75,7 +75,7 @@ def test_dry_run_needs_no_listener(home: Home, emulator: Emulator) -> None:
     put_all(emulator, BUCKET, trail("a"))
     process = home.start(*SINCE, "--dry-run")
     output, _ = process.communicate(timeout=60)
-    assert (process.returncode, output.startswith("Would collect 1 objects")) == (0, True)
+    assert (process.returncode, output.startswith("Would collect 1 object of")) == (0, True)
 
 
 def test_dry_run_of_a_bucket_that_is_not_there_fails_as_the_run_would(home: Home) -> None:

@@ -31,7 +31,7 @@ def test_status_tells_of_partitions_and_of_what_failed(home: Home, emulator: Emu
     today = datetime.now(timezone.utc).date()
     behind = (today - datetime(2021, 6, 10).date()).days
     head, titles, europe, america, failed, _, key, problem = ended.output.splitlines()
-    assert problem == f"PROBLEM: {BUCKET} (cloudtrail): 1 objects could not be read"
+    assert problem == f"PROBLEM: {BUCKET} (cloudtrail): 1 object could not be read"
     assert head.startswith(f"cloudtrail in {BUCKET}: last complete run {today:%Y-%m-%d}T")
     assert titles.split("  ")[2] == "partition"
     assert europe.split() == [

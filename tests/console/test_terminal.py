@@ -170,8 +170,8 @@ def test_error_within_a_wording_is_left_out_like_its_other_values() -> None:
             log.error("%s.", StorageError(f"{name}: {'x' * 200} is broken"))
 
     assert printed(0, say)[-2:] == [
-        'WARNING: 1 more lines like "Message … is left: ….": --debug 1 shows them.',
-        f'WARNING: 1 more lines like "a: {"x" * 57}…{"x" * 48} is broken.": --debug 1 shows them.',
+        'WARNING: 1 more line like "Message … is left: ….": --debug 1 shows them.',
+        f'WARNING: 1 more line like "a: {"x" * 57}…{"x" * 48} is broken.": --debug 1 shows them.',
     ]
 
 
@@ -264,7 +264,7 @@ def test_lost_lines_are_told_at_the_end() -> None:
     terminal.finish()
     os.close(sender)
     with os.fdopen(receiver, "rb") as pipe:
-        assert pipe.read().decode().splitlines()[-1] == "WARNING: 1 lines are lost because nobody read them."
+        assert pipe.read().decode().splitlines()[-1] == "WARNING: Nobody read 1 line: lost."
 
 
 # Real processes: what a stream that is closed, full or left does to a run and its exit code.
