@@ -351,7 +351,8 @@ class Collector:
             source.note_found()
         elif self._failures or self._objects.is_partial or self._state.ever_found():
             return
-        elif tell_nothing_found(self._job, self._log_type, self._context.bucket, partitions):
+        elif older := tell_nothing_found(self._job, self._log_type, self._context.bucket, partitions):
+            stats.older = older
             source.note_found()
 
     def _warn_of_unselected(self) -> None:

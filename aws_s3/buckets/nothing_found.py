@@ -25,24 +25,20 @@ _PARTITIONS = 50
 _PAGES = 2
 
 
-def tell_nothing_found(job: BucketJob, log_type: LogType, bucket: Bucket, partitions: Sequence[Partition]) -> bool:
-    """Tell that a source that never had an object found none: a WARNING, or an INFO line where older ones lie there.
+def tell_nothing_found(
+    job: BucketJob, log_type: LogType, bucket: Bucket, partitions: Sequence[Partition]
+) -> date | None:
+    """Tell with a WARNING that a source that never had an object found none of any day.
 
-    Return whether there are older ones. It costs a request or two for each partition, and a few for the path.
+    Return the day of an object where all are older than the run collects, which is no fault: the summary tells it.
+    It costs a request or two for each partition, and a few for the path.
     """
-    name = f"{job.source.bucket} ({job.source.type})"
-    day = next(_days(log_type, bucket, partitions), None)
-    if day is not None:
-        log.info(
-            "%s: all objects are older than the first day to collect. One is of %s: --only_logs_after %s collects it.",
-            name,
-            day,
-            f"{day:%Y-%b-%d}".upper(),
-        )
-        return True
-    next_step = hint(job, log_type, bucket)
-    log.warning("%s: %s. %s", name, nothing_of_any_day(job, log_type, partitions), next_step, extra=STANDING)
-    return False
+    older = next(_days(log_type, bucket, partitions), None)
+    if older is None:
+        name = f"{job.source.bucket} ({job.source.type})"
+        next_step = hint(job, log_type, bucket)
+        log.warning("%s: %s. %s", name, nothing_of_any_day(job, log_type, partitions), next_step, extra=STANDING)
+    return older
 
 
 def nothing_of_any_day(job: BucketJob, log_type: LogType, partitions: Sequence[Partition]) -> str:

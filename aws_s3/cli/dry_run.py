@@ -21,6 +21,7 @@ from aws_s3.buckets.reader import BucketReader
 from aws_s3.buckets.run import LISTING_THREADS, settled
 from aws_s3.console.line_format import printable
 from aws_s3.console.prices import price
+from aws_s3.console.summary import about_older
 from aws_s3.console.tables import print_report, table
 from aws_s3.log_types import log_type_of
 from aws_s3.log_types.layout import Partition
@@ -157,6 +158,8 @@ def _lines(job: BucketJob, found: _Found, stats: RunStats) -> Iterator[str]:
         for partition, share in found.shares.items()
     ]
     yield from table(("partition", "objects", "size", "first day", "last day"), rows) if rows else ()
+    if stats.older:
+        yield f"Nothing, because {about_older(stats.older)}"
     if stats.archived.count:
         yield f"In an archive, and passed over: {counted(stats.archived.count, 'object')}"
     if stats.strays:

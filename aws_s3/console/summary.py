@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 
 from aws_s3.console.prices import priced
 from aws_s3.pipeline.stats import RunStats, counted
@@ -51,7 +51,8 @@ class RunSummary:
             size = f", {_size(stats.bytes)}" if stats.bytes else ""
             yield f"{objects}, {counted(stats.events, 'event')}{size} in {took}"
         else:
-            yield f"nothing {'collected' if exit_code else 'new'} in {took}"
+            older = f" ({about_older(stats.older)})" if stats.older else ""
+            yield f"nothing {'collected' if exit_code else 'new'} in {took}{older}"
         if stats.newest is not None:
             yield f"newest {_moment(stats.newest, self._job)}"
         if requests := priced(stats.requests.by_kind()):
@@ -74,6 +75,12 @@ class RunSummary:
         if not isinstance(self._job, ServiceJob):
             return "object"
         return "log stream" if self._job.name == ServiceName.CLOUDWATCH_LOGS else "region"
+
+
+def about_older(day: date) -> str:
+    """Return why a source gives nothing whose objects are all too old, and the next step; one is of this day."""
+    since = f"{day:%Y-%b-%d}".upper()
+    return f"all objects are older than the first day to collect; --only_logs_after {since} collects one of them"
 
 
 def _size(number: float) -> str:

@@ -115,6 +115,7 @@ class RunStats:
     had; `known` what was passed over because it was collected before, `strays` because it is no log.
     `pending` objects wait to be tried again, those of earlier runs included.
     `requests` counts those to AWS, without the retries of the client.
+    `older` is the UTC day of an object before the first day to collect, where a source has no other objects.
     `newest` is the UTC day of the newest object, or the time of the newest event, in seconds since 1970.
     `taken` counts the partitions, log groups or regions that the run worked on, `held` those that it left to
     another run. `dropped`: events that Wazuh took and dropped, as far as it tells. `waiting` is the time until
@@ -134,6 +135,7 @@ class RunStats:
     strays: int = 0
     pending: int = 0
     dropped: int = 0
+    older: date | None = None
     newest: float | None = None
     archived: ArchivedObjects = field(default_factory=ArchivedObjects)
     requests: RequestCounts = field(default_factory=RequestCounts)

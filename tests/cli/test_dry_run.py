@@ -56,6 +56,13 @@ def test_dry_run_tells_partitions_sizes_and_requests(home: Home, emulator: Emula
     )
 
 
+def test_dry_run_tells_that_all_objects_are_older_than_the_first_day(home: Home, emulator: Emulator) -> None:
+    put_all(emulator, BUCKET, trail("a"))
+    head, reason, _ = home.run("-b", BUCKET, "--dry-run").output.splitlines()
+    assert head.startswith("Would collect 0 objects of 0 B")
+    assert reason.endswith("older than the first day to collect; --only_logs_after 2021-JUN-10 collects one of them")
+
+
 def test_dry_run_counts_failed_objects_and_those_of_a_retry(home: Home, emulator: Emulator) -> None:
     put_all(emulator, BUCKET, trail("a") | {next(iter(trail("b"))): b"no gzip"})
     home.run(*SINCE, "--skip_on_error")

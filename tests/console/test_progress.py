@@ -172,6 +172,13 @@ def test_an_error_comes_after_it(home: Home, emulator: Emulator) -> None:
     assert rest == ""
 
 
+def test_a_terminal_shows_that_all_objects_are_older_than_the_first_day(home: Home) -> None:
+    screen = Screen(home, "-b", BUCKET)
+    assert screen.end()[0] == 0
+    [summary, _] = screen.lines()
+    assert "nothing new in " in summary and "; --only_logs_after 2021-JUN-10 collects one of them)" in summary
+
+
 def test_where_nothing_is_new_there_is_none(home: Home) -> None:
     screen = Screen(home, "-b", BUCKET)
     assert screen.end()[0] == 0

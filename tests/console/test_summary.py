@@ -1,5 +1,6 @@
 """The line that sums up a run."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -43,6 +44,12 @@ def test_a_source_has_a_name(job: CollectJob, name: str) -> None:
         ),
         (BUCKET, {"objects": 1, "events": 1, "bytes": 8}, "acme-logs (cloudtrail): 1 object, 1 event, 8 B in 0.0 s"),
         (BUCKET, {}, "acme-logs (cloudtrail): nothing new in 0.0 s"),
+        (
+            BUCKET,
+            {"older": date(2021, 6, 10)},
+            "acme-logs (cloudtrail): nothing new in 0.0 s (all objects are older than the first day to collect; "
+            "--only_logs_after 2021-JUN-10 collects one of them)",
+        ),
         (
             BUCKET,
             {"requests": RequestCounts({"LIST": 1000, "GET": 0})},
@@ -90,5 +97,5 @@ def test_a_run_without_end_is_summed_up_each_hour() -> None:
         summary.tell_hourly(told.append)
     assert told == [
         "acme-queue (buckets): 181 objects, 905 events in 60 min",
-        "acme-queue (buckets): 361 objects, 1805 events in 2 h 0 min",
+        "acme-queue (buckets): 361 objects, 1,805 events in 2 h 0 min",
     ]
