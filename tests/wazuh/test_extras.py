@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from aws_s3.wazuh.extras import EXTRAS, how_to_install, needs
+from aws_s3.wazuh.extras import EXTRAS, FAST, how_to_install, needs
 from tests import ROOT
 
 if sys.version_info >= (3, 11):
@@ -13,10 +13,10 @@ if sys.version_info >= (3, 11):
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib is of Python 3.11")
 def test_each_extra_brings_the_library_that_the_lines_name() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    libraries = {extra: requirement.partition(">")[0] for extra, (requirement, *_) in declared.items()}
-    assert {extra: library for extra, (library, _) in EXTRAS.items()} == {
-        extra: library for extra, library in libraries.items() if extra not in ("dev", "fuzz")
-    }
+    libraries = {extra: [each.partition(">")[0] for each in required] for extra, required in declared.items()}
+    assert set(EXTRAS) == set(libraries) - {"dev", "fuzz"}
+    assert [extra for extra, (library, _) in EXTRAS.items() if library not in libraries[extra]] == []
+    assert sorted(FAST) == libraries["fast"]
 
 
 @pytest.mark.parametrize(
