@@ -255,6 +255,10 @@ class LimitReached(Interrupted):
 
 
 _NO_THREAD = "can't start new thread"
+_UNKNOWN_ENCODING = "unknown encoding: "
+_NO_REASON = "no reason supplied"
+_NO_ROOM_TO_LOAD = ("failed to map segment", "cannot map zero-fill pages", "annot allocate memory")
+"""Words of the dynamic linker."""
 
 
 def missing_resource(error: BaseException) -> ResourceError | None:
@@ -266,7 +270,7 @@ def missing_resource(error: BaseException) -> ResourceError | None:
         return _too_few_tasks("process")
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, MemoryError) or getattr(cause, "errno", None) == errno.ENOMEM:
+        if isinstance(cause, MemoryError) or getattr(cause, "errno", None) == errno.ENOMEM or _gets_no_memory(cause):
             return ResourceError.of_memory()
         if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
             return ResourceError(
@@ -281,10 +285,29 @@ def missing_resource(error: BaseException) -> ResourceError | None:
     return None
 
 
+def _gets_no_memory(error: BaseException) -> bool:
+    """Tell whether OpenSSL, a library or an encoding that is Python's own got no memory, by the words of the error.
+
+    Python takes an encoding whose module it cannot import for an unknown one: `idna`, at the first connection. OpenSSL
+    gives no reason where it gets no memory.
+    """
+    if type(error) is ValueError:
+        return str(error) == _NO_REASON
+    if isinstance(error, ImportError):
+        return any(words in str(error) for words in _NO_ROOM_TO_LOAD)
+    if type(error) is not LookupError or not str(error).startswith(_UNKNOWN_ENCODING):
+        return False
+    from importlib.util import find_spec
+
+    module = str(error).removeprefix(_UNKNOWN_ENCODING).lower().replace("-", "_")
+    return module.isidentifier() and find_spec(f"encodings.{module}") is not None
+
+
 def _too_few_tasks(kind: str) -> ResourceError:
     return ResourceError(
         f"The system starts no further {kind}: its user may have {_limit('RLIMIT_NPROC')} processes and threads, and a "
-        "service may have fewer. Raise the limit (ulimit -u, or TasksMax of its systemd unit), or give --workers 1."
+        "service may have fewer. Raise the limit (ulimit -u, or TasksMax of its systemd unit), leave more memory, or "
+        "give --workers 1."
     )
 
 
