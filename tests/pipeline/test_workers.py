@@ -515,7 +515,7 @@ except ResourceError as error:
     ("most", "items", "lines"),
     [
         (1, 10, ["further process.*one process", "ERROR: .*starts no further thread: .*may have 1 processes"]),
-        (4, 10, ["further thread: .*goes on with 2 of 10 download threads", "done"]),
+        (4, 10, ["further thread: .*goes on with 2 of 24 download threads", "done"]),
         (2, 300, ["further process: .*with 1 of 3 worker processes", "ERROR: .*starts no further thread"]),
         (1000, 300, ["done"]),
     ],
