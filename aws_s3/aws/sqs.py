@@ -13,6 +13,8 @@ T = TypeVar("T")
 _BATCH = 10
 _LONGEST_WAIT = 20
 _DEFAULT_VISIBILITY = 30
+_WAITING = "ApproximateNumberOfMessages"
+_VISIBILITY = "VisibilityTimeout"
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,15 @@ class Message:
 
 
 class Queue(Protocol):
-    """A queue, as collectors use it. `visibility`: seconds that a received message stays invisible."""
+    """A queue, as collectors use it.
+
+    `visibility`: seconds that a received message stays invisible. `waiting`: about how many messages could be
+    received when the queue was opened; None for a caller who may not read the attributes.
+    """
 
     name: str
     visibility: int
+    waiting: int | None
 
     def receive(self) -> list[Message]:
         """Return up to 10 messages; wait for the first. The list is empty if none came in time."""
@@ -61,7 +68,7 @@ class SqsQueue:
         self._wait = wait
         self._url = address.url or self._find(address)
         self._visibility_of_receives: dict[str, int] = {}
-        self.visibility = self._ask_visibility()
+        self.waiting, self.visibility = self._ask_attributes()
 
     def receive(self) -> list[Message]:
         """Return up to 10 messages; wait up to 20 s for the first. The list is empty if none came in time."""
@@ -83,31 +90,23 @@ class SqsQueue:
 
     def keep_invisible(self, messages: Sequence[Message], seconds: int) -> dict[str, str]:
         """Hide the messages from every receiver for `seconds` from now; return the failures' reasons by id."""
-        return self._by_batch("change_message_visibility_batch", messages, {"VisibilityTimeout": seconds})
+        return self._by_batch("change_message_visibility_batch", messages, {_VISIBILITY: seconds})
 
     def _find(self, address: QueueAddress) -> str:
         owner = {"QueueOwnerAWSAccountId": address.account} if address.account else {}
         url: str = self._call("get_queue_url", QueueName=address.name, **owner)["QueueUrl"]
         return url
 
-    def count_waiting(self) -> int | None:
-        """Return about how many messages can be received; None for a caller who may not read the attributes."""
-        name = "ApproximateNumberOfMessages"
+    def _ask_attributes(self) -> tuple[int | None, int]:
+        """Return `waiting` and `visibility`; a caller who may not read the queue's own visibility sets one instead."""
         try:
-            return int(self._call("get_queue_attributes", AttributeNames=[name]).get("Attributes", {}).get(name, 0))
+            answer = self._call("get_queue_attributes", AttributeNames=[_WAITING, _VISIBILITY]).get("Attributes", {})
+            waiting, seconds = int(answer.get(_WAITING, 0)), int(answer.get(_VISIBILITY, 0))
         except (CredentialsError, ValueError):
-            return None
-
-    def _ask_visibility(self) -> int:
-        """Return the queue's own visibility time-out in seconds; a caller who may not read it sets one instead."""
-        try:
-            answer = self._call("get_queue_attributes", AttributeNames=["VisibilityTimeout"])
-            seconds = int(answer.get("Attributes", {}).get("VisibilityTimeout", 0))
-        except (CredentialsError, ValueError):
-            seconds = 0
+            waiting, seconds = None, 0
         if not seconds:
-            self._visibility_of_receives = {"VisibilityTimeout": _DEFAULT_VISIBILITY}
-        return seconds or _DEFAULT_VISIBILITY
+            self._visibility_of_receives = {_VISIBILITY: _DEFAULT_VISIBILITY}
+        return waiting, seconds or _DEFAULT_VISIBILITY
 
     def _by_batch(self, operation: str, messages: Sequence[Message], members: Mapping[str, int]) -> dict[str, str]:
         refused = {}

@@ -165,10 +165,10 @@ class _Checks:
         address = QueueAddress.parse(job.queue)
         region = address.region or next(iter(job.regions), "")
         queue = SqsQueue(self._open_session().client("sqs", region or None, log_source=False), address)
-        waiting = queue.count_waiting()
-        if waiting is None:
+        if queue.waiting is None:
             return f"{queue.name} is there; sqs:GetQueueAttributes, which a run can do without, is denied"
-        return f"{queue.name} is there, with about {waiting} messages and a visibility time-out of {queue.visibility} s"
+        messages = f"about {queue.waiting} messages"
+        return f"{queue.name} is there, with {messages} and a visibility time-out of {queue.visibility} s"
 
     def _state(self) -> str:
         folder = self._settings.state_dir

@@ -133,13 +133,18 @@ def share(downloads: TransferConfig, workers: int) -> tuple[int, TransferConfig]
 
 @contextmanager
 def open_loading(
-    reader: ItemReader[T], downloads: TransferConfig, workers: int, max_items: int | None = None
+    reader: ItemReader[T],
+    downloads: TransferConfig,
+    workers: int,
+    max_items: int | None = None,
+    *,
+    is_large: bool = False,
 ) -> Iterator[Loading[T]]:
     """Give the loading for a run; `workers` and `downloads` are those of `share`.
 
     `max_items` bounds the items that this process fetches ahead where the profile allows more, and the items of a
-    small run. It is to be called before this process has any thread: one worker process is forked at once, and
-    waits.
+    small run. A run that `is_large` begins with the worker processes. It is to be called before this process has any
+    thread: one worker process is forked at once, and waits.
     """
 
     def threads() -> DaemonExecutor:
@@ -157,6 +162,6 @@ def open_loading(
         yield local
         return
     try:
-        yield GrowingLoading(local, pool, max_items or _FEW_ITEMS)
+        yield GrowingLoading(local, pool, 0 if is_large else max_items or _FEW_ITEMS)
     finally:
         pool.close()

@@ -39,6 +39,9 @@ _FEW_OBJECTS = 10
 _FULL = 10
 """The most messages of one receive: after so many there may be more."""
 
+_LARGE = _FULL * RECEIVES_AT_ONCE
+"""The number of messages from which on a queue is read with all means from the start."""
+
 _LAST_RECEIVE = 0.5
 _PAUSE = 1.0
 
@@ -110,7 +113,7 @@ class QueueCollector:
         self._stats = context.stats
         self._in_flight = InFlightMessages(context.queue)
         self._receives: deque[Future[list[Message]]] = deque()
-        self._may_hold_more = False
+        self._may_hold_more = is_large(context.queue)
         self._is_empty = False
         self._pending: deque[QueueObject] = deque()
         self._tasks: dict[str, _Task] = {}
@@ -345,6 +348,11 @@ class QueueCollector:
             )
         self._strangers.report(self._queue.name)
         return self._failure or next(iter(self._in_flight.failures), None)
+
+
+def is_large(queue: Queue) -> bool:
+    """Tell whether the queue held so many messages when it was opened that several receives all come back full."""
+    return (queue.waiting or 0) >= _LARGE
 
 
 def _token(message: Message, notified: NotifiedObject) -> Writing:

@@ -26,7 +26,7 @@ from aws_s3.state.queue_state import QueueState
 from aws_s3.subscribers import SUBSCRIBERS
 from aws_s3.subscribers.base import ObjectFormat
 from aws_s3.subscribers.bucket_type import LogTypeFormat
-from aws_s3.subscribers.collector import RECEIVES_AT_ONCE, Context, QueueCollector
+from aws_s3.subscribers.collector import RECEIVES_AT_ONCE, Context, QueueCollector, is_large
 from aws_s3.subscribers.reader import QueueReader
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,9 @@ def _collect(
         rules = EventRules(job.discard, sink.limit, stats.reading)
         queue = SqsQueue(sqs, address, count=stats.requests.add)
         reader = QueueReader(bucket, object_format, job.skip_on_error, rules, queue.name)
-        loading = opened.enter_context(open_loading(reader, downloads, workers, _OBJECTS_AHEAD))
+        loading = opened.enter_context(
+            open_loading(reader, downloads, workers, _OBJECTS_AHEAD, is_large=is_large(queue))
+        )
         pacer = opened.enter_context(pacing(settings.output, settings.max_events, stop_request, stats))
         context = Context(
             loading=loading,

@@ -123,6 +123,11 @@ def test_visibility_is_the_queues_own(emulator: Emulator) -> None:
     assert Lab(emulator, "short", VisibilityTimeout="7").open().visibility == 7
 
 
+def test_messages_that_wait_are_counted_with_the_visibility(lab: Lab) -> None:
+    lab.send("one", "two", "three")
+    assert lab.open().waiting == 3
+
+
 def test_messages_of_a_queue_without_visibility_are_hidden_all_the_same(emulator: Emulator) -> None:
     lab = Lab(emulator, "none", VisibilityTimeout="0")
     lab.send("one")
@@ -173,7 +178,7 @@ def test_who_may_not_see_the_visibility_sets_it(lab: Lab, allowing: Any) -> None
     lab.send("one")
     queue = allowing("sqs:ReceiveMessage")
 
-    assert queue.visibility == 30
+    assert (queue.visibility, queue.waiting) == (30, None)
     assert len(queue.receive()) == 1
     with pytest.raises(CredentialsError):
         queue.delete([Message("1", "r", "", 1)])

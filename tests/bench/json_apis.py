@@ -22,7 +22,7 @@ class JsonApis:
             "DescribeLogStreams": self._describe_log_streams,
             "GetLogEvents": self._get_log_events,
             "GetQueueUrl": self._get_queue_url,
-            "GetQueueAttributes": lambda _: {"Attributes": {"VisibilityTimeout": "300"}},
+            "GetQueueAttributes": self._get_queue_attributes,
             "ReceiveMessage": self._receive_message,
             "DeleteMessage": lambda _: {},
             "DeleteMessageBatch": _all_of_batch,
@@ -47,6 +47,10 @@ class JsonApis:
         sizes = {key: len(self._corpus.bodies[body]) for key, body in self._corpus.objects.items()}
         self._waiting = deque((number, *item) for number, item in enumerate(sorted(sizes.items())))
         return {"QueueUrl": f"http://127.0.0.1/{ACCOUNT}/{request['QueueName']}"}
+
+    def _get_queue_attributes(self, request: dict[str, Any]) -> dict[str, Any]:
+        values = {"VisibilityTimeout": "300", "ApproximateNumberOfMessages": str(len(self._waiting))}
+        return {"Attributes": {name: values[name] for name in request["AttributeNames"]}}
 
     def _receive_message(self, request: dict[str, Any]) -> dict[str, Any]:
         del request

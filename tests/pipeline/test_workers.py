@@ -462,6 +462,17 @@ def test_fewer_workers_do_where_the_system_starts_no_more(
     assert f"The run goes on with {1 + allowed} of 3 worker processes." in caplog.text
 
 
+@pytest.mark.parametrize("is_large", [True, False])
+def test_run_that_is_known_to_be_large_begins_in_the_workers(*, is_large: bool) -> None:
+    def readers_process(_: int, body: IO[bytes]) -> Iterator[bytes]:
+        body.close()
+        yield b"%d" % os.getpid()
+
+    with open_loading(Numbers(read=readers_process), TransferConfig(), 2, is_large=is_large) as loading:
+        [(_, batches)] = [(number, list(found)) for number, found in load(loading, range(1))]
+    assert (b"".join(batches).strip() != b"%d" % os.getpid()) == is_large
+
+
 def test_one_process_does_where_the_system_starts_no_worker(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -84,6 +84,7 @@ class Lab:
     stop_request: StopRequest = field(default_factory=StopRequest)
     subscriber: ObjectFormat = field(default_factory=AnyObject)
     read: list[str] = field(default_factory=list)
+    receives_at_once: int = 1
     bytes_ahead: int = 64 << 20
     events_a_part: int = 1000
 
@@ -133,7 +134,7 @@ class Lab:
             queue=self.queue,
             delivery=Delivery(self.sink, self.stop_request, stats, events_a_part=self.events_a_part),
             state=self.state(),
-            receives=DaemonExecutor(1, "receive"),
+            receives=DaemonExecutor(self.receives_at_once, "receive"),
             loading=LocalLoading(reader, lambda: DaemonExecutor(4, "download"), 32, self.bytes_ahead),
             stop_request=self.stop_request,
             stats=stats,
@@ -205,6 +206,44 @@ def test_objects_are_sent_in_order_and_their_messages_deleted(lab: Lab) -> None:
 def test_empty_queue_is_no_error(lab: Lab) -> None:
     assert lab.run() == 0
     assert lab.sink.events == []
+
+
+class Meeting(SqsQueue):
+    """A queue whose first receives answer only when four of them are under way."""
+
+    asked = 0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._together = threading.Barrier(4)
+        self._lock = threading.Lock()
+
+    def receive(self) -> list[Message]:
+        with self._lock:
+            self.asked += 1
+            is_first = self.asked <= 4
+        if is_first:
+            self._together.wait(60)
+        return super().receive()
+
+
+def test_large_queue_is_asked_for_several_times_ten_messages_at_first(lab: Lab) -> None:
+    lab.add(*(f"{number}.json" for number in range(40)))
+    lab.receives_at_once = 4
+    lab.queue = Meeting(lab.sqs, QueueAddress("q1"), wait=0)
+
+    assert lab.run() == 0
+    assert len(lab.sink.events) == 40
+    assert lab.left() == []
+
+
+def test_small_queue_is_asked_once_after_its_last_message(lab: Lab) -> None:
+    lab.add(*(f"{number}.json" for number in range(9)))
+    lab.receives_at_once = 4
+    queue = lab.queue = Watched(lab.sqs, QueueAddress("q1"), wait=0)
+
+    assert lab.run() == 0
+    assert (queue.messages, queue.empty) == (9, 1)
 
 
 def test_every_record_of_a_message_is_sent_once(lab: Lab) -> None:

@@ -19,6 +19,7 @@ class SlowQueue:
 
     name = "q1"
     visibility = 30
+    waiting: int | None = None
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []

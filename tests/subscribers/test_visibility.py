@@ -21,6 +21,7 @@ class RecordingQueue:
 
     name = "q1"
     visibility = 1
+    waiting: int | None = None
 
     def __init__(self) -> None:
         self.deleted: list[list[str]] = []
