@@ -3,8 +3,11 @@
 import json
 import logging
 import os
+import time
+from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +15,7 @@ import boto3
 from botocore.config import Config
 from moto.s3.models import s3_backends
 from moto.server import ThreadedMotoServer
+from moto.sqs.models import SQSBackend
 
 ACCOUNT = "123456789012"
 """The account that the emulator's callers belong to."""
@@ -21,6 +25,39 @@ _DIRECTLY = Config(proxies={})
 
 # One line a request, on stderr, is more than anybody reads.
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
+
+
+def _make_queues_atomic() -> None:
+    """Let the calls to SQS wait for each other: two at once may both get a message, or bring a deleted one back.
+
+    SQS itself hands out each message once, and deletes it for good.
+    """
+    one_by_one = Lock()
+    receive = SQSBackend.receive_message
+
+    def locked(call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **options: Any) -> Any:
+            with one_by_one:
+                return call(*args, **options)
+
+        return wrapped
+
+    def receive_atomically(self: SQSBackend, name: str, count: int, wait: int, *rest: Any) -> Any:
+        until = time.monotonic() + wait
+        while True:
+            with one_by_one:
+                messages = receive(self, name, count, 0, *rest)
+            if messages or time.monotonic() > until:
+                return messages
+            time.sleep(0.05)
+
+    changed: Any = SQSBackend
+    changed.receive_message = receive_atomically
+    changed.delete_message_batch = locked(SQSBackend.delete_message_batch)
+    changed.change_message_visibility_batch = locked(SQSBackend.change_message_visibility_batch)
+
+
+_make_queues_atomic()
 
 
 class Emulator:

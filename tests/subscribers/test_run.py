@@ -8,11 +8,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import pytest
-from moto.sqs.models import SQSBackend
 
 from tests.harness.command import Home, decoded, kill, new_home, wait_until
 from tests.harness.emulator import ACCOUNT, Emulator
@@ -101,25 +99,6 @@ def listening(lab: Lab) -> Iterator[list[str]]:
         events += [message["aws"]["id"] for message in decoded(listener.close())]
 
 
-@pytest.fixture
-def atomic(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the emulator hand out each message once, as SQS does: in moto, two receives at once may both get it."""
-    one_by_one = Lock()
-    receive = SQSBackend.receive_message
-
-    def receive_atomically(self: SQSBackend, name: str, count: int, wait: int, *rest: Any) -> Any:
-        until = time.monotonic() + wait
-        while True:
-            with one_by_one:
-                messages = receive(self, name, count, 0, *rest)
-            if messages or time.monotonic() > until:
-                return messages
-            time.sleep(0.05)
-
-    monkeypatch.setattr(SQSBackend, "receive_message", receive_atomically)
-
-
-@pytest.mark.usefixtures("atomic")
 def test_three_collectors_share_a_queue_and_send_each_event_once(lab: Lab) -> None:
     lab.create()
     expected = lab.fill(90)
@@ -128,7 +107,6 @@ def test_three_collectors_share_a_queue_and_send_each_event_once(lab: Lab) -> No
     assert sorted(events) == expected
 
 
-@pytest.mark.usefixtures("atomic")
 def test_no_event_is_lost_when_a_collector_is_killed(lab: Lab) -> None:
     # Longer than a busy machine keeps the living collectors from extending it.
     lab.create(visibility=10)
