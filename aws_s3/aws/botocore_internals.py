@@ -104,28 +104,34 @@ def get_through(pool: Any, path: str, headers: Mapping[str, str], expected: Expe
     return _exchange(pool, path, headers, lambda response, length: _expected_body(response, length, expected))
 
 
-def body_through(pool: Any, path: str, headers: Mapping[str, str], stall_seconds: float) -> bytes | None:
-    """Do the same for an answer of unknown length: return the whole body of a success."""
-    return _exchange(pool, path, headers, lambda response, length: _whole_body(response, length, stall_seconds))
+def body_through(
+    pool: Any, path: str, headers: Mapping[str, str], stall_seconds: float, posted: bytes | None = None
+) -> bytes | None:
+    """Do the same for an answer of unknown length: return the whole body of a success. `posted` makes it a POST."""
+    return _exchange(pool, path, headers, lambda response, length: _whole_body(response, length, stall_seconds), posted)
 
 
 def _exchange(
-    pool: Any, path: str, headers: Mapping[str, str], take: Callable[[Any, int | None], bytes | None]
+    pool: Any,
+    path: str,
+    headers: Mapping[str, str],
+    take: Callable[[Any, int | None], bytes | None],
+    posted: bytes | None = None,
 ) -> bytes | None:
-    """GET `path`; `take` reads the body from urllib3's or http.client's response, whose length may be known."""
+    """Make the request; `take` reads the body from urllib3's or http.client's response, whose length may be known."""
     connection = pool._get_conn()
     if connection.sock is None:
         # urllib3 opens connections, because it knows the time-outs and certificates.
         pool._put_conn(connection)
         response = pool.urlopen(
-            "GET", path, headers=headers, retries=False, assert_same_host=False, preload_content=False,
+            _method(posted), path, posted, headers, retries=False, assert_same_host=False, preload_content=False,
             decode_content=False,
         )  # fmt: skip
         content = take(response, response.length_remaining)
         response.release_conn()
         return content
     try:
-        response = _answered(connection, path, headers)
+        response = _answered(connection, path, headers, posted)
         content = take(response, response.length)
         if content is None or response.will_close:
             connection.close()
@@ -137,13 +143,17 @@ def _exchange(
     return content
 
 
-def _answered(connection: Any, path: str, headers: Mapping[str, str]) -> Any:
-    """GET `path` over an open connection; return http.client's response, or one of the same form."""
-    if (http := _http_answer()) is not None:
+def _method(posted: bytes | None) -> str:
+    return "GET" if posted is None else "POST"
+
+
+def _answered(connection: Any, path: str, headers: Mapping[str, str], posted: bytes | None) -> Any:
+    """Send the request over an open connection; return http.client's response, or one of the same form."""
+    if posted is None and (http := _http_answer()) is not None:
         connection.sock.sendall(http.get_request(path, headers))
         return http.HttpAnswer(connection.sock)
     # The methods of the base class: urllib3's own take as long again.
-    HTTPConnection.request(connection, "GET", path, headers=headers)
+    HTTPConnection.request(connection, _method(posted), path, posted, headers)
     return HTTPConnection.getresponse(connection)
 
 
@@ -284,12 +294,12 @@ def steady_body(body: Any, url: str, stall_seconds: float) -> Any:
 
 
 def on_sent(client: Any, operation: str, see: Callable[[AWSPreparedRequest], None]) -> None:
-    """Let `see` look at each signed request of an operation of S3 before it is sent."""
+    """Let `see` look at each signed request of an operation before it is sent."""
 
     def handle(request: AWSPreparedRequest, **_: Any) -> None:
         see(request)
 
-    client.meta.events.register(f"before-send.s3.{operation}", handle)
+    client.meta.events.register(f"before-send.*.{operation}", handle)
 
 
 def on_get_answered(client: Any, check: Callable[[dict[str, Any], str], None]) -> None:

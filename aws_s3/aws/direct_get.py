@@ -6,7 +6,7 @@ client's. The environment variable AWS_S3_DIRECT_GET=0 switches it off; the even
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -20,9 +20,9 @@ from botocore.utils import percent_encode
 from urllib3.exceptions import HTTPError
 
 from aws_s3.aws.botocore_internals import ClientParts, ExpectedAnswer, get_through, on_sent
-from aws_s3.aws.sigv4 import host_header, signed_headers
+from aws_s3.aws.sigv4 import host_header, signed_headers, signed_post_headers
 
-_SCOPE = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/([a-z0-9-]+)/s3/aws4_request,")
+_SCOPE = r"AWS4-HMAC-SHA256 Credential=[^,]+/([a-z0-9-]+)/{}/aws4_request,"
 _PATH_SAFE = "/~"
 
 UNANSWERED = (BotoCoreError, HTTPError, HTTPException, OSError, ValueError)
@@ -31,7 +31,7 @@ UNANSWERED = (BotoCoreError, HTTPError, HTTPException, OSError, ValueError)
 
 @dataclass(frozen=True)
 class _Address:
-    """The place of a bucket: the host, the path less the end that was asked for, and the connections to it.
+    """The place of a bucket or service: the host, the path less the end that was asked for, and the connections to it.
 
     `region` is the one that requests are signed for, `agent` the client's User-Agent.
     """
@@ -44,15 +44,19 @@ class _Address:
     pool: Any
 
     def headers(self, path: str, query: str = "") -> dict[str, str]:
-        """Return the headers of a GET, signed with the client's credentials. Raises BotoCoreError."""
+        """Return the headers of a GET of S3, signed with the client's credentials. Raises BotoCoreError."""
         credentials = self.parts.credentials.get_frozen_credentials()
-        headers = signed_headers(self.host, path, self.region, credentials, query=query)
-        headers["user-agent"] = self.agent
-        return headers
+        return signed_headers(self.host, path, self.region, credentials, query=query) | {"user-agent": self.agent}
+
+    def post_headers(self, service: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+        """Return the headers of a POST to a service, signed likewise. Raises BotoCoreError."""
+        credentials = self.parts.credentials.get_frozen_credentials()
+        headers = {"host": self.host, **headers}
+        return signed_post_headers(headers, body, (self.region, service), credentials) | {"user-agent": self.agent}
 
 
 class LearnedAddress:
-    """The address of one bucket, as the client's own requests of one operation show it, in any thread.
+    """The address of one bucket or service, as the client's own requests of one operation show it, in any thread.
 
     Learning needs the client's plain way of signing (SigV4) and no proxy. It stays off in the adaptive retry
     mode, which counts every request, and where this release of botocore keeps its parts elsewhere.
@@ -63,6 +67,7 @@ class LearnedAddress:
         self._thread = local()
         self._parts = ClientParts.of(client) if enabled else None
         if self._parts and (client.meta.config.retries or {}).get("mode") != "adaptive":
+            self._scope = re.compile(_SCOPE.format(client.meta.service_model.signing_name))
             on_sent(client, operation, self._see)
 
     @contextmanager
@@ -85,7 +90,7 @@ class LearnedAddress:
         if end is None or self._parts is None:
             return
         self._thread.learned = None
-        scope = _SCOPE.match(_text(request.headers.get("Authorization", "")))
+        scope = self._scope.match(_text(request.headers.get("Authorization", "")))
         url = urlsplit(request.url)
         if scope and url.path.endswith(end) and not self._parts.proxies.proxy_url_for(request.url):
             # The client is about to give this pool the certificates to trust, and to use it.

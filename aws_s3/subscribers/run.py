@@ -63,7 +63,7 @@ def _collect(
         # One S3Bucket for each bucket: each finds out about its bucket's region.
         bucket = cache(partial(S3Bucket, s3, downloads=downloads))
         rules = EventRules(job.discard, sink.limit, stats.reading)
-        queue = SqsQueue(sqs, address, count=stats.requests.add)
+        queue = SqsQueue(sqs, address, count=stats.requests.add, direct=downloads.direct_get)
         reader = QueueReader(bucket, object_format, job.skip_on_error, rules, queue.name)
         loading = opened.enter_context(
             open_loading(reader, downloads, workers, _OBJECTS_AHEAD, is_large=is_large(queue))

@@ -3,14 +3,14 @@
 from calendar import timegm
 from time import strptime, time
 
-from botocore.auth import S3SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 from botocore.utils import percent_encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_s3.aws.sigv4 import signed_headers
+from aws_s3.aws.sigv4 import signed_headers, signed_post_headers
 
 TIME = "%Y%m%dT%H%M%SZ"
 NAMES = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=-", min_size=1)
@@ -42,6 +42,18 @@ def test_query_is_signed_as_by_botocore(host: str, given: dict[str, str]) -> Non
     theirs = signed_by_botocore(f"https://{host}/logs?{query}", "eu-west-1", credentials)
     now = strptime(theirs["x-amz-date"], TIME)
     assert signed_headers(host, "/logs", "eu-west-1", credentials, now, query=query) == {"host": host, **theirs}
+
+
+@given(HOSTS, NAMES, st.binary(), st.none() | NAMES)
+def test_post_is_signed_as_by_botocore(host: str, region: str, body: bytes, token: str | None) -> None:
+    credentials = ReadOnlyCredentials("a", "s", token)
+    headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": "AmazonSQS.ReceiveMessage"}
+    request = AWSRequest("POST", f"https://{host}/", headers, body)
+    SigV4Auth(credentials, "sqs", region).add_auth(request)
+    theirs = {name.lower(): value for name, value in request.headers.items()}
+    now = strptime(theirs["x-amz-date"], TIME)
+    given = {"host": host, **headers}
+    assert signed_post_headers(given, body, (region, "sqs"), credentials, now) == {"host": host, **theirs}
 
 
 def test_requests_are_signed_for_the_present_time_in_utc() -> None:

@@ -13,11 +13,14 @@ from botocore.config import Config
 from aws_s3.aws.queue_address import QueueAddress
 from aws_s3.aws.sqs import Message, SqsQueue
 from aws_s3.errors import CredentialsError, QueueError, QueueMissingError
+from tests.harness.aws_server import Answer, Request, Server
 from tests.harness.emulator import ACCOUNT, Emulator
 
 
 class Lab:
     """A queue in the emulator, seen from both sides."""
+
+    direct = False
 
     def __init__(self, emulator: Emulator, name: str = "q1", **attributes: str) -> None:
         self.sqs = emulator.client("sqs")
@@ -25,7 +28,7 @@ class Lab:
         self.name = name
 
     def open(self, address: str = "") -> SqsQueue:
-        return SqsQueue(self.sqs, QueueAddress.parse(address or self.name), wait=0)
+        return SqsQueue(self.sqs, QueueAddress.parse(address or self.name), wait=0, direct=self.direct)
 
     def send(self, *bodies: str, **members: str) -> None:
         for body in bodies:
@@ -36,9 +39,11 @@ class Lab:
         return int(answer["Attributes"][kind])
 
 
-@pytest.fixture
-def lab(emulator: Emulator) -> Lab:
-    return Lab(emulator)
+@pytest.fixture(params=[False, True], ids=["client", "direct"])
+def lab(emulator: Emulator, request: pytest.FixtureRequest) -> Lab:
+    made = Lab(emulator)
+    made.direct = request.param
+    return made
 
 
 def in_flight(lab: Lab) -> int:
@@ -163,7 +168,7 @@ def allowing(emulator: Emulator, lab: Lab) -> Iterator[Any]:
         emulator.post("/moto-api/reset-auth", 0)
         keys = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
         client = boto3.client("sqs", endpoint_url=emulator.url, region_name="us-east-1", **keys)
-        return SqsQueue(client, QueueAddress.parse(lab.url), wait=0)
+        return SqsQueue(client, QueueAddress.parse(lab.url), wait=0, direct=lab.direct)
 
     yield allow
     emulator.post("/moto-api/reset-auth", 1e9)
@@ -212,3 +217,75 @@ def test_another_refusal_is_an_error_of_the_queue() -> None:
             SqsQueue(client, QueueAddress("q1"))
         server.shutdown()
     assert raised.value.exit_code == 21
+
+
+class Sqs:
+    """An SQS of one message, which tells by which way calls came; `refusals` are answered first."""
+
+    def __init__(self) -> None:
+        self.refusals: list[Answer] = []
+        self.calls: list[tuple[str, str]] = []
+
+    def __call__(self, request: Request) -> Answer:
+        operation = request.headers["x-amz-target"].rpartition(".")[2]
+        self.calls.append(("client" if "amz-sdk-invocation-id" in request.headers else "direct", operation))
+        if self.refusals and operation != "GetQueueAttributes":
+            return self.refusals.pop(0)
+        message = {"MessageId": "1", "ReceiptHandle": "r", "Body": "one", "Attributes": None}
+        answer = {"Messages": [message]} if operation == "ReceiveMessage" else {"Failed": None}
+        return Answer(body=json.dumps(answer).encode())
+
+
+def opened(server: Server, *, direct: bool = True, **config: Any) -> SqsQueue:
+    sqs = boto3.client(
+        *("sqs", "eu-west-1"),
+        endpoint_url=server.url,
+        aws_access_key_id="k",
+        aws_secret_access_key="s",
+        config=Config(**{"proxies": {}, "retries": {"mode": "standard", "total_max_attempts": 3}} | config),
+    )
+    if sqs.meta.service_model.metadata["protocol"] != "json":
+        pytest.skip("this botocore asks in the protocol before JSON, always through the client")
+    return SqsQueue(sqs, QueueAddress.parse(f"{server.url}/{ACCOUNT}/q1"), direct=direct)
+
+
+def test_calls_after_the_first_come_past_the_client() -> None:
+    with Server(Sqs()) as theirs, Server(sqs := Sqs()) as server:
+        for queue in (opened(theirs, direct=False), opened(server)):
+            messages = queue.receive()
+            assert [message.body for message in messages] == ["one"]
+            assert queue.delete(messages) == {}
+            assert queue.keep_invisible(messages, 5) == {}
+        for plain, direct in zip(theirs.requests, server.requests, strict=True):
+            asked, given = json.loads(direct.body), json.loads(plain.body)
+            assert asked | {"QueueUrl": ""} == given | {"QueueUrl": ""}
+            assert (direct.method, direct.target) == (plain.method, plain.target)
+            for name in ("content-type", "x-amz-target", "user-agent"):
+                assert direct.headers[name] == plain.headers[name]
+    assert [way for way, _ in sqs.calls] == ["client", "direct", "direct", "direct"]
+
+
+@pytest.mark.parametrize("off", [{"direct": False}, {"retries": {"mode": "adaptive"}}])
+def test_calls_come_through_the_client_where_the_direct_way_is_off(off: dict[str, Any]) -> None:
+    with Server(sqs := Sqs()) as server:
+        opened(server, **off).receive()
+    assert sqs.calls == [("client", "GetQueueAttributes"), ("client", "ReceiveMessage")]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Answer(503, b'{"__type": "com.amazonaws.sqs#ServiceUnavailable"}'),
+        Answer(body=b"<html>Welcome to our WLAN</html>"),
+        Answer(body=b"[]"),
+        Answer(body=b"[" * 100_000),
+        Answer(body=b""),
+    ],
+)
+def test_client_asks_again_where_the_direct_way_gets_no_answer_of_sqs(refusal: Answer) -> None:
+    with Server(sqs := Sqs()) as server:
+        queue = opened(server)
+        sqs.refusals = [refusal]
+        assert len(queue.receive()) == 1
+        assert len(queue.receive()) == 1
+    assert [way for way, _ in sqs.calls] == ["client", "direct", "client", "direct"]
