@@ -183,7 +183,7 @@ def test_modules_that_documents_name_exist() -> None:
     assert not [name for name in named if not list((ROOT / "aws_s3").glob(f"{name}*")) and MADE_UP not in name]
 
 
-@pytest.mark.parametrize("path", (ROOT / "aws_s3").glob("*/__init__.py"), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "aws_s3").glob("*/__init__.py")), ids=lambda path: path.parent.name)
 def test_modules_that_a_folder_names_to_begin_with_exist(path: Path) -> None:
     docstring = path.read_text(encoding="utf-8").split('"""')[1]
     named = set(re.findall(r"`([a-z_0-9]+)/?`", docstring))
