@@ -24,20 +24,18 @@ ROWS = (
 """The folders, and the modules beside them, lowest row first. Imports go down, never between neighbours of one row."""
 
 FOLDERS = {
-    *(
-        "aws",
-        "buckets",
-        "cli",
-        "codec",
-        "config",
-        "console",
-        "log_types",
-        "pipeline",
-        "services",
-        "state",
-        "subscribers",
-        "wazuh",
-    )
+    "aws",
+    "buckets",
+    "cli",
+    "codec",
+    "config",
+    "console",
+    "log_types",
+    "pipeline",
+    "services",
+    "state",
+    "subscribers",
+    "wazuh",
 }
 
 

@@ -15,38 +15,51 @@ from aws_s3.settings import BucketJob, Purpose, ServiceJob, ServiceName, Setting
 SOURCES = ("--bucket", "--service", "--subscriber", "--config", "--status")
 
 _BESIDE_CONFIG = {
-    *(
-        "--config",
-        "--daemon",
-        "--debug",
-        "--output",
-        "--wazuh-home",
-        "--state-dir",
-        "--workers",
-        "--lookback-days",
-        "--discover",
-    ),
-    *(
-        "--metrics-file",
-        "--max-eps",
-        "--no-pacing",
-        "--log-format",
-        "--metrics-listen",
-        "--retry-failed",
-        "--dry-run",
-        "--check",
-    ),
-    *("--print-iam-policy", "--status", "--json", "--max-behind"),
+    "--config",
+    "--daemon",
+    "--debug",
+    "--output",
+    "--wazuh-home",
+    "--state-dir",
+    "--workers",
+    "--lookback-days",
+    "--discover",
+    "--metrics-file",
+    "--max-eps",
+    "--no-pacing",
+    "--log-format",
+    "--metrics-listen",
+    "--retry-failed",
+    "--dry-run",
+    "--check",
+    "--print-iam-policy",
+    "--status",
+    "--json",
+    "--max-behind",
 }
 """The options that hold for every block of a file."""
 
 _NEVER_BESIDE_CONFIG = {
-    *("--cloudwatch-envelope", "--follow", "--forget", "--inspect", "--limit", "--pretty", "--reparse", "--until"),
+    "--cloudwatch-envelope",
+    "--follow",
+    "--forget",
+    "--inspect",
+    "--limit",
+    "--pretty",
+    "--reparse",
+    "--until",
 }
 """The options that no tag of the file has."""
 
 _BESIDE_STATUS = {
-    *("--status", "--config", "--json", "--max-behind", "--state-dir", "--wazuh-home", "--debug", "--log-format"),
+    "--status",
+    "--config",
+    "--json",
+    "--max-behind",
+    "--state-dir",
+    "--wazuh-home",
+    "--debug",
+    "--log-format",
 }
 
 _ACTIONS = ("--dry-run", "--check", "--inspect", "--print-iam-policy", "--forget", "--retry-failed", "--status")
@@ -55,19 +68,24 @@ _RETRY_ON_TRIAL = {"--dry-run", "--retry-failed"}
 """The two actions that go together: which failed objects a run would try again."""
 
 NOT_IN_FILE = {
-    *(*SOURCES, "--queue", "--wazuh-home", "--daemon", "--json", "--help", "--version", "--print-completion"),
-    *(
-        "--dry-run",
-        "--print-iam-policy",
-        "--retry-failed",
-        "--reparse",
-        "--inspect",
-        "--check",
-        "--forget",
-        "--max-behind",
-        "--limit",
-        "--until",
-    ),
+    *SOURCES,
+    "--queue",
+    "--wazuh-home",
+    "--daemon",
+    "--json",
+    "--help",
+    "--version",
+    "--print-completion",
+    "--dry-run",
+    "--print-iam-policy",
+    "--retry-failed",
+    "--reparse",
+    "--inspect",
+    "--check",
+    "--forget",
+    "--max-behind",
+    "--limit",
+    "--until",
 }
 """The options that choose a run's job: a home's file, which is for all runs, must not hold them."""
 
@@ -186,8 +204,13 @@ _RULES = (
 
 _OF_BUCKETS = dict.fromkeys(
     (
-        *("--aws_organization_id", "--aws_account_id", "--trail_prefix", "--trail_suffix"),
-        *("--remove", "--lookback-days", "--discover"),
+        "--aws_organization_id",
+        "--aws_account_id",
+        "--trail_prefix",
+        "--trail_suffix",
+        "--remove",
+        "--lookback-days",
+        "--discover",
     ),
     "it is for buckets",
 )
