@@ -54,7 +54,10 @@ _HELP = {
     MALFORMED: "Objects that were fetched but could not be decompressed or parsed: --retry-failed tries them again.",
     FOUND: "Whether any run ever found an object of the source: 1 or 0.",
     LAST_COMPLETE_RUN: "Start of the last run that failed nowhere, in seconds since 1970; 0: there was none.",
-    NEWEST: "UTC day of the newest object collected so far, or time of the newest event, in seconds since 1970.",
+    NEWEST: (
+        "UTC day of the newest object collected so far, or time of the newest event, in seconds since 1970; of a "
+        "queue: when its last object was collected."
+    ),
 }
 
 
@@ -104,7 +107,9 @@ class RunMetrics:
             "aws_s3_run_duration_seconds": max(ended - began, 0),
         }
         known = state_figures(state_dir, job) if state_dir else {}
-        return cls(labels_of(job), figures, exit_code, ended, stats.newest, stats.left_out_everything, known)
+        # The messages of a queue tell no day, but a queue that gives nothing any more must be seen, too.
+        newest = stats.last_collected if isinstance(job, SubscriberJob) else stats.newest
+        return cls(labels_of(job), figures, exit_code, ended, newest, stats.left_out_everything, known)
 
     @property
     def is_success(self) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from threading import Lock
-from time import perf_counter
+from time import perf_counter, time
 from typing import TypeVar
 
 from aws_s3.errors import CollectorError, MalformedError
@@ -116,6 +116,7 @@ class RunStats:
     `pending` objects wait to be tried again, those of earlier runs included.
     `requests` counts those to AWS, without the retries of the client.
     `older` is the UTC day of an object before the first day to collect, where a source has no other objects.
+    `last_collected` is the time of the last of `objects`.
     `newest` is the UTC day of the newest object, or the time of the newest event, in seconds since 1970.
     `taken` counts the partitions, log groups or regions that the run worked on, `held` those that it left to
     another run. `dropped`: events that Wazuh took and dropped, as far as it tells. `waiting` is the time until
@@ -135,6 +136,7 @@ class RunStats:
     strays: int = 0
     pending: int = 0
     dropped: int = 0
+    last_collected: float | None = None
     older: date | None = None
     newest: float | None = None
     archived: ArchivedObjects = field(default_factory=ArchivedObjects)
@@ -160,6 +162,7 @@ class RunStats:
         """Count an object whose events were all accepted; `size` in bytes, negative if unknown."""
         self.objects += 1
         self.bytes += max(size, 0)
+        self.last_collected = time()
 
     def count(self, error: CollectorError) -> None:
         """Count an object, a stream or another part of a source that failed."""

@@ -184,6 +184,19 @@ def test_objects_of_a_queue_are_counted(home: Home, emulator: Emulator) -> None:
     ended, values = measured(home, "-sb", "buckets", "-q", "q1")
     assert len(ended.messages) == 2
     assert counts(values, "objects", "events", "malformed_objects", "failed_objects") == [1, 2, 1, 1]
+    assert values["newest_object_timestamp_seconds"] == pytest.approx(time.time(), abs=120)
+
+
+def test_a_queue_that_gives_nothing_any_more_is_late(home: Home, emulator: Emulator) -> None:
+    url = emulator.client("sqs").create_queue(QueueName="q1")["QueueUrl"]
+    put_all(emulator, BUCKET, {"a.json": b'{"id": 1}'})
+    record = {"s3": {"bucket": {"name": BUCKET}, "object": {"key": "a.json"}}}
+    emulator.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps({"Records": [record]}))
+    _, first = measured(home, "-sb", "buckets", "-q", "q1")
+    _, second = measured(home, "-sb", "buckets", "-q", "q1")
+    assert counts(second, "objects") == [0]
+    assert second["newest_object_timestamp_seconds"] == first["newest_object_timestamp_seconds"]
+    assert second["lag_seconds"] > first["lag_seconds"]
 
 
 def test_without_the_extra_the_run_collects_with_a_warning(home: Home, emulator: Emulator) -> None:
