@@ -44,6 +44,8 @@ _SPACE = re.compile(rf"[{_BLANKS}]*")
 _DECODER = json.JSONDecoder(parse_constant=str)
 # How far before the end of a cut text the decoder may stop, at most: within `-Infinity`, or an escape.
 _LONGEST_TOKEN = 16
+_UNTERMINATED = "Unterminated string"
+_CUT_OFF = "the JSON is cut off"
 _ZERO_AND_DIGIT = re.compile(r"0\d", re.ASCII)
 _LEADING_ZEROS = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*"?)|(?<![\w.+-])(-?)0+(?=\d)', re.ASCII | re.DOTALL)
 
@@ -400,7 +402,7 @@ class JsonScanner:
         """Step over `character`; raises ParseError when something else comes."""
         if not self.take(character):
             found = self.peek()
-            raise ParseError(f"{character!r} is missing before {found!r}" if found else "the JSON is cut off")
+            raise ParseError(f"{character!r} is missing before {found!r}" if found else _CUT_OFF)
 
     def value(self) -> Any:
         """Return the next value and step over it. Raises ParseError, and stays where it is, if there is none."""
@@ -414,7 +416,7 @@ class JsonScanner:
             except ValueError as error:
                 if self._drop_zeros(getattr(error, "pos", 0)) or (_may_be_cut(error) and self._fill()):
                     continue
-                raise ParseError(f"not JSON: {_reason(error)}") from error
+                raise ParseError(_reason(error)) from error
             if isinstance(value, (int, float)) and (self._drop_zeros(end) or self._goes_on(end)):
                 continue
             self._at = end
@@ -492,10 +494,13 @@ def _may_be_cut(error: ValueError) -> bool:
     """Tell whether the text could be JSON if it went on."""
     if not isinstance(error, json.JSONDecodeError):
         return True
-    return error.pos + _LONGEST_TOKEN > len(error.doc) or error.msg.startswith("Unterminated string")
+    return error.pos + _LONGEST_TOKEN > len(error.doc) or error.msg.startswith(_UNTERMINATED)
 
 
 def _reason(error: ValueError) -> str:
     if not isinstance(error, json.JSONDecodeError):
-        return "a number has too many digits"
-    return f"{error.msg}: {error.doc[error.pos : error.pos + 20]!r}"
+        return "not JSON: a number has too many digits"
+    is_at_end = _SPACE.match(error.doc, error.pos).end() == len(error.doc)  # type: ignore[union-attr] # matches empty
+    if is_at_end or error.msg.startswith(_UNTERMINATED):
+        return _CUT_OFF
+    return f"not JSON: {error.msg}: {error.doc[error.pos : error.pos + 20]!r}"

@@ -20,11 +20,11 @@ UNREADABLE = {
     "in-gzip": (gzip.compress(bytes(range(256)), mtime=0), "it is binary data"),
     "too-deep": (gzip.compress(gzip.compress(gzip.compress(gzip.compress(b"{}")))), "compressed more than 3 times"),
     "log.snappy": (b"\x0b\x28hello world", "snappy compression is not supported"),
-    "cut.bz2": (bz2.compress(b"text" * 1000)[:-8], "cut off"),
-    "cut.xz": (lzma.compress(b"text" * 1000)[:-8], "cut off"),
+    "cut.bz2": (bz2.compress(b"text" * 1000)[:-8], "the compressed data is cut off"),
+    "cut.xz": (lzma.compress(b"text" * 1000)[:-8], "the compressed data is cut off"),
     "no-zip.zip": (b"text", "not a zip file"),
     "no-gzip.gz": (b"text", "it is not gzip data"),
-    "broken-json": (b'{"a": 1}\n{"b": \n', "not JSON"),
+    "broken-json": (b'{"a": 1}\n{"b": \n', "the JSON is cut off"),
     "members.gz": (gzip.compress(HOSTILE, mtime=0), "more than 250,000 members"),
 }
 
@@ -55,7 +55,7 @@ def test_without_skip_on_error_it_ends_with_the_code_of_its_kind(name: str, home
     body, reason = UNREADABLE[name]
     put_all(emulator, BUCKET, {DAY + name: body})
     ended = home.run("-b", BUCKET, "-t", "custom", "-s", "2021-JUN-01", "-R")
-    of_compression = ("compressed", "snappy", "cut off", "zip")
+    of_compression = ("compressed", "snappy", "zip")
     assert (ended.code, ended.messages) == (8 if any(word in reason for word in of_compression) else 9, [])
     [line] = ended.errors
     assert reason in line and DAY + name in line

@@ -240,12 +240,21 @@ def test_many_numbers_with_leading_zeros_are_read_in_a_time_that_grows_with_the_
     assert all(value == {"lat": 12.5, "name": "0012.5"} for value in values)
 
 
+CUT = '{"a": "x", "b": ["y", {}], "c": {"d": "z"}}'
+
+
 @pytest.mark.parametrize(
     "text", ['{"a": 1 2}', '{"a": 0x1}', '{"a": 1.2.3}', '{"a": 0 1}', '{"a": "0"1}', '{"a": --01}']
 )
 def test_other_numbers_that_are_not_json_stay_errors(text: str) -> None:
     with pytest.raises(ParseError, match="not JSON"):
         list(json_values(io.BytesIO(text.encode())))
+
+
+@pytest.mark.parametrize("length", range(1, len(CUT)))
+def test_json_that_ends_early_is_told_as_cut_off(length: int) -> None:
+    with pytest.raises(ParseError, match="the JSON is cut off"):
+        list(json_values(io.BytesIO(CUT[:length].encode())))
 
 
 def test_names_that_stand_for_no_number_are_text() -> None:
