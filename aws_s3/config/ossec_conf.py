@@ -75,6 +75,12 @@ _KINDS = {
 """In the order in which blocks run."""
 
 
+def _place_of(tag: str) -> str:
+    """Return ` It is for <bucket> and <service>.`, the blocks that take the tag; empty if none does."""
+    places = " and ".join(f"<{name}>" for name, kind in _KINDS.items() if tag in kind.tags)
+    return f" It is for {places}." if places else ""
+
+
 @dataclass(frozen=True)
 class Block:
     """One collection of the file: the command line that is equivalent, in long options; `name` is for messages.
@@ -183,8 +189,8 @@ class _ConfReader:
         for child in parent.children:
             if child.tag not in (*tags, *others):
                 known = [f"<{tag}>" for tag in (*tags, *others)]
-                nearest = did_you_mean(f"<{child.tag}>", known)
-                text = f"<{child.tag}> is unknown in <{parent.tag}>.{nearest} Use {', '.join(known)}"
+                hint = _place_of(child.tag) or did_you_mean(f"<{child.tag}>", known)
+                text = f"<{child.tag}> is unknown in <{parent.tag}>.{hint} Use {', '.join(known)}"
                 raise OssecSyntaxError(child.line, text)
             if child.tag in given:
                 self.warn(child, f"takes the place of the one in line {given[child.tag].line}")

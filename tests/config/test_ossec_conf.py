@@ -309,8 +309,12 @@ LAKE = '<subscriber type="security_lake"><sqs_name>q</sqs_name></subscriber>'
 REFUSED = [
     (["<nonsense>1</nonsense>", bucket()], "line 3: <nonsense> is unknown in <wodle>. Use <disabled>, "),
     ([bucket(), "", bucket("<nmae>x</nmae>")], "line 5: <nmae> is unknown in <bucket>. Did you mean <name>? "),
-    ([SERVICE.format("<path>x</path>")], "line 3: <path> is unknown in <service>. Use <aws_log_groups>, "),
-    ([LAKE.replace("><sqs", "><regions/><sqs")], "line 3: <regions> is unknown in <subscriber>. Use <sqs_name>, "),
+    ([SERVICE.format("<path>x</path>")], "line 3: <path> is unknown in <service>. It is for <bucket>. Use "),
+    ([bucket("<external_id/>")], "line 3: <external_id> is unknown in <bucket>. It is for <subscriber>. Use "),
+    (
+        [LAKE.replace("><sqs", "><regions/><sqs")],
+        "line 3: <regions> is unknown in <subscriber>. It is for <bucket> and <service>. Use ",
+    ),
     (['<bucket type="waf">', "<path>x</path></bucket>"], "line 3: <bucket> needs <name>"),
     (['<bucket type="waf"/>'], "line 3: <bucket> needs <name>"),
     (["<bucket></bucket>"], "line 3: <bucket>: <name>: '' is not a bucket name"),
