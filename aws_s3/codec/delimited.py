@@ -83,8 +83,11 @@ class Columns:
         return self.for_lines(1, _limit(fields))
 
     def warn(self) -> None:
-        """Log a WARNING if lines had more columns than have names; the console adds those of a run up to one."""
-        if self._longer:
+        """Log a WARNING if lines had more columns than have names; the console adds those of a run up to one.
+
+        Where no column has a name, as in a folder of a new kind, positions are all that can be told.
+        """
+        if self._longer and self._known:
             log.warning(
                 "%s known columns; the others are sent as column_N",
                 SurplusColumns(self._kind, self._key, self._longer, self._known, len(self._names)),

@@ -120,7 +120,7 @@ def _epoch(value: Any, item: Event) -> Any:
     log.warning(
         "The createdTime %.100r of %s %s is sent as it is: it is no number and no time like 2021-06-10T01:00:00.500Z",
         value,
-        item.get("resourceType"),
-        item.get("resourceId"),
+        item.get("resourceType", "an item of no type"),
+        item.get("resourceId", ""),
     )
     return value

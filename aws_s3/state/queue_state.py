@@ -93,6 +93,14 @@ class QueueState:
             found = database.select(lambda row: row.optional_text("found"), sql, (self._queue, log_type))
             return next(found, None) is not None
 
+    def is_known(self, log_type: str) -> bool:
+        """Tell whether a run ever read the queue as the type."""
+        if not self._path.exists():
+            return False
+        sql = "SELECT 1 FROM collection_queue WHERE queue = ? AND type = ?"
+        with closing(self._open()) as database:
+            return database.first(sql, (self._queue, log_type)) is not None
+
     def note_found(self, log_type: str, began: datetime) -> None:
         """Remember that the run that began at `began` got an object of the type. An earlier run's note stays."""
         if not self.has_found(log_type):

@@ -20,7 +20,7 @@ from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.levels import DEBUG_2, DEBUG_3, about
 from aws_s3.pipeline.signals import StopRequest
 from aws_s3.pipeline.source import Loading, run_source
-from aws_s3.pipeline.stats import RunStats
+from aws_s3.pipeline.stats import RunStats, counted
 from aws_s3.settings import SubscriberJob
 from aws_s3.state.queue_state import QueueState, Writing
 from aws_s3.subscribers.base import ObjectFormat
@@ -335,16 +335,15 @@ class QueueCollector:
         try:
             self._context.state.record(accepted, self._outdated)
         except StateError as error:
-            log.warning("Events of %d objects may be sent again. %s", len(accepted), error)
+            log.warning("Events of %s may be sent again. %s", counted(len(accepted), "object"), error)
 
     def _finish(self) -> CollectorError | None:
         """Report what stays in the queue; return the run's first failure."""
         if self._failed:
             log.warning(
-                "%d messages stay in queue %s: their objects could not be read. The queue's redrive policy decides "
-                "about them.",
-                len(self._failed),
+                "Queue %s keeps %s whose objects could not be read. The queue's redrive policy decides about them.",
                 self._queue.name,
+                counted(len(self._failed), "message"),
             )
         self._strangers.report(self._queue.name)
         return self._failure or next(iter(self._in_flight.failures), None)

@@ -1,7 +1,8 @@
 """Wiring: the parts of one collection from a queue, opened before it and closed after it."""
 
 import logging
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import datetime
 from functools import cache, partial
 from typing import Any
@@ -11,7 +12,7 @@ from aws_s3.aws.s3 import S3Bucket
 from aws_s3.aws.session import Session, known_regions
 from aws_s3.aws.sqs import SqsQueue
 from aws_s3.codec import DECODING_REVISION
-from aws_s3.errors import TERMINATED, Interrupted, UnknownRegionError
+from aws_s3.errors import TERMINATED, CollectorError, Interrupted, StateError, UnknownRegionError
 from aws_s3.log_types import LOG_TYPES
 from aws_s3.pipeline.delivery import Delivery
 from aws_s3.pipeline.event_rules import EventRules
@@ -57,13 +58,15 @@ def _collect(
     region = address.region or next(iter(job.regions), "")
     session = Session(settings.access, (region,) if region else ())
     sqs, s3 = session.client("sqs", region or None, log_source=False), session.client("s3")
+    state = _queue_state(settings, job, sqs)
     workers, downloads = share(session.downloads, settings.workers)
     with ExitStack() as opened:
         sink = opened.enter_context(closing(open_sink(settings.output, stop_request.check)))
         # One S3Bucket for each bucket: each finds out about its bucket's region.
         bucket = cache(partial(S3Bucket, s3, downloads=downloads))
         rules = EventRules(job.discard, sink.limit, stats.reading)
-        queue = SqsQueue(sqs, address, count=stats.requests.add, direct=downloads.direct_get)
+        with _noted(state, job, began):
+            queue = SqsQueue(sqs, address, count=stats.requests.add, direct=downloads.direct_get)
         reader = QueueReader(bucket, object_format, job.skip_on_error, rules, queue.name)
         loading = opened.enter_context(
             open_loading(reader, downloads, workers, _OBJECTS_AHEAD, is_large=is_large(queue))
@@ -72,7 +75,7 @@ def _collect(
         context = Context(
             loading=loading,
             queue=queue,
-            state=_queue_state(settings, job, sqs),
+            state=state,
             delivery=Delivery(sink, stop_request, stats, pacer),
             receives=DaemonExecutor(RECEIVES_AT_ONCE, "receive"),
             stop_request=stop_request,
@@ -81,6 +84,18 @@ def _collect(
             stats=stats,
         )
         return QueueCollector(job, object_format, context).run()
+
+
+@contextmanager
+def _noted(state: QueueState, job: SubscriberJob, began: datetime) -> Iterator[None]:
+    """Keep the error of a queue that cannot be opened, for `--status`, if an earlier run opened it."""
+    try:
+        yield
+    except CollectorError as error:
+        with suppress(StateError):
+            if state.is_known(job.type or job.name):
+                state.note_error(job.type or job.name, error, began)
+        raise
 
 
 def forget_queue(settings: Settings, job: SubscriberJob) -> int:

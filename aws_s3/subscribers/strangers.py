@@ -12,6 +12,7 @@ from datetime import datetime
 from aws_s3.log_types.recognition import readings
 from aws_s3.log_types.strays import is_stray
 from aws_s3.pipeline.levels import STANDING
+from aws_s3.pipeline.stats import counted
 from aws_s3.state.queue_state import QueueState
 from aws_s3.subscribers.notifications import NotifiedObject
 from aws_s3.subscribers.recent import Recent
@@ -76,10 +77,10 @@ class Strangers:
         best = next(iter(readings(self._example, self._type or "")), None)
         advice = f"-t {best.type} reads" if best else "fits no known type; without --type the queue reads any object"
         log.warning(
-            "Queue %s never gave an object of type %s. %d messages stay in it. One names %s, which %s.",
+            "Queue %s never gave an object of type %s, and keeps %s. One names %s, which %s.",
             queue,
             self._type,
-            count,
+            counted(count, "message"),
             self._example,
             advice,
             extra=STANDING,

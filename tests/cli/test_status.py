@@ -180,6 +180,18 @@ def test_status_tells_of_queues(home: Home, emulator: Emulator, tmp_path: Path) 
         assert len(home.run("--status", "--config", str(config)).output.splitlines()) == lines
 
 
+def test_status_tells_that_a_queue_is_gone_but_not_of_a_name_that_never_was_one(home: Home, emulator: Emulator) -> None:
+    sqs = emulator.client("sqs")
+    url = sqs.create_queue(QueueName="q1")["QueueUrl"]
+    assert home.run("-sb", "buckets", "-q", "q1").code == 0
+    sqs.delete_queue(QueueUrl=url)
+    for name in ("q1", "typo"):
+        assert home.run("-sb", "buckets", "-q", name).code != 0
+    told = home.run("--status")
+    [problem] = [line for line in told.output.splitlines() if line.startswith("PROBLEM")]
+    assert (told.code, "q1 in us-east-1" in problem, "typo" in told.output) == (1, True, False)
+
+
 def test_time_that_runs_waited_for_wazuh_is_told(home: Home) -> None:
     content = Entries(waited=93.4, last_wait=31.0, ended=1_700_000_000).to_bytes("")
     (home.path / "wodles/aws" / NAME).write_bytes(content)

@@ -329,7 +329,7 @@ def test_good_objects_arrive_and_the_others_stay(bad: Lab, caplog: pytest.LogCap
     assert len(bad.left()) == 3
     for what in ("/denied", "file malformed", "/missing"):
         assert any(what in record.getMessage() for record in caplog.records if record.levelno == logging.ERROR)
-    assert "3 messages stay in queue q1" in caplog.text
+    assert "Queue q1 keeps 3 messages whose objects" in caplog.text
 
 
 def test_what_stays_ends_in_the_dead_letter_queue(bad: Lab) -> None:
@@ -703,7 +703,7 @@ def test_messages_of_other_types_stay_until_the_queue_gave_an_object_of_the_type
         assert typed.run(TYPED) == 0
         assert typed.count("ApproximateNumberOfMessages") == 2
         [line] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-        assert line.startswith("Queue q1 never gave an object of type cloudtrail. 2 messages stay in it.")
+        assert line.startswith("Queue q1 never gave an object of type cloudtrail, and keeps 2 messages.")
     put_trail(typed)
     caplog.clear()
     assert typed.run(TYPED) == 0
@@ -724,7 +724,7 @@ def test_many_messages_of_other_types_are_passed_over_once_and_told_once(
     assert collector.run() == 0
     assert typed.sink.events == []
     [line] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert line.startswith("Queue q1 never gave an object of type cloudtrail. 150 messages stay in it.")
+    assert line.startswith("Queue q1 never gave an object of type cloudtrail, and keeps 150 messages.")
     # Those above a hundred stay invisible until their timeout ends, the others are shown at once.
     assert typed.count("ApproximateNumberOfMessages") == 100
     assert typed.count("ApproximateNumberOfMessagesNotVisible") == 50
