@@ -25,7 +25,7 @@ def get_request(path: str, headers: Mapping[str, str]) -> bytes:
 
 
 class HttpAnswer:
-    """What http.client's HTTPResponse is: the head of an answer, and its body as it comes.
+    """An answer in the form of http.client's HTTPResponse: its head, and its body as it comes.
 
     `headers` have their names in lower case. `length`: the bytes of the body, None if the head does not tell.
     `will_close`: nothing more can be asked on this connection. All of it raises OSError or HTTPException.

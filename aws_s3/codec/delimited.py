@@ -85,7 +85,7 @@ class Columns:
     def warn(self) -> None:
         """Log a WARNING if lines had more columns than have names; the console adds those of a run up to one.
 
-        Where no column has a name, as in a folder of a new kind, positions are all that can be told.
+        Without any names, as in a folder of a new kind, positions are all that can be told.
         """
         if self._longer and self._known:
             log.warning(
