@@ -1,6 +1,6 @@
 """The failures of the program: which of them are a lack of something that the process needs."""
 
-import codecs
+import subprocess
 import sys
 
 import pytest
@@ -8,13 +8,13 @@ import pytest
 from aws_s3.errors import ResourceError, missing_resource
 
 
-def test_an_encoding_of_python_that_cannot_be_loaded_is_a_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "encodings.idna", raising=False)
-    monkeypatch.setattr("encodings._cache", {})
-    monkeypatch.setitem(sys.modules, "stringprep", None)
-    with pytest.raises(LookupError) as raised:
-        codecs.lookup("IDNA")
-    assert str(missing_resource(raised.value)) == str(ResourceError.of_memory())
+def test_an_encoding_of_python_that_cannot_be_loaded_is_a_lack_of_memory() -> None:
+    # A process remembers each encoding that it ever found.
+    script = "import sys; sys.modules['stringprep'] = None; ''.encode('idna')"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    kind, _, reason = ended.stderr.splitlines()[-1].partition(": ")
+    assert kind == "LookupError"
+    assert str(missing_resource(LookupError(reason))) == str(ResourceError.of_memory())
 
 
 @pytest.mark.parametrize(

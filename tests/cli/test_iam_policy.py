@@ -52,7 +52,9 @@ def requests(home: Home, folder: Path, *options: str) -> list[Request]:
     (folder / "sitecustomize.py").write_text(RECORDER)
     record = folder / "record"
     record.unlink(missing_ok=True)
-    home.run(*options, environment={"PYTHONPATH": str(folder), "RECORD": str(record)})
+    # The recorder sees the requests of botocore's clients only.
+    through_clients = {"AWS_S3_DIRECT_GET": "0"}
+    home.run(*options, environment={"PYTHONPATH": str(folder), "RECORD": str(record), **through_clients})
     seen = map(json.loads, record.read_text().splitlines())
     return [
         (ACTIONS.get(operation, f"{service}:{operation}"), named) for service, operation, named in seen

@@ -178,6 +178,6 @@ def test_any_bytes_give_an_event_for_each_line_but_the_header(body: bytes) -> No
     found = parse(body)
 
     words = [line.decode(errors="replace").split() for line in written]
-    repeated = words.count(words[0]) if words else 0
+    repeated = sum(line == words[0][: len(line)] for line in words)
     assert len(written) - len(found) in (0, repeated)
     assert all(isinstance(part, str) for event in found for pair in event.items() for part in pair)
