@@ -21,7 +21,7 @@ def read_options(path: Path) -> list[Line]:
     """Return the words of the file: as a shell writes them, `#` begins a comment. Without the file there are none.
 
     A line that does not begin with an option goes on with the one before. Raises UsageError for a file that
-    cannot be read, or a quote without end.
+    cannot be read or is no text, or a quote without end.
     """
     try:
         text = read_bytes(path).decode("utf-8-sig")
@@ -31,6 +31,8 @@ def read_options(path: Path) -> list[Line]:
         raise UsageError(f"{path} is not valid UTF-8") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    if "\0" in text:
+        raise UsageError(f"{path} is no text: it holds NUL characters")
     lines: list[Line] = []
     for line in _split(path, text):
         if lines and not line.words[0].startswith("-"):
