@@ -149,8 +149,8 @@ def _method(posted: bytes | None) -> str:
 
 def _answered(connection: Any, path: str, headers: Mapping[str, str], posted: bytes | None) -> Any:
     """Send the request over an open connection; return http.client's response, or one of the same form."""
-    if posted is None and (http := _http_answer()) is not None:
-        connection.sock.sendall(http.get_request(path, headers))
+    if (http := _http_answer()) is not None:
+        connection.sock.sendall(http.request(path, headers, posted))
         return http.HttpAnswer(connection.sock)
     # The methods of the base class: urllib3's own take as long again.
     HTTPConnection.request(connection, _method(posted), path, posted, headers)
@@ -159,7 +159,7 @@ def _answered(connection: Any, path: str, headers: Mapping[str, str], posted: by
 
 @lru_cache(maxsize=1)
 def _http_answer() -> Any:
-    """Return the module that needs the extra `fast`, None without the extra; a run without a direct GET loads none."""
+    """Return the module that needs the extra `fast`, None without it; a run without a direct request loads none."""
     try:
         return importlib.import_module("aws_s3.aws.http_answer")
     except ImportError:

@@ -86,20 +86,11 @@ class QueueState:
 
     def has_found(self, log_type: str) -> bool:
         """Tell whether the queue ever gave an object of the type: a value of `--type`, else of `--subscriber`."""
-        if not self._path.exists():
-            return False
-        sql = "SELECT found FROM collection_queue WHERE queue = ? AND type = ?"
-        with closing(self._open()) as database:
-            found = database.select(lambda row: row.optional_text("found"), sql, (self._queue, log_type))
-            return next(found, None) is not None
+        return self._holds(log_type, "found IS NOT NULL")
 
     def is_known(self, log_type: str) -> bool:
         """Tell whether a run ever read the queue as the type."""
-        if not self._path.exists():
-            return False
-        sql = "SELECT 1 FROM collection_queue WHERE queue = ? AND type = ?"
-        with closing(self._open()) as database:
-            return database.first(sql, (self._queue, log_type)) is not None
+        return self._holds(log_type, "TRUE")
 
     def note_found(self, log_type: str, began: datetime) -> None:
         """Remember that the run that began at `began` got an object of the type. An earlier run's note stays."""
@@ -125,6 +116,13 @@ class QueueState:
             count = execute(sql, (self._queue, self._rules)).rowcount
             execute("DELETE FROM collection_queue WHERE queue = ? AND type = ?", (self._queue, log_type))
             return count
+
+    def _holds(self, log_type: str, condition: str) -> bool:
+        if not self._path.exists():
+            return False
+        sql = f"SELECT 1 FROM collection_queue WHERE queue = ? AND type = ? AND {condition}"
+        with closing(self._open()) as database:
+            return database.first(sql, (self._queue, log_type)) is not None
 
     def _set(self, log_type: str, values: Mapping[str, str]) -> None:
         columns = ", ".join(f"{column} = ?" for column in values)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_s3.aws.http_answer import HttpAnswer, get_request
+from aws_s3.aws.http_answer import HttpAnswer, request
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
 NAMES = st.sampled_from(["ETag", "etag", "X-Amz-Request-Id", "Server", "Date", "x-amz-id-2", "Content-Type"])
@@ -108,11 +108,16 @@ def test_answer_may_announce_the_end_of_the_connection() -> None:
 
 
 def test_request_has_the_headers_as_they_are() -> None:
-    request = get_request("/a%20b", {"host": "h", "user-agent": "é"})
-    assert request == b"GET /a%20b HTTP/1.1\r\nhost: h\r\nuser-agent: \xe9\r\naccept-encoding: identity\r\n\r\n"
+    sent = request("/a%20b", {"host": "h", "user-agent": "é"})
+    assert sent == b"GET /a%20b HTTP/1.1\r\nhost: h\r\nuser-agent: \xe9\r\naccept-encoding: identity\r\n\r\n"
+
+
+def test_request_may_post_a_body() -> None:
+    head = b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\naccept-encoding: identity\r\n\r\n"
+    assert request("/", {"host": "h"}, b"\r\n{") == head + b"\r\n{"
 
 
 @pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\rb", "token\n", "Ω"])
 def test_request_refuses_what_a_header_cannot_hold(value: str) -> None:
     with pytest.raises(ValueError, match=r"line break|codec"):
-        get_request("/", {"x-amz-security-token": value})
+        request("/", {"x-amz-security-token": value})
